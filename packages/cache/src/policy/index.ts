@@ -1,0 +1,1 @@
+export type { AdmitReason, CachePolicy, Decision, RejectReason, SegmentFacts } from './policy.js';
