@@ -45,9 +45,9 @@ export default class CiReporter extends Transform {
         child = { passed: this.#count.passed - before.passed, failed: this.#count.failed - before.failed };
       });
     });
-    parser.on('bailout', (reason) => {
+    parser.on('bailout', (why) => {
       this.#count.failed++;
-      this.push(`BAIL OUT ${reason}\n`);
+      this.push(`BAIL OUT ${why}\n`);
     });
     parser.on('assert', (result) => {
       this.#assertion(result, path, child);

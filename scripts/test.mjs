@@ -42,7 +42,9 @@ async function runChecks() {
   await step('format (prettier)', () => run('prettier', ['--check', '--log-level', 'warn', '.']));
   await step('lint (oxlint, type-aware)', () => run('oxlint', ['--type-aware', ...LINTED]));
   await step('imports (who may know whom)', () => refuse(checkImports()));
-  await step('exports (knip: nothing dead, nothing undeclared)', () => run('knip', ['--no-progress']));
+  await step('exports (knip: nothing dead, nothing undeclared)', () =>
+    run('knip', ['--no-progress', '--no-config-hints']),
+  );
   await step('documents (links, error codes, metrics)', async () => refuse(await checkDocuments()));
 }
 
