@@ -1,0 +1,112 @@
+import type { AccessUnitClassifier, Role } from './role.js';
+import { combineRoles, ROLE, roleOfContinuation } from './role.js';
+
+/** NAL unit types. Source: ITU-T H.264 table 7-1; from 24 on RFC 6184 table 1. */
+const NAL = { sei: 6, stapA: 24, stapB: 25, mtap16: 26, mtap24: 27, fuA: 28, fuB: 29 } as const;
+/** SEI payload type of a recovery point. Source: ITU-T H.264 annex D.1. */
+const RECOVERY_POINT = 6;
+
+/**
+ * Roles of H.264 packets, in all packetization modes.
+ *
+ * Decisive are only packets in which a NAL unit of a picture starts: single NAL units, aggregates that contain one, and
+ * the first fragments of one. A later fragment of an IDR slice is ROLE.picture, so an access unit whose beginning is
+ * lost is no random access point. The forbidden bit is ignored. In an aggregate whose sizes do not add up nothing is
+ * believed; a size of zero ends it (some senders fill up with zeros).
+ *
+ * Source: RFC 6184 section 5.6 (single), 5.7.1 (STAP), 5.7.2 (MTAP), 5.8 (FU).
+ * @param recoveryPoint true also takes the SEI message of that name for a random access point
+ */
+export function h264Classifier(recoveryPoint: boolean): AccessUnitClassifier {
+  /** Role of the NAL unit of this type, whose bytes behind the header are bytes[at, end) as far as they are here. */
+  const roleOf = (type: number, bytes: Buffer, at: number, end: number): Role => {
+    if (recoveryPoint && type === NAL.sei && hasRecoveryPoint(bytes, at, end)) return ROLE.randomAccess;
+    return roleOfType(type);
+  };
+
+  /** @param gap bytes between the size and the NAL unit: none in a STAP, DOND and timestamp offset in an MTAP */
+  const roleOfAggregate = (bytes: Buffer, start: number, end: number, gap: number): Role => {
+    let role: Role = ROLE.other;
+    let at = start;
+    while (at < end) {
+      if (at + 2 > end) return ROLE.other;
+      const size = (bytes[at]! << 8) | bytes[at + 1]!;
+      if (size === 0) return role;
+      const unit = at + 2 + gap;
+      at = unit + size;
+      if (at > end) return ROLE.other;
+      role = combineRoles(role, roleOf(bytes[unit]! & 0x1f, bytes, unit + 1, at));
+    }
+    return role;
+  };
+
+  /** @param header bytes before the fragment: indicator and FU header, and a DON in an FU-B */
+  const roleOfFragment = (bytes: Buffer, start: number, end: number, header: number): Role => {
+    if (start + header > end) return ROLE.other;
+    const fuHeader = bytes[start + 1]!;
+    const role = roleOf(fuHeader & 0x1f, bytes, start + header, end);
+    return (fuHeader & 0x80) === 0 ? roleOfContinuation(role) : role;
+  };
+
+  return {
+    intraOnly: false,
+    hasParameters: true,
+    classify(bytes, start, end) {
+      if (start >= end) return ROLE.other;
+      const type = bytes[start]! & 0x1f;
+      switch (type) {
+        case NAL.stapA:
+          return roleOfAggregate(bytes, start + 1, end, 0);
+        case NAL.stapB:
+          return roleOfAggregate(bytes, start + 3, end, 0);
+        case NAL.mtap16:
+          return roleOfAggregate(bytes, start + 3, end, 3);
+        case NAL.mtap24:
+          return roleOfAggregate(bytes, start + 3, end, 4);
+        case NAL.fuA:
+          return roleOfFragment(bytes, start, end, 2);
+        case NAL.fuB:
+          return roleOfFragment(bytes, start, end, 4);
+        default:
+          return roleOf(type, bytes, start + 1, end);
+      }
+    },
+  };
+}
+
+/**
+ * 1-4 slices and their partitions, 5 IDR, 6 SEI, 7 SPS, 8 PPS, 9 delimiter, 13 SPS extension, 14 prefix of a base layer
+ * slice, 15 subset SPS. The others (end of sequence, filler, auxiliary and enhancement layer slices) say nothing.
+ * Source: ITU-T H.264 table 7-1.
+ */
+function roleOfType(type: number): Role {
+  if (type === 5) return ROLE.randomAccess;
+  if (type >= 1 && type <= 4) return ROLE.picture;
+  return (type >= 6 && type <= 9) || (type >= 13 && type <= 15) ? ROLE.parameter : ROLE.other;
+}
+
+/**
+ * Looks through the messages of an SEI for a recovery point. Type and size of a message are sums of bytes, 255 meaning
+ * that another follows. Source: ITU-T H.264 section 7.3.2.3.1.
+ */
+function hasRecoveryPoint(bytes: Buffer, start: number, end: number): boolean {
+  let at = start;
+  while (at < end) {
+    let type = 0;
+    for (; at < end && bytes[at] === 0xff; at = nextRbsp(bytes, at)) type += 255;
+    type += bytes[at] ?? 0;
+    at = nextRbsp(bytes, at);
+    let size = 0;
+    for (; at < end && bytes[at] === 0xff; at = nextRbsp(bytes, at)) size += 255;
+    if (at >= end) return false;
+    if (type === RECOVERY_POINT) return true;
+    size += bytes[at]!;
+    for (; size >= 0 && at < end; size -= 1) at = nextRbsp(bytes, at);
+  }
+  return false;
+}
+
+/** Offset of the byte after `at`, without the 3 that keeps two zeros from looking like a start code. */
+function nextRbsp(bytes: Buffer, at: number): number {
+  return bytes[at + 1] === 3 && bytes[at] === 0 && bytes[at - 1] === 0 ? at + 2 : at + 1;
+}
