@@ -1,0 +1,133 @@
+import { isIP } from 'node:net';
+import { serve, type ServerType } from '@hono/node-server';
+import type { Log } from '@forebay/proxy';
+import { Hono } from 'hono';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { SocketAddress } from './socket-address.js';
+
+/** What the admin pages show. */
+export interface AdminSource {
+  /** The proxy's metrics. */
+  readonly registry: Registry;
+  ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
+}
+
+export interface AdminOptions {
+  readonly version: string;
+  /** Names by which the pages may be asked for, besides addresses and `localhost`. */
+  readonly hosts: readonly string[];
+  readonly log: Log;
+}
+
+export interface AdminServer {
+  /** Where it listens. */
+  readonly address: SocketAddress;
+  close(): Promise<void>;
+}
+
+const LIMITS = {
+  connections: 64,
+  headerBytes: 8192,
+  headers: 64,
+  headersMs: 5000,
+  requestMs: 10_000,
+  keepAliveMs: 5000,
+} as const;
+
+/**
+ * The pages: `/metrics` (Prometheus text), `/healthz` (the process answers) and `/readyz` (it can serve viewers;
+ * 503 with reasons where not). They are read only and know no secrets, and answer no name but
+ * the allowed ones, so that a web page cannot read them by pointing a name of its own here (DNS rebinding).
+ */
+export function adminPages(source: AdminSource, options: AdminOptions): Hono {
+  const allowed = new Set(['localhost', ...options.hosts.map((host) => host.toLowerCase())]);
+  const own = ownMetrics(options.version);
+  const pages = new Hono();
+  pages.use(async (context, next) => {
+    if (!isAllowedHost(context.req.header('host'), allowed))
+      return context.json({ error: 'unknown host' }, 403);
+    if (context.req.method !== 'GET' && context.req.method !== 'HEAD') {
+      return context.json({ error: 'read only' }, 405, { allow: 'GET, HEAD' });
+    }
+    await next();
+    context.header('cache-control', 'no-store');
+    context.header('x-content-type-options', 'nosniff');
+    return undefined;
+  });
+  pages.get('/healthz', (context) => context.json({ status: 'ok' }));
+  pages.get('/readyz', (context) => {
+    const state = source.ready();
+    return context.json(state, state.ready ? 200 : 503);
+  });
+  pages.get('/metrics', async (context) => {
+    const texts = await Promise.all([source.registry.metrics(), own.metrics()]);
+    return context.text(texts.join('\n'), 200, { 'content-type': source.registry.contentType });
+  });
+  pages.notFound((context) => context.json({ error: 'no such page' }, 404));
+  pages.onError((error, context) => {
+    options.log.error({ err: error, path: context.req.path }, 'admin page failed');
+    return context.json({ error: 'internal' }, 500);
+  });
+  return pages;
+}
+
+/**
+ * Serves the pages.
+ *
+ * @throws the system's error where the address cannot be listened on
+ */
+export function startAdmin(pages: Hono, address: SocketAddress): Promise<AdminServer> {
+  return new Promise((resolve, reject) => {
+    const server = serve({
+      fetch: pages.fetch,
+      hostname: address.host,
+      port: address.port,
+      serverOptions: {
+        maxHeaderSize: LIMITS.headerBytes,
+        headersTimeout: LIMITS.headersMs,
+        requestTimeout: LIMITS.requestMs,
+        keepAliveTimeout: LIMITS.keepAliveMs,
+      },
+    });
+    bound(server);
+    server.once('error', reject);
+    server.once('listening', () => {
+      const actual = server.address();
+      const port = typeof actual === 'object' && actual !== null ? actual.port : address.port;
+      resolve({ address: { host: address.host, port }, close: () => closeServer(server) });
+    });
+  });
+}
+
+function bound(server: ServerType): void {
+  server.maxConnections = LIMITS.connections;
+  if ('maxHeadersCount' in server) server.maxHeadersCount = LIMITS.headers;
+}
+
+function closeServer(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    if ('closeAllConnections' in server) server.closeAllConnections();
+  });
+}
+
+/** The process's own figures: version, CPU, memory, event loop, garbage collection. */
+function ownMetrics(version: string): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'forebay_build_info',
+    help: 'Always 1; the version is a label.',
+    labelNames: ['version'] as const,
+    registers: [registry],
+  }).set({ version }, 1);
+  return registry;
+}
+
+/** Addresses cannot be rebound, so any is allowed. */
+function isAllowedHost(header: string | undefined, allowed: ReadonlySet<string>): boolean {
+  if (header === undefined) return false;
+  const name = header.replace(/:\d{1,5}$/, '').toLowerCase();
+  const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name;
+  return isIP(bare) !== 0 || allowed.has(name);
+}

@@ -1,0 +1,91 @@
+import { readFileSync, statSync } from 'node:fs';
+import { LineCounter, isNode, parseDocument, type Document } from 'yaml';
+import type { z } from 'zod';
+import { ConfigError } from './config-error.js';
+import { CONFIG_SCHEMA, type ConfigFile } from './config-schema.js';
+
+const MAX_FILE_BYTES = 1 << 20;
+
+/**
+ * Reads and checks a configuration file (YAML 1.2, so JSON too).
+ *
+ * @throws ConfigError naming the first wrong key as `file:line: key`
+ */
+export function readConfigFile(path: string): ConfigFile {
+  return parseConfig(readText(path), path);
+}
+
+/** @param name the file's name, for complaints. */
+export function parseConfig(text: string, name: string): ConfigFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    const line = lines.linePos(fault.pos[0]).line;
+    throw new ConfigError(`${name}:${line}`, `not YAML: ${firstLine(fault.message)}`, { cause: fault });
+  }
+  const result = CONFIG_SCHEMA.safeParse(document.toJS() ?? {});
+  if (result.success) return result.data;
+  // An unknown key explains a missing one more often than not, so it is the one to complain about.
+  const issues = result.error.issues;
+  const issue = issues.find((one) => one.code === 'unrecognized_keys') ?? issues[0];
+  if (issue === undefined) throw new ConfigError(name, 'not a configuration');
+  throw configErrorOf(issue, name, document, lines);
+}
+
+function readText(path: string): string {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile()) throw new ConfigError(path, 'not a file');
+    if (stats.size > MAX_FILE_BYTES) throw new ConfigError(path, 'more than 1 MiB: not a configuration');
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(path, `cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function configErrorOf(
+  issue: z.core.$ZodIssue,
+  name: string,
+  document: Document,
+  lines: LineCounter,
+): ConfigError {
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
+  const where = `${name}:${lineOf(document, lines, path)}`;
+  const key = path.reduce<string>(
+    (text, step) =>
+      typeof step === 'number' ? `${text}[${step}]` : text === '' ? String(step) : `${text}.${String(step)}`,
+    '',
+  );
+  return new ConfigError(key === '' ? where : `${where}: ${key}`, adviceOf(issue));
+}
+
+function adviceOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return 'unknown key; docs/operations.md lists the known ones';
+  if (issue.code === 'invalid_type') {
+    const isMissing = issue.message.endsWith('received undefined');
+    return `${isMissing ? 'missing; must be' : 'must be'} ${article(issue.expected)}`;
+  }
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
+  return issue.message;
+}
+
+function article(expected: string): string {
+  if (expected === 'object') return 'a mapping (key: value)';
+  if (expected === 'array') return 'a list (- item)';
+  return expected === 'int' ? 'a whole number' : `a ${expected}`;
+}
+
+/** The line of the innermost part of `path` that the file has. */
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
+  for (let depth = path.length; depth > 0; depth--) {
+    const node = document.getIn(path.slice(0, depth) as unknown[], true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { parseBytes, parseSeconds } from './quantity.js';
+import { parseSocketAddress, type SocketAddress } from './socket-address.js';
+
+/** Media port pairs: even RTP port, odd RTCP port, both within the range. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+const socketAddress = parsedText(parseSocketAddress);
+const byteSize = parsedScalar(parseBytes, 'must be a size such as 10GB');
+const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
+
+const credentials = z
+  .strictObject({
+    /** A file whose first line is `user:password`. */
+    file: z.string().min(1).optional(),
+    /** The name of an environment variable that holds `user:password`. */
+    env: z.string().min(1).optional(),
+  })
+  .refine((given) => (given.file === undefined) !== (given.env === undefined), 'give either file or env');
+
+const route = z.strictObject({
+  /** Viewers ask for `rtsp://proxy<path>/...`; the longest matching path wins. */
+  path: z.string().regex(/^\/[^?#\s]*$/, "must start with '/' and have no query, as in /cameras"),
+  origin: z.string(),
+  /** Label of this origin in metrics and logs; `host:port` of the origin unless given. */
+  name: z
+    .string()
+    .regex(/^[\w.:[\]-]{1,64}$/, 'at most 64 letters, digits, dots, colons and hyphens')
+    .optional(),
+  credentials: credentials.optional(),
+  allowBasic: z.boolean().optional(),
+  allowHosts: z.array(z.string()).max(64, 'at most 64 hosts').optional(),
+  maxSessions: z.number().int().min(1).max(10_000).optional(),
+  transport: z.enum(['auto', 'tcp', 'udp']).optional(),
+});
+
+/** The configuration file, key by key. Unknown keys are refused. */
+export const CONFIG_SCHEMA = z.strictObject({
+  listen: socketAddress.optional(),
+  admin: parsedText(parseAdminAddress).optional(),
+  adminHosts: z.array(z.string().min(1)).max(64, 'at most 64 names').optional(),
+  cache: z
+    .strictObject({
+      dir: z.string().min(1).optional(),
+      size: byteSize.optional(),
+      ramSize: byteSize.optional(),
+    })
+    .optional(),
+  udpPorts: parsedText(parsePortRange).optional(),
+  sessionTimeout: seconds.refine((value) => value >= 10 && value <= 3600, 'between 10s and 1h').optional(),
+  drainTimeout: seconds.refine((value) => value <= 3600, 'at most 1h').optional(),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
+      format: z.enum(['auto', 'json', 'text']).optional(),
+    })
+    .optional(),
+  routes: z.array(route).min(1, 'give at least one route').max(1000, 'at most 1000 routes'),
+});
+
+export type ConfigFile = z.output<typeof CONFIG_SCHEMA>;
+export type RouteConfig = ConfigFile['routes'][number];
+
+/** `off`, or where the admin pages are served. */
+export function parseAdminAddress(text: string): SocketAddress | 'off' {
+  return text.trim() === 'off' ? 'off' : parseSocketAddress(text);
+}
+
+/**
+ * `20000-29999`.
+ *
+ * @throws RangeError that says what to write
+ */
+export function parsePortRange(text: string): PortRange {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text.trim());
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2]);
+  const isUsable = match !== null && first >= 1024 && last <= 65_535 && last - first >= 1;
+  if (!isUsable) throw new RangeError(`'${text}' is not a range of ports from 1024 on, such as 20000-29999`);
+  return { first, last };
+}
+
+/** Text that `parse` understands; what it throws becomes the complaint. */
+function parsedText<T>(parse: (text: string) => T) {
+  return z.string().transform((text, context) => attempt(parse, text, context));
+}
+
+/** The same for values that may stand without quotes and a unit, as numbers. */
+function parsedScalar<T>(parse: (text: string) => T, advice: string) {
+  return z
+    .union([z.string(), z.number()], advice)
+    .transform((value, context) => attempt(parse, String(value), context));
+}
+
+function attempt<T>(parse: (text: string) => T, text: string, context: z.RefinementCtx): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
+}

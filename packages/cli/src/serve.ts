@@ -1,0 +1,88 @@
+import { Proxy as MediaProxy } from '@forebay/proxy';
+import { adminPages, startAdmin, type AdminServer } from './admin.js';
+import { EXIT } from './exit.js';
+import { openLog, type ProcessLog } from './log.js';
+import { settingsOf, type ServeFlags, type Settings } from './settings.js';
+import { endSignal } from './signals.js';
+import { formatSocketAddress, isLoopback } from './socket-address.js';
+import { VERSION } from './version.js';
+
+/**
+ * Runs the proxy until SIGTERM or SIGINT, then drains: no new sessions, running ones may end within the drain time.
+ *
+ * @throws ConfigError before anything is opened; the system's error where an address or the cache cannot be opened
+ */
+export async function serve(flags: ServeFlags): Promise<void> {
+  const settings = settingsOf(flags, process.env);
+  const log = processLog(settings);
+  dieLoudly(log);
+  const proxy = await MediaProxy.start({
+    routes: settings.routes,
+    cacheDirectory: settings.cache.directory,
+    cacheBytes: settings.cache.bytes,
+    ramBytes: settings.cache.ramBytes,
+    udpPorts: settings.udpPorts,
+    sessionTimeoutSeconds: settings.sessionTimeoutSeconds,
+    log,
+  });
+  let admin: AdminServer | undefined;
+  try {
+    admin = await openAdmin(settings, proxy, log);
+    const media = await proxy.listen(settings.listen.host, settings.listen.port);
+    log.info(
+      {
+        rtsp: formatSocketAddress(media),
+        admin: admin === undefined ? 'off' : formatSocketAddress(admin.address),
+        cache: settings.cache.directory ?? 'off',
+        routes: settings.routes.length,
+        version: VERSION,
+      },
+      'forebay serves',
+    );
+    const signal = await endSignal();
+    log.info({ signal, drainSeconds: settings.drainSeconds }, 'draining');
+    await proxy.drain(settings.drainSeconds * 1000);
+  } finally {
+    await proxy.close();
+    await admin?.close();
+  }
+  log.info({}, 'ended');
+  process.exit(EXIT.ok);
+}
+
+async function openAdmin(
+  settings: Settings,
+  proxy: MediaProxy,
+  log: ProcessLog,
+): Promise<AdminServer | undefined> {
+  if (settings.admin === undefined) return undefined;
+  if (!isLoopback(settings.admin.host)) {
+    log.warn(
+      { admin: formatSocketAddress(settings.admin) },
+      'the admin pages are open to other machines and ask nobody who they are',
+    );
+  }
+  const source = { registry: proxy.metrics.registry, ready: () => proxy.ready() };
+  const pages = adminPages(source, { version: VERSION, hosts: settings.adminHosts, log });
+  return await startAdmin(pages, settings.admin);
+}
+
+function processLog(settings: Settings): ProcessLog {
+  const { level, format } = settings.log;
+  const secrets = settings.routes.flatMap((route) => (route.credentials ? [route.credentials.password] : []));
+  const isForPeople = format === 'text' || (format === 'auto' && process.stderr.isTTY);
+  return openLog({
+    level,
+    format: isForPeople ? 'text' : 'json',
+    secrets,
+    write: (line) => process.stderr.write(line),
+  });
+}
+
+/** What nobody caught ends the process, with a line in the log and a code that a supervisor can tell apart. */
+function dieLoudly(log: ProcessLog): void {
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'uncaught exception');
+    process.exit(EXIT.crash);
+  });
+}

@@ -1,0 +1,110 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ConfigError } from './config-error.js';
+import { readConfigFile } from './config-file.js';
+import { parseAdminAddress, type ConfigFile, type PortRange } from './config-schema.js';
+import { parseBytes } from './quantity.js';
+import { routeOfOrigin, routesOf, type Environment, type Route } from './routes.js';
+import { parseSocketAddress, type SocketAddress } from './socket-address.js';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFormat = 'auto' | 'json' | 'text';
+
+/** Everything `forebay serve` can be told, with nothing left open. */
+export interface Settings {
+  readonly listen: SocketAddress;
+  /** Undefined: no admin pages. */
+  readonly admin: SocketAddress | undefined;
+  /** Names by which the admin pages may be asked for, besides addresses and `localhost`. */
+  readonly adminHosts: readonly string[];
+  readonly cache: {
+    /** Undefined: nothing is kept on disk. */
+    readonly directory: string | undefined;
+    readonly bytes: number;
+    readonly ramBytes: number;
+  };
+  readonly udpPorts: PortRange;
+  readonly sessionTimeoutSeconds: number;
+  readonly drainSeconds: number;
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  readonly routes: readonly Route[];
+}
+
+/** Options of `forebay serve` as they stand on the command line. */
+export interface ServeFlags {
+  readonly origin?: string | undefined;
+  readonly config?: string | undefined;
+  readonly listen?: string | undefined;
+  readonly admin?: string | undefined;
+  readonly cacheDir?: string | undefined;
+  readonly cacheSize?: string | undefined;
+  readonly ramSize?: string | undefined;
+}
+
+export const DEFAULTS = {
+  listen: '0.0.0.0:8554',
+  admin: '127.0.0.1:9554',
+  cacheSize: '10GB',
+  ramSize: '256MB',
+  udpPorts: { first: 20_000, last: 29_999 },
+  sessionTimeoutSeconds: 60,
+  drainSeconds: 30,
+} as const;
+
+/**
+ * Flags over file over defaults.
+ *
+ * @throws ConfigError for the first thing that is wrong
+ */
+export function settingsOf(flags: ServeFlags, environment: Environment): Settings {
+  if ((flags.origin === undefined) === (flags.config === undefined)) {
+    throw new ConfigError('--origin', 'give either --origin rtsp://host/base or --config forebay.yaml');
+  }
+  const file: Partial<ConfigFile> = flags.config === undefined ? {} : readConfigFile(flags.config);
+  const admin =
+    flag('--admin', flags.admin, parseAdminAddress) ?? file.admin ?? parseAdminAddress(DEFAULTS.admin);
+  const bytes =
+    flag('--cache-size', flags.cacheSize, parseBytes) ?? file.cache?.size ?? parseBytes(DEFAULTS.cacheSize);
+  return {
+    listen:
+      flag('--listen', flags.listen, parseSocketAddress) ??
+      file.listen ??
+      parseSocketAddress(DEFAULTS.listen),
+    admin: admin === 'off' ? undefined : admin,
+    adminHosts: file.adminHosts ?? [],
+    cache: {
+      directory: bytes === 0 ? undefined : cacheDirectory(flags.cacheDir ?? file.cache?.dir, environment),
+      bytes,
+      ramBytes:
+        flag('--ram-size', flags.ramSize, parseBytes) ?? file.cache?.ramSize ?? parseBytes(DEFAULTS.ramSize),
+    },
+    udpPorts: file.udpPorts ?? DEFAULTS.udpPorts,
+    sessionTimeoutSeconds: file.sessionTimeout ?? DEFAULTS.sessionTimeoutSeconds,
+    drainSeconds: file.drainTimeout ?? DEFAULTS.drainSeconds,
+    log: { level: file.log?.level ?? 'info', format: file.log?.format ?? 'auto' },
+    routes:
+      flags.origin === undefined
+        ? routesOf(file.routes ?? [], environment)
+        : [routeOfOrigin(flags.origin, environment)],
+  };
+}
+
+/**
+ * The given directory, else systemd's `CACHE_DIRECTORY`, else `forebay` in the user's cache folder. Absolute.
+ */
+export function cacheDirectory(given: string | undefined, environment: Environment): string {
+  if (given !== undefined) return resolve(given);
+  const assigned = environment['CACHE_DIRECTORY'];
+  if (assigned !== undefined && assigned !== '') return resolve(assigned.split(':', 1)[0] ?? assigned);
+  const home = environment['XDG_CACHE_HOME'];
+  return join(home === undefined || home === '' ? join(homedir(), '.cache') : resolve(home), 'forebay');
+}
+
+function flag<T>(name: string, text: string | undefined, parse: (text: string) => T): T | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new ConfigError(name, (error as Error).message, { cause: error });
+  }
+}

@@ -1,0 +1,170 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const BIN = fileURLToPath(new URL('../../bin/forebay.mjs', import.meta.url));
+const SERVE = ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
+const ORIGIN = 'rtsp://127.0.0.1:9/base';
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs the real command to its end. */
+async function forebay(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [BIN, ...args], { env: { PATH: process.env['PATH'], ...env } });
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code: child.exitCode, out, err };
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  /** Log lines so far and to come. */
+  readonly lines: Record<string, unknown>[];
+  /** Resolves with the first line that has this message. */
+  logged(message: string): Promise<Record<string, unknown>>;
+  ended(): Promise<number | null>;
+}
+
+/** Starts `forebay serve` and leaves it running; it is killed when the test ends before it does. */
+function running(test: { teardown(work: () => void): void }, args: readonly string[], env = {}): Running {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const lines: Record<string, unknown>[] = [];
+  const waiting = new Map<string, (line: Record<string, unknown>) => void>();
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    const fields = JSON.parse(line) as Record<string, unknown>;
+    lines.push(fields);
+    waiting.get(String(fields['msg']))?.(fields);
+  });
+  const closed = once(child, 'close');
+  test.teardown(() => child.kill('SIGKILL'));
+  return {
+    child,
+    lines,
+    logged: (message) =>
+      new Promise((resolve, reject) => {
+        const seen = lines.find((line) => line['msg'] === message);
+        if (seen !== undefined) return resolve(seen);
+        waiting.set(message, resolve);
+        void closed.then(() => reject(new Error(`ended without '${message}'`)));
+      }),
+    ended: async () => {
+      await closed;
+      return child.exitCode;
+    },
+  };
+}
+
+function temporary(): string {
+  return mkdtempSync(join(tmpdir(), 'forebay-command-'));
+}
+
+t.test('wishes are answered with 0', async (t) => {
+  const version = await forebay(['--version']);
+  t.match(version, { code: 0, err: '' });
+  t.match(version.out, /^\d+\.\d+\.\d+\n$/);
+  const help = await forebay(['--help']);
+  t.equal(help.code, 0);
+  for (const command of ['serve', 'demo', 'ls', 'inspect', 'purge']) t.match(help.out, ` ${command}`);
+  const serveHelp = await forebay(['serve', '--help']);
+  t.match(serveHelp.out, '--cache-size');
+});
+
+t.test('bad configuration ends with 2 and one line', async (t) => {
+  const config = join(temporary(), 'forebay.yaml');
+  writeFileSync(config, 'routes:\n  - path: /\n    orgin: rtsp://x/\n');
+  const table: readonly (readonly [readonly string[], RegExp])[] = [
+    [['serve'], /^forebay: --origin: give either --origin .* or --config .*\n$/],
+    [['serve', '--origin', 'http://x/'], /^forebay: --origin: must be an RTSP URL such as .*\n$/],
+    [
+      ['serve', '--origin', ORIGIN, '--cache-size', '9 lives'],
+      /^forebay: --cache-size: '9 lives' is not a size .*\n$/,
+    ],
+    [['serve', '--config', config], /^forebay: .*forebay\.yaml:3: routes\[0\]\.orgin: unknown key.*\n$/],
+    [['serve', '--config', '/nowhere.yaml'], /^forebay: \/nowhere\.yaml: cannot be read: .*\n$/],
+  ];
+  await Promise.all(
+    table.map(async ([args, line]) => {
+      const { code, out, err } = await forebay(args);
+      t.equal(code, 2, args.join(' '));
+      t.match(err, line);
+      t.equal(out, '');
+    }),
+  );
+  const typo = await forebay(['serv']);
+  t.equal(typo.code, 2);
+  t.match(typo.err, 'Did you mean serve?');
+  const option = await forebay(['serve', '--orign', ORIGIN]);
+  t.equal(option.code, 2);
+  t.match(option.err, 'Did you mean --origin?');
+  t.equal((await forebay([])).code, 2, 'no command');
+});
+
+t.test('a world that does not play along ends with 1', async (t) => {
+  const occupied = running(t, [...SERVE, '--origin', ORIGIN, '--cache-dir', temporary()]);
+  const { rtsp } = await occupied.logged('forebay serves');
+  const args = [
+    'serve',
+    '--origin',
+    ORIGIN,
+    '--listen',
+    String(rtsp),
+    '--admin',
+    'off',
+    '--cache-dir',
+    temporary(),
+  ];
+  const { code, err } = await forebay(args);
+  t.equal(code, 1);
+  t.match(err, 'EADDRINUSE');
+  t.notMatch(err, '    at ', 'no stack');
+});
+
+t.test('serves, answers on the admin pages, drains on SIGTERM and ends with 0', async (t) => {
+  const serving = running(t, [...SERVE, '--origin', ORIGIN, '--cache-dir', temporary()]);
+  const { rtsp, admin, level, time } = await serving.logged('forebay serves');
+  t.equal(level, 'info');
+  t.match(time, /^\d{4}-.*Z$/);
+  t.match(rtsp, /^127\.0\.0\.1:\d+$/);
+  const ready = await fetch(`http://${String(admin)}/readyz`);
+  t.same([ready.status, await ready.json()], [200, { ready: true, reasons: [] }]);
+  const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();
+  t.match(metrics, /^forebay_cache_capacity_bytes\{tier="disk"\} 10000000000$/m);
+  t.match(metrics, 'forebay_build_info');
+  serving.child.kill('SIGTERM');
+  await serving.logged('draining');
+  t.equal(await serving.ended(), 0);
+  t.match(serving.lines.at(-1), { msg: 'ended' });
+});
+
+t.test('credentials never reach the log', async (t) => {
+  const directory = temporary();
+  const config = join(directory, 'forebay.yaml');
+  const log = `{ level: debug }`;
+  writeFileSync(
+    config,
+    `log: ${log}\ncache: { dir: ${directory}/cache }\nroutes: [{ path: /, origin: '${ORIGIN}', credentials: { env: LOGIN } }]\n`,
+  );
+  const serving = running(t, [...SERVE, '--config', config], { LOGIN: 'operator:swordfish' });
+  await serving.logged('forebay serves');
+  serving.child.kill('SIGINT');
+  t.equal(await serving.ended(), 0);
+  t.notMatch(JSON.stringify(serving.lines), 'swordfish');
+});
+
+t.test('the package and the command agree on the version', async (t) => {
+  const file = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  t.equal((await forebay(['--version'])).out, `${version}\n`);
+});

@@ -1,0 +1,285 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { ConfigError } from '../src/config-error.js';
+import { parseConfig } from '../src/config-file.js';
+import { parsePortRange } from '../src/config-schema.js';
+import { formatBytes, formatSpan, parseBytes, parseSeconds } from '../src/quantity.js';
+import { cacheDirectory, settingsOf, type ServeFlags } from '../src/settings.js';
+import { formatSocketAddress, isLoopback, parseSocketAddress, reachableHost } from '../src/socket-address.js';
+
+const CAMERA = 'rtsp://192.0.2.7:554/base';
+
+/** What `work` throws must be a ConfigError with these words in its one line. */
+function complains(test: Test, work: () => unknown, ...words: readonly string[]): void {
+  try {
+    work();
+    test.fail(`nothing was thrown; expected ${words.join(' ... ')}`);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    test.notMatch(error.message, '\n', 'one line');
+    for (const word of words) test.match(error.message, word);
+  }
+}
+
+t.test('sizes are read as people write them', (t) => {
+  const table: readonly (readonly [string, number])[] = [
+    ['10GB', 10_000_000_000],
+    ['256MB', 256_000_000],
+    ['256MiB', 268_435_456],
+    ['1.5 tb', 1_500_000_000_000],
+    ['4096', 4096],
+    ['0', 0],
+    ['17b', 17],
+    ['1kib', 1024],
+    ['0.5KB', 500],
+    [' 1 GiB ', 1_073_741_824],
+  ];
+  for (const [text, bytes] of table) t.equal(parseBytes(text), bytes, text);
+  for (const text of ['', 'GB', '-1GB', '1e9', '10 apples', '1,5GB', '0x10', '99999999TB', 'NaN', '1GB1']) {
+    t.throws(() => parseBytes(text), RangeError, `refuses '${text}'`);
+  }
+  t.end();
+});
+
+t.test('times are read as people write them', (t) => {
+  const table: readonly (readonly [string, number])[] = [
+    ['500ms', 0.5],
+    ['30s', 30],
+    ['30', 30],
+    ['2m', 120],
+    ['1.5h', 5400],
+    ['1d', 86_400],
+  ];
+  for (const [text, seconds] of table) t.equal(parseSeconds(text), seconds, text);
+  for (const text of ['', 'soon', '-3s', '1w', '3 s s']) t.throws(() => parseSeconds(text), RangeError, text);
+  t.end();
+});
+
+t.test('sizes and spans are written with few figures', (t) => {
+  const bytes: readonly (readonly [number, string])[] = [
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.00 kB'],
+    [12_345, '12.3 kB'],
+    [999_499, '999 kB'],
+    [999_600, '1.00 MB'],
+    [10_000_000_000, '10.0 GB'],
+    [2_500_000_000_000_000_000, '2500 PB'],
+  ];
+  for (const [figure, text] of bytes) t.equal(formatBytes(figure), text);
+  const spans: readonly (readonly [number, string])[] = [
+    [0, '0 s'],
+    [7.54, '7.5 s'],
+    [60, '1:00'],
+    [7384, '2:03:04'],
+  ];
+  for (const [seconds, text] of spans) t.equal(formatSpan(seconds), text);
+  t.end();
+});
+
+t.test('addresses to listen on', (t) => {
+  const table: readonly (readonly [string, string, number])[] = [
+    ['0.0.0.0:8554', '0.0.0.0', 8554],
+    ['[::]:8554', '::', 8554],
+    ['[2001:db8::1]:0', '2001:db8::1', 0],
+    ['localhost:9554', 'localhost', 9554],
+    ['cache-1.example.org:554', 'cache-1.example.org', 554],
+  ];
+  for (const [text, host, port] of table) {
+    t.same(parseSocketAddress(text), { host, port }, text);
+    t.equal(formatSocketAddress({ host, port }), text, 'and back');
+  }
+  t.same(parseSocketAddress(':8554'), { host: '::', port: 8554 }, 'every address of the machine');
+  const wrong = [
+    '8554',
+    '::1:8554',
+    '127.0.0.1',
+    'host:',
+    'host:65536',
+    'host:-1',
+    '[::1]',
+    '[fe80]:1',
+    '300.1.2.3:1',
+    'a b:1',
+    '-a:1',
+    'host:8554/x',
+  ];
+  for (const text of wrong) t.throws(() => parseSocketAddress(text), RangeError, `refuses '${text}'`);
+  t.ok(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].every(isLoopback));
+  t.notOk(['0.0.0.0', '::', '192.0.2.1', 'example.org', '127.evil.example'].some(isLoopback));
+  t.equal(reachableHost('0.0.0.0'), '127.0.0.1');
+  t.equal(reachableHost('192.0.2.1'), '192.0.2.1');
+  t.end();
+});
+
+t.test('port ranges', (t) => {
+  t.same(parsePortRange('20000-29999'), { first: 20_000, last: 29_999 });
+  for (const text of ['20000', '29999-20000', '80-90', '60000-70000', '20000-20000', 'a-b']) {
+    t.throws(() => parsePortRange(text), RangeError, text);
+  }
+  t.end();
+});
+
+t.test('a whole configuration file', (t) => {
+  const config = parseConfig(
+    `
+listen: "[::]:8554"
+admin: off
+cache: { dir: /var/cache/forebay, size: 1TB, ramSize: 512MiB }
+udpPorts: 30000-30099
+sessionTimeout: 45
+drainTimeout: 5s
+log: { level: debug, format: json }
+routes:
+  - path: /cameras
+    origin: ${CAMERA}
+    name: nvr
+    credentials: { env: NVR_LOGIN }
+    allowHosts: [192.0.2.8]
+    maxSessions: 4
+    transport: tcp
+  - path: /
+    origin: rtsp://media.example/
+`,
+    'forebay.yaml',
+  );
+  t.match(config, {
+    listen: { host: '::', port: 8554 },
+    admin: 'off',
+    cache: { dir: '/var/cache/forebay', size: 1e12, ramSize: 536_870_912 },
+    udpPorts: { first: 30_000, last: 30_099 },
+    sessionTimeout: 45,
+    drainTimeout: 5,
+    log: { level: 'debug', format: 'json' },
+  });
+  t.equal(config.routes.length, 2);
+  t.end();
+});
+
+t.test('a wrong file is refused in one line with the key, its line and what to do', (t) => {
+  const route = `routes:\n  - path: /\n    origin: ${CAMERA}\n`;
+  const table: readonly (readonly [string, readonly string[]])[] = [
+    ['', ['f.yaml:1', 'routes', 'missing']],
+    ['listn: x:1\n', ['f.yaml:1: listn', 'unknown key']],
+    [`${route}    orgin: x\n`, ['f.yaml:4: routes[0].orgin', 'unknown key']],
+    [`listen: 8554\n${route}`, ['f.yaml:1: listen', 'must be a string']],
+    [`listen: x\n${route}`, ['f.yaml:1: listen', 'host:port']],
+    [`# note\ncache:\n  size: huge\n${route}`, ['f.yaml:3: cache.size', "'huge' is not a size"]],
+    [`cache:\n  size: [1]\n${route}`, ['f.yaml:2: cache.size', 'must be a size']],
+    [`cache: 3\n${route}`, ['f.yaml:1: cache', 'must be a mapping']],
+    [`log: { level: loud }\n${route}`, ['log.level', 'must be one of debug, info, warn, error']],
+    [`sessionTimeout: 5s\n${route}`, ['sessionTimeout', 'between 10s and 1h']],
+    ['routes: []\n', ['routes', 'at least one']],
+    ['routes:\n  - path: cam\n    origin: x\n', ['f.yaml:2: routes[0].path', "start with '/'"]],
+    ['routes:\n  - path: /\n', ['routes[0].origin', 'missing']],
+    [`${route}    credentials: { env: A, file: b }\n`, ['routes[0].credentials', 'either file or env']],
+    [`${route}    maxSessions: 0\n`, ['routes[0].maxSessions']],
+    ['listen: [\n', ['f.yaml:', 'not YAML']],
+    ['a: 1\na: 2\n', ['f.yaml:2', 'not YAML']],
+  ];
+  for (const [text, words] of table) complains(t, () => parseConfig(text, 'f.yaml'), ...words);
+  complains(
+    t,
+    () => settingsOf({ config: '/nowhere/forebay.yaml' }, {}),
+    '/nowhere/forebay.yaml',
+    'cannot be read',
+  );
+  complains(t, () => settingsOf({ config: tmpdir() }, {}), 'not a file');
+  t.end();
+});
+
+t.test('flags win over the file, the file over defaults', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'forebay-config-'));
+  const config = join(directory, 'forebay.yaml');
+  writeFileSync(
+    config,
+    `listen: 127.0.0.1:1\ncache: { size: 1GB, dir: ${directory} }\nroutes: [{ path: /a/, origin: '${CAMERA}' }]\n`,
+  );
+  const plain = settingsOf({ config }, {});
+  t.match(plain, {
+    listen: { host: '127.0.0.1', port: 1 },
+    admin: { host: '127.0.0.1', port: 9554 },
+    cache: { directory, bytes: 1e9, ramBytes: 256e6 },
+    udpPorts: { first: 20_000, last: 29_999 },
+    sessionTimeoutSeconds: 60,
+    routes: [{ id: '192.0.2.7:554', pathPrefix: '/a' }],
+  });
+  const flags = { config, listen: '[::1]:2', admin: 'off', cacheSize: '2GB', ramSize: '1MB', cacheDir: '/x' };
+  t.match(settingsOf(flags, {}), {
+    listen: { host: '::1', port: 2 },
+    admin: undefined,
+    cache: { directory: '/x', bytes: 2e9, ramBytes: 1e6 },
+  });
+  t.equal(settingsOf({ config, cacheSize: '0' }, {}).cache.directory, undefined, 'no disk cache');
+  t.end();
+});
+
+t.test('wrong flags name the flag', (t) => {
+  const table: readonly (readonly [ServeFlags, readonly string[]])[] = [
+    [{}, ['--origin', '--config forebay.yaml']],
+    [{ origin: CAMERA, config: 'x' }, ['either --origin']],
+    [{ origin: 'http://x/' }, ['--origin', 'must be an RTSP URL']],
+    [{ origin: 'rtsp://u:hunter2@x/' }, ['--origin', 'FOREBAY_ORIGIN_CREDENTIALS']],
+    [{ origin: CAMERA, listen: '8554' }, ['--listen', 'host:port']],
+    [{ origin: CAMERA, admin: 'on' }, ['--admin', 'host:port']],
+    [{ origin: CAMERA, cacheSize: 'big' }, ['--cache-size', '10GB']],
+    [{ origin: CAMERA, ramSize: '-1' }, ['--ram-size', '10GB']],
+  ];
+  for (const [flags, words] of table) complains(t, () => settingsOf(flags, {}), ...words);
+  try {
+    settingsOf({ origin: 'rtsp://u:hunter2@x/' }, {});
+  } catch (error) {
+    t.notMatch(String(error), 'hunter2', 'no password in the complaint');
+  }
+  t.end();
+});
+
+t.test('credentials come from a file or the environment', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'forebay-secret-'));
+  const secret = join(directory, 'nvr');
+  writeFileSync(secret, 'admin:p:w d\nsecond line\n');
+  const config = join(directory, 'forebay.yaml');
+  const routes = (credentials: string, more = ''): string =>
+    `routes: [{ path: /, origin: '${CAMERA}', credentials: ${credentials} ${more} }]\n`;
+  const credentialsOf = (text: string, environment = {}) => {
+    writeFileSync(config, text);
+    return settingsOf({ config }, environment).routes[0]?.credentials;
+  };
+  t.same(credentialsOf(routes(`{ file: ${secret} }`)), { username: 'admin', password: 'p:w d' });
+  t.same(credentialsOf(routes('{ env: NVR }'), { NVR: 'u:' }), { username: 'u', password: '' });
+  complains(t, () => credentialsOf(routes('{ env: NVR }')), 'routes[0].credentials.env', 'NVR is not set');
+  complains(t, () => credentialsOf(routes('{ env: NVR }'), { NVR: 'nocolon' }), 'must hold user:password');
+  complains(t, () => credentialsOf(routes(`{ file: ${secret}.gone }`)), 'credentials.file', 'cannot be read');
+  t.same(settingsOf({ origin: CAMERA }, { FOREBAY_ORIGIN_CREDENTIALS: 'a:b' }).routes[0]?.credentials, {
+    username: 'a',
+    password: 'b',
+  });
+  t.end();
+});
+
+t.test('routes that contradict each other are refused', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'forebay-routes-'));
+  const config = join(directory, 'forebay.yaml');
+  const complainsAbout = (routes: string, ...words: readonly string[]): void => {
+    writeFileSync(config, `routes:\n${routes}`);
+    complains(t, () => settingsOf({ config }, {}), ...words);
+  };
+  const one = `  - { path: /a, origin: 'rtsp://x/' }\n`;
+  complainsAbout(`${one}  - { path: /a/, origin: 'rtsp://y/' }\n`, 'routes[1].path', 'routes[0]');
+  complainsAbout(`${one}  - { path: /b, origin: 'rtsp://x/b' }\n`, 'routes[1].name', 'x:554');
+  complainsAbout(
+    `  - { path: /a, origin: 'rtsp://x/', allowHosts: ['rtsp://y'] }\n`,
+    'routes[0].allowHosts[0]',
+  );
+  t.end();
+});
+
+t.test('where the cache is unless told', (t) => {
+  t.equal(cacheDirectory('/given', { CACHE_DIRECTORY: '/systemd' }), '/given');
+  t.equal(cacheDirectory(undefined, { CACHE_DIRECTORY: '/var/cache/forebay:/other' }), '/var/cache/forebay');
+  t.equal(cacheDirectory(undefined, { XDG_CACHE_HOME: '/xdg' }), '/xdg/forebay');
+  t.match(cacheDirectory(undefined, {}), /\.cache\/forebay$/);
+  t.end();
+});
