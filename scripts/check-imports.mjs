@@ -17,10 +17,10 @@ const PACKAGE_ARROWS = {
 /** What tests of a package may import on top. */
 const TEST_ARROWS = { proxy: ['rig'], cli: ['rtp'] };
 
-/** Inside packages/proxy/src: requests flow down this list, nothing runs up, and it is not skipped over. */
+/** Inside packages/proxy/src: requests flow down this list and nothing runs up. Viewers meet origins in segments only. */
 const PROXY_FOLDER_ARROWS = {
   viewer: ['read'],
-  read: ['fill'],
+  read: ['fill', 'origin'],
   fill: ['origin'],
   origin: [],
 };
@@ -30,6 +30,9 @@ const PROXY_WIRING = new Set(['proxy.ts', 'index.ts']);
 
 /** Packages whose sources may touch the process they run in. */
 const PROCESS_OWNERS = new Set(['cli', 'bench']);
+
+/** And one file that has to: a lock names the process that holds it. */
+const PROCESS_EXCEPTIONS = new Set(['packages/cache/src/lock.ts']);
 
 /**
  * Checks every source and test of the workspace against the arrows above. Imports of types count.
@@ -55,7 +58,8 @@ export function breachesOf(file, text) {
   const home = homeOf(file);
   const { specifiers, touchesProcess } = readModule(file, text);
   const breaches = [];
-  if (touchesProcess && home.part === 'src' && !PROCESS_OWNERS.has(home.package)) {
+  const mayTouch = PROCESS_OWNERS.has(home.package) || PROCESS_EXCEPTIONS.has(file);
+  if (touchesProcess && home.part === 'src' && !mayTouch) {
     breaches.push(`packages/${home.package} must not touch \`process\``);
   }
   for (const specifier of specifiers) {

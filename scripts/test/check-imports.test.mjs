@@ -72,6 +72,12 @@ const CASES = [
     breach: /no arrow from viewer\/ to origin\//,
   },
   {
+    name: 'nor what fills segments',
+    file: `${PROXY}/viewer/a.ts`,
+    text: `import { x } from '../fill/x.js';`,
+    breach: /no arrow from viewer\/ to fill\//,
+  },
+  {
     name: 'no arrow runs up',
     file: `${PROXY}/fill/a.ts`,
     text: `import type { x } from '../read/x.js';`,
