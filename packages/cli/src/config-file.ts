@@ -62,7 +62,7 @@ function configErrorOf(
 }
 
 function adviceOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return 'unknown key; docs/operations.md lists the known ones';
+  if (issue.code === 'unrecognized_keys') return 'unknown key; docs/forebay.example.yaml has the known ones';
   if (issue.code === 'invalid_type') {
     const isMissing = issue.message.endsWith('received undefined');
     return `${isMissing ? 'missing; must be' : 'must be'} ${article(issue.expected)}`;

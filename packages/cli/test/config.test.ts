@@ -1,10 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../src/config-error.js';
 import { parseConfig } from '../src/config-file.js';
-import { parsePortRange } from '../src/config-schema.js';
+import { CONFIG_SCHEMA, parsePortRange } from '../src/config-schema.js';
 import { formatBytes, formatSpan, parseBytes, parseSeconds } from '../src/quantity.js';
 import { cacheDirectory, settingsOf, type ServeFlags } from '../src/settings.js';
 import { formatSocketAddress, isLoopback, parseSocketAddress, reachableHost } from '../src/socket-address.js';
@@ -273,6 +273,30 @@ t.test('routes that contradict each other are refused', (t) => {
     `  - { path: /a, origin: 'rtsp://x/', allowHosts: ['rtsp://y'] }\n`,
     'routes[0].allowHosts[0]',
   );
+  t.end();
+});
+
+t.test('the example in the documents is a good one, and has every key', (t) => {
+  const text = readFileSync(new URL('../../../../docs/forebay.example.yaml', import.meta.url), 'utf8');
+  const config = parseConfig(text, 'forebay.example.yaml');
+  const shape = CONFIG_SCHEMA.shape;
+  t.same(Object.keys(config).sort(), Object.keys(shape).sort());
+  t.same(Object.keys(config.cache ?? {}).sort(), Object.keys(shape.cache.unwrap().shape).sort());
+  t.same(Object.keys(config.log ?? {}).sort(), Object.keys(shape.log.unwrap().shape).sort());
+  t.same(Object.keys(config.routes[0] ?? {}).sort(), Object.keys(shape.routes.element.shape).sort());
+  const { listen, admin, udpPorts, sessionTimeoutSeconds, drainSeconds, log } = settingsOf(
+    { origin: CAMERA },
+    {},
+  );
+  t.match(config, {
+    listen,
+    admin,
+    udpPorts,
+    sessionTimeout: sessionTimeoutSeconds,
+    drainTimeout: drainSeconds,
+    log,
+  });
+  t.match(config.cache, { size: 10e9, ramSize: 256e6 });
   t.end();
 });
 
