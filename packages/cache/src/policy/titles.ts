@@ -1,0 +1,172 @@
+import { Calibration, RECENCY_BINS, recencyEdgeSeconds } from './calibration.js';
+
+const HOUR = 3600;
+/** Half-lives of the decayed counts, in seconds of operational time. */
+export const HALF_LIVES = [12 * HOUR, 96 * HOUR, 768 * HOUR] as const;
+export const SCALES = HALF_LIVES.length;
+const FAST = 0;
+const SLOW = 1;
+/** Requests' worth of trust in the first guess of the time scales' weights. */
+const WEIGHT_PRIOR = 200;
+const FIRST_WEIGHT = 1 / SCALES;
+/** Titles moved to the next recency cell per session at most: the sweep is sliced by it. */
+const MOVES_PER_STEP = 256;
+const NONE = -1;
+
+const EDGES = Float64Array.from({ length: RECENCY_BINS }, (_, bin) => recencyEdgeSeconds(bin));
+const LN2 = Math.LN2;
+
+/**
+ * How often each title is asked for. A title is a slot: a small integer.
+ *
+ * The rate of a title is `G(cell) * sum_j w_j (ln2 / h_j) c_j`: decayed counts c_j on several half-lives h_j, weights w_j
+ * fitted by expectation maximisation against what came, and a calibration G. Every title sits in the queue of its
+ * recency cell; a cell has one width, so a queue is in order of age and a sweep touches only the titles that are due.
+ */
+export class Titles {
+  readonly calibration = new Calibration();
+  #counts: Float32Array;
+  /** Operational time of the last request. */
+  #lastU: Float64Array;
+  /** Operational time that counts and exposure are brought up to. */
+  #chargedU: Float64Array;
+  #rate: Float64Array;
+  #rateU: Float64Array;
+  #cell: Uint16Array;
+  #bin: Uint8Array;
+  #next: Int32Array;
+  #previous: Int32Array;
+  readonly #head = new Int32Array(RECENCY_BINS).fill(NONE);
+  readonly #tail = new Int32Array(RECENCY_BINS).fill(NONE);
+  readonly #weight = new Float64Array(SCALES).fill(FIRST_WEIGHT);
+  readonly #credited = new Float64Array(SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
+  readonly #exposed = new Float64Array(SCALES).fill(WEIGHT_PRIOR);
+
+  constructor(slots: number) {
+    this.#counts = new Float32Array(slots * SCALES);
+    this.#lastU = new Float64Array(slots).fill(Number.NaN);
+    this.#chargedU = new Float64Array(slots);
+    this.#rate = new Float64Array(slots);
+    this.#rateU = new Float64Array(slots).fill(Number.NaN);
+    this.#cell = new Uint16Array(slots);
+    this.#bin = new Uint8Array(slots);
+    this.#next = new Int32Array(slots).fill(NONE);
+    this.#previous = new Int32Array(slots).fill(NONE);
+  }
+
+  known(slot: number): boolean {
+    return !Number.isNaN(this.#lastU[slot]!);
+  }
+
+  /** A viewer asked for the title; `weight` in 0..1 is how much of a request it counts for. */
+  asked(slot: number, weight: number, u: number): void {
+    const counts = this.#counts;
+    const base = slot * SCALES;
+    if (this.known(slot)) {
+      this.#charge(slot, u);
+      this.#credit(slot, weight);
+      this.#unlink(slot);
+    }
+    for (let j = 0; j < SCALES; j++) counts[base + j]! += weight;
+    this.#lastU[slot] = u;
+    this.#chargedU[slot] = u;
+    this.#enter(slot, 0);
+  }
+
+  /** Requests a second of operational time that the title will probably see. */
+  rate(slot: number, u: number): number {
+    const evaluated = this.#rateU[slot]!;
+    const age = u - this.#lastU[slot]!;
+    if (u - evaluated <= 20 + age / 64) return this.#rate[slot]!;
+    if (Number.isNaN(age)) return 0;
+    const rate = this.#foretoldRate(slot, u) * this.calibration.factor(this.#cell[slot]!);
+    this.#rate[slot] = rate;
+    this.#rateU[slot] = u;
+    return rate;
+  }
+
+  /** Moves titles whose recency changed to their next cell; at most a slice of them. */
+  advance(u: number): void {
+    let moves = MOVES_PER_STEP;
+    for (let bin = 0; bin < RECENCY_BINS - 1; bin++) {
+      const edge = EDGES[bin]!;
+      for (let slot = this.#head[bin]!; slot !== NONE; slot = this.#head[bin]!) {
+        const due = this.#lastU[slot]! + edge;
+        if (due > u) break;
+        if (moves-- === 0) return;
+        this.#charge(slot, due);
+        this.#unlink(slot);
+        this.#enter(slot, bin + 1);
+      }
+    }
+    this.calibration.age(u);
+  }
+
+  #foretoldRate(slot: number, u: number): number {
+    const past = u - this.#chargedU[slot]!;
+    let rate = 0;
+    for (let j = 0; j < SCALES; j++) {
+      const h = HALF_LIVES[j]!;
+      rate += this.#weight[j]! * (LN2 / h) * this.#counts[slot * SCALES + j]! * Math.exp((-LN2 / h) * past);
+    }
+    return rate;
+  }
+
+  /** Brings the counts up to `u` and charges what they foretold on the way. */
+  #charge(slot: number, u: number): void {
+    const past = u - this.#chargedU[slot]!;
+    if (past <= 0) return;
+    const counts = this.#counts;
+    const cell = this.#cell[slot]!;
+    const factor = this.calibration.factor(cell);
+    let mass = 0;
+    for (let j = 0, i = slot * SCALES; j < SCALES; j++, i++) {
+      const before = counts[i]!;
+      const after = before * Math.exp((-LN2 / HALF_LIVES[j]!) * past);
+      counts[i] = after;
+      mass += this.#weight[j]! * (before - after);
+      this.#exposed[j]! += factor * (before - after);
+    }
+    this.#chargedU[slot] = u;
+    this.calibration.expected(cell, mass);
+  }
+
+  /** Shares a request among the time scales by what each had foretold, and fits their weights. */
+  #credit(slot: number, weight: number): void {
+    const base = slot * SCALES;
+    let sum = 0;
+    for (let j = 0; j < SCALES; j++) sum += (this.#weight[j]! / HALF_LIVES[j]!) * this.#counts[base + j]!;
+    this.calibration.arrived(this.#cell[slot]!, weight);
+    if (sum <= 0) return;
+    for (let j = 0; j < SCALES; j++) {
+      this.#credited[j]! += (weight * (this.#weight[j]! / HALF_LIVES[j]!) * this.#counts[base + j]!) / sum;
+      this.#weight[j] = this.#credited[j]! / this.#exposed[j]!;
+    }
+  }
+
+  #enter(slot: number, bin: number): void {
+    const base = slot * SCALES;
+    const counts = this.#counts;
+    const trend =
+      (counts[base + FAST]! / HALF_LIVES[FAST]) * (HALF_LIVES[SLOW] / Math.max(counts[base + SLOW]!, 1e-9));
+    this.#cell[slot] = this.calibration.cell(bin, counts[base + SLOW]!, trend);
+    this.#bin[slot] = bin;
+    this.#rateU[slot] = Number.NaN;
+    const tail = this.#tail[bin]!;
+    this.#previous[slot] = tail;
+    this.#next[slot] = NONE;
+    if (tail === NONE) this.#head[bin] = slot;
+    else this.#next[tail] = slot;
+    this.#tail[bin] = slot;
+  }
+
+  #unlink(slot: number): void {
+    const bin = this.#bin[slot]!;
+    const next = this.#next[slot]!;
+    const previous = this.#previous[slot]!;
+    if (previous === NONE) this.#head[bin] = next;
+    else this.#next[previous] = next;
+    if (next === NONE) this.#tail[bin] = previous;
+    else this.#previous[next] = previous;
+  }
+}
