@@ -35,8 +35,9 @@ export class Timeline {
   /** Viewer's time at which the running range was laid, microseconds. */
   #atMicros = 0;
   #startMicros = 0;
-  /** Clock reading at which the running range's start was due; undefined while nothing runs. */
-  #startedMs: number | undefined;
+  /** While running: NPT `#runMicros` is due at clock reading `#runMs`. */
+  #runMs: number | undefined;
+  #runMicros = 0;
 
   constructor(streams: readonly TimelineStream[]) {
     for (const s of streams) {
@@ -56,21 +57,25 @@ export class Timeline {
   lay(startMicros: number, atMicros: number): void {
     this.#startMicros = startMicros;
     this.#atMicros = atMicros;
+    this.#runMicros = startMicros;
     for (const lane of this.#lanes) {
       if (lane === undefined) continue;
-      const ticks = Math.round((atMicros * lane.clockRate) / 1e6) - Math.round((startMicros * lane.clockRate) / 1e6);
+      const ticks =
+        Math.round((atMicros * lane.clockRate) / 1e6) - Math.round((startMicros * lane.clockRate) / 1e6);
       lane.shiftTicks = wrapTimestamp(lane.zeroTicks + ticks);
     }
   }
 
-  /** The start of the laid range is due at clock reading `nowMs`. */
-  run(nowMs: number): void {
-    this.#startedMs = nowMs;
+  /** Time runs: NPT `nptMicros` of the laid range is due at clock reading `nowMs`. */
+  run(nptMicros: number, nowMs: number): void {
+    this.#runMicros = nptMicros;
+    this.#runMs = nowMs;
   }
 
-  /** Nothing runs until the next {@link Timeline.run}. */
-  halt(): void {
-    this.#startedMs = undefined;
+  /** Time stands still at NPT `nptMicros` until the next {@link Timeline.run}. */
+  halt(nptMicros: number): void {
+    this.#runMicros = nptMicros;
+    this.#runMs = undefined;
   }
 
   /** The viewer's time of NPT `nptMicros` in the laid range, microseconds. */
@@ -91,7 +96,10 @@ export class Timeline {
     bytes[offset + 2] = sequence >>> 8;
     bytes[offset + 3] = sequence;
     const canonical =
-      (bytes[offset + 4]! << 24) | (bytes[offset + 5]! << 16) | (bytes[offset + 6]! << 8) | bytes[offset + 7]!;
+      (bytes[offset + 4]! << 24) |
+      (bytes[offset + 5]! << 16) |
+      (bytes[offset + 6]! << 8) |
+      bytes[offset + 7]!;
     const ticks = (canonical + lane.shiftTicks) | 0;
     bytes[offset + 4] = ticks >>> 24;
     bytes[offset + 5] = ticks >>> 16;
@@ -119,10 +127,10 @@ export class Timeline {
     return this.#lane(stream).nextSequence;
   }
 
-  /** RTP timestamp of the start of the laid range: what RTP-Info announces. Source: RFC 2326 section 12.33. */
-  rtpTime(stream: number): number {
+  /** RTP timestamp of NPT `nptMicros` in the laid range: what RTP-Info announces. Source: RFC 2326 section 12.33. */
+  rtpTime(stream: number, nptMicros: number): number {
     const lane = this.#lane(stream);
-    return wrapTimestamp(lane.zeroTicks + Math.round((this.#atMicros * lane.clockRate) / 1e6));
+    return wrapTimestamp(lane.zeroTicks + Math.round((this.viewerMicros(nptMicros) * lane.clockRate) / 1e6));
   }
 
   /** Packets sent so far, modulo 2^32 as sender reports want it. */
@@ -138,8 +146,9 @@ export class Timeline {
   /** RTP timestamp that corresponds to clock reading `nowMs`: one mapping for all streams. Source: RFC 3550 section 6.4.1. */
   rtpTimestampAt(stream: number, nowMs: number): number {
     const lane = this.#lane(stream);
-    const elapsedMicros = this.#startedMs === undefined ? 0 : (nowMs - this.#startedMs) * 1000;
-    return wrapTimestamp(lane.zeroTicks + Math.round(((this.#atMicros + elapsedMicros) * lane.clockRate) / 1e6));
+    const elapsedMicros = this.#runMs === undefined ? 0 : (nowMs - this.#runMs) * 1000;
+    const micros = this.viewerMicros(this.#runMicros + elapsedMicros);
+    return wrapTimestamp(lane.zeroTicks + Math.round((micros * lane.clockRate) / 1e6));
   }
 
   #lane(stream: number): Lane {

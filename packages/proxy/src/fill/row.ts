@@ -1,0 +1,99 @@
+import type { SegmentBuilder, SegmentMeta, StreamExtent } from '@forebay/cache';
+
+/** Two segments belong together when the second starts this close to where the first ends: less than half a frame at 60 fps. */
+export const JOINT_MICROS = 8_000;
+
+/** A segment while a flight appends to it. */
+export interface Growth {
+  readonly builder: SegmentBuilder;
+  /** By stream: what was appended so far. */
+  readonly extents: StreamExtent[];
+  /** Packets of some stream are missing inside: followers get it, nobody stores it. */
+  damaged: boolean;
+}
+
+/** One segment of a title that is somewhere: growing, in RAM, on disk. */
+export interface Held {
+  readonly startMicros: number;
+  /** Grid cell. */
+  readonly index: number;
+  readonly randomAccess: boolean;
+  readonly anchor: number;
+  /** Where the next segment starts; while `open`, where the newest picture is. */
+  endMicros: number;
+  /** `open`: grows. `cut`: its end is known, stragglers of other streams may still come. `sealed`: immutable. */
+  state: 'open' | 'cut' | 'sealed';
+  /** Nothing comes after it: the end of the title. */
+  last: boolean;
+  /** Present until sealed; readers that follow it keep its run. */
+  growth: Growth | undefined;
+  /** Present once sealed. */
+  meta: SegmentMeta | undefined;
+  /** A flight is appending now. An open entry without one waits for the next flight to go on in it. */
+  flying: boolean;
+  onDisk: boolean;
+  /** Clock reading of the last append, for dropping open entries that nobody goes on with. */
+  touchedMs: number;
+}
+
+/** The segments of one title that are held, in play order, never overlapping. */
+export class Row {
+  readonly #held: Held[] = [];
+
+  get length(): number {
+    return this.#held.length;
+  }
+
+  [Symbol.iterator](): Iterator<Held> {
+    return this.#held[Symbol.iterator]();
+  }
+
+  /** The segment that contains NPT `micros`. */
+  covering(micros: number): Held | undefined {
+    const candidate = this.#held[this.#after(micros + JOINT_MICROS) - 1];
+    if (candidate === undefined) return undefined;
+    if (micros < candidate.endMicros) return candidate;
+    return candidate.state === 'open' && micros <= candidate.endMicros + JOINT_MICROS ? candidate : undefined;
+  }
+
+  /** The segment that continues `held` without a hole. */
+  following(held: Held): Held | undefined {
+    const next = this.firstFrom(held.endMicros - JOINT_MICROS, held);
+    return next !== undefined && next.startMicros <= held.endMicros + JOINT_MICROS ? next : undefined;
+  }
+
+  /** The first segment that starts at or after NPT `micros`, other than `except`. */
+  firstFrom(micros: number, except?: Held): Held | undefined {
+    let i = this.#after(micros - 1);
+    while (this.#held[i] !== undefined && this.#held[i] === except) i++;
+    return this.#held[i];
+  }
+
+  /** The segment whose end touches NPT `micros`, or that is open and ends there. */
+  endingAt(micros: number): Held | undefined {
+    const before = this.#held[this.#after(micros - JOINT_MICROS - 1) - 1];
+    return before !== undefined && Math.abs(before.endMicros - micros) <= JOINT_MICROS ? before : undefined;
+  }
+
+  /** Adds `held`; a segment that it would overlap must be removed first. */
+  insert(held: Held): void {
+    this.#held.splice(this.#after(held.startMicros), 0, held);
+  }
+
+  remove(held: Held): void {
+    const i = this.#held.indexOf(held);
+    if (i >= 0) this.#held.splice(i, 1);
+  }
+
+  /** Index of the first entry that starts after `micros`. */
+  #after(micros: number): number {
+    let low = 0;
+    let high = this.#held.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#held[middle]!.startMicros <= micros) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

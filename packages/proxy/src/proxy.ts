@@ -1,0 +1,196 @@
+import { type CachePolicy, PopularityPolicy, RamTier, SegmentStore, type StoreEvent } from '@forebay/cache';
+import type { Credentials, RtspUrl } from '@forebay/rtsp';
+import { type Clock, systemClock, type TimerHandle } from './clock.js';
+import type { Shelves } from './fill/title.js';
+import { type Log, silentLog } from './log.js';
+import { Metrics } from './metrics.js';
+import { OriginClient } from './origin/client.js';
+import { Catalogue } from './read/catalogue.js';
+import { Pacer } from './read/pacer.js';
+import { type Route, Routes } from './read/routes.js';
+import { ViewerServer } from './viewer/server.js';
+
+const TICK_MS = 100;
+const PUBLISH_MS = 1000;
+const SERVER_NAME = 'Forebay';
+
+export interface RouteOptions {
+  /** Metric label and log field. */
+  readonly id: string;
+  /** Begins with '/'; the longest prefix wins. */
+  readonly pathPrefix: string;
+  readonly baseUrl: RtspUrl;
+  readonly credentials?: Credentials;
+  readonly allowBasic?: boolean;
+  /** 'host:port' that redirects may lead to, beside the origin's own. */
+  readonly allowHosts: readonly string[];
+  readonly maxSessions?: number;
+  readonly transport?: 'auto' | 'tcp' | 'udp';
+}
+
+export interface ProxyOptions {
+  readonly routes: readonly RouteOptions[];
+  /** Undefined: nothing is kept on disk. */
+  readonly cacheDirectory: string | undefined;
+  readonly cacheBytes: number;
+  readonly ramBytes: number;
+  /** UDP ports towards viewers, even/odd pairs; 0-0 takes any. */
+  readonly udpPorts: { readonly first: number; readonly last: number };
+  readonly sessionTimeoutSeconds: number;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+/** A running proxy: viewers in front, origins behind, the cache between. */
+export class Proxy {
+  readonly metrics: Metrics;
+  readonly #clock: Clock;
+  readonly #pacer: Pacer;
+  readonly #shelves: Shelves;
+  readonly #clients: readonly OriginClient[];
+  readonly #catalogue: Catalogue;
+  readonly #viewers: ViewerServer;
+  #timer: TimerHandle | undefined;
+  #publishedMs = -Infinity;
+  #state: 'starting' | 'ready' | 'draining' | 'closed' = 'starting';
+
+  private constructor(options: ProxyOptions, shelves: Shelves, clients: readonly OriginClient[]) {
+    this.metrics = shelves.metrics;
+    this.#clock = shelves.clock;
+    this.#shelves = shelves;
+    this.#clients = clients;
+    this.#pacer = new Pacer(shelves.clock);
+    const routes = options.routes.map((r, i): Route => ({ ...r, client: clients[i]! }));
+    this.#catalogue = new Catalogue(new Routes(routes), shelves, this.#pacer);
+    this.#viewers = new ViewerServer({
+      library: this.#catalogue,
+      clock: shelves.clock,
+      metrics: shelves.metrics,
+      log: shelves.log,
+      udpPorts: options.udpPorts,
+      sessionTimeoutSeconds: options.sessionTimeoutSeconds,
+      serverName: SERVER_NAME,
+    });
+  }
+
+  /**
+   * Opens the cache and makes everything ready to listen.
+   * @throws CacheError when the cache directory cannot be used
+   */
+  static async start(options: ProxyOptions): Promise<Proxy> {
+    const clock = options.clock ?? systemClock;
+    const log = options.log ?? silentLog;
+    const metrics = new Metrics();
+    const policy: CachePolicy = new PopularityPolicy();
+    let proxy: Proxy | undefined;
+    const early: StoreEvent[] = [];
+    const onEvent = (event: StoreEvent): void => {
+      if (proxy === undefined) early.push(event);
+      else proxy.#stored(event);
+    };
+    const store =
+      options.cacheDirectory === undefined
+        ? undefined
+        : await SegmentStore.open({
+            directory: options.cacheDirectory,
+            capacityBytes: options.cacheBytes,
+            policy,
+            nowSeconds: () => clock.nowMs() / 1000,
+            onEvent,
+          });
+    const ram = new RamTier(options.ramBytes);
+    const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
+    proxy = new Proxy(options, { ram, store, policy, clock, metrics, log }, clients);
+    for (const event of early) proxy.#stored(event);
+    return proxy;
+  }
+
+  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    const address = await this.#viewers.listen(host, port);
+    this.#state = 'ready';
+    this.#tick();
+    return address;
+  }
+
+  ready(): { ready: boolean; reasons: string[] } {
+    const reasons: string[] = [];
+    if (this.#state !== 'ready') reasons.push(this.#state);
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** Takes no new viewers and waits until those that play are done, at most `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#state = 'draining';
+    await this.#viewers.drain(timeoutMs);
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    await this.#viewers.close();
+    this.#catalogue.close();
+    this.#pacer.close();
+    for (const client of this.#clients) client.close();
+    await this.#shelves.store?.close();
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.nowMs();
+    this.#catalogue.tick(nowMs);
+    if (nowMs - this.#publishedMs >= PUBLISH_MS) this.#publish(nowMs);
+    this.#timer = this.#clock.setTimeout(() => this.#tick(), TICK_MS);
+  }
+
+  /** Brings the gauges up to date. */
+  #publish(nowMs: number): void {
+    this.#publishedMs = nowMs;
+    const { ram, store } = this.#shelves;
+    const { filling, sealed } = this.#catalogue.countSegments();
+    this.metrics.segments.set({ state: 'filling' }, filling);
+    this.metrics.segments.set({ state: 'sealed' }, sealed);
+    this.metrics.segments.set({ state: 'stored' }, store?.segmentCount ?? 0);
+    this.metrics.cacheBytes.set({ tier: 'ram' }, ram.bytes);
+    this.metrics.cacheBytes.set({ tier: 'disk' }, store?.bytes ?? 0);
+    this.metrics.cacheCapacity.set({ tier: 'ram' }, ram.capacityBytes);
+    this.metrics.cacheCapacity.set({ tier: 'disk' }, store?.capacityBytes ?? 0);
+    this.metrics.loopLag.set({ quantile: 'max' }, this.#pacer.takeWorstMs() / 1000);
+    for (const { profile } of this.#clients)
+      this.metrics.originLead.set({ origin: profile.route }, profile.leadSeconds());
+  }
+
+  #stored(event: StoreEvent): void {
+    const { log } = this.#shelves;
+    switch (event.type) {
+      case 'evicted':
+        this.metrics.evictions.inc({ reason: event.reason });
+        this.#catalogue.titleOf(event.meta.generation)?.offDisk(event.meta.startMicros);
+        break;
+      case 'lost':
+        this.metrics.storeFaults.inc({ reason: event.error.code });
+        log.warn(
+          { code: event.error.code, segment: event.meta.startMicros / 1e6 },
+          'a stored segment was lost',
+        );
+        this.#catalogue.titleOf(event.meta.generation)?.offDisk(event.meta.startMicros);
+        break;
+      case 'damaged':
+      case 'degraded':
+        this.metrics.storeFaults.inc({ reason: event.error.code });
+        log.warn({ code: event.error.code, error: event.error.message }, `the store is ${event.type}`);
+        break;
+      case 'indexed':
+        log.info(
+          { titles: event.titles, segments: event.segments, bytes: event.bytes },
+          'the cache is indexed',
+        );
+        this.#catalogue.rescan();
+        break;
+      case 'recovered':
+        log.info({}, 'the disk works again');
+        break;
+      case 'stored':
+        break;
+    }
+  }
+}

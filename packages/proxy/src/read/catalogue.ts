@@ -1,0 +1,291 @@
+import { createHash, randomInt } from 'node:crypto';
+import {
+  type Description,
+  parseDescription,
+  rewriteDescription,
+  RtspError,
+  type RtspUrl,
+} from '@forebay/rtsp';
+import { Flights } from '../fill/flights.js';
+import { type Shelves, Title } from '../fill/title.js';
+import type { OriginDescription } from '../origin/description.js';
+import { OriginError } from '../origin/errors.js';
+import { formatTitleRecord, parseTitleRecord } from './title-record.js';
+import type { Library, Presentation, Reader, ReaderOptions } from './library.js';
+import type { Pacer } from './pacer.js';
+import { SegmentReader } from './reader.js';
+import type { Routed, Routes } from './routes.js';
+import { Timeline } from './timeline.js';
+
+/** A description is used without asking for this long. */
+const FRESH_MS = 60_000;
+/** After that it is used while it is asked for again in the background, for this long. */
+const REVALIDATE_MS = 24 * 3_600_000;
+/** An origin that is down is stood in for up to this age. */
+const STALE_IF_ERROR_MS = 7 * 24 * 3_600_000;
+/** A refusal of the origin is repeated for this long without asking. */
+const NEGATIVE_MS = 2000;
+const MAX_TITLES = 4096;
+const MAX_REFUSALS = 4096;
+
+interface Entry {
+  readonly title: Title;
+  readonly flights: Flights;
+  describedUnixMs: number;
+  revalidating: boolean;
+  readers: number;
+}
+
+class Shown implements Presentation {
+  readonly entry: Entry;
+  readonly route: string;
+  readonly description: Description;
+
+  constructor(entry: Entry, route: string) {
+    this.entry = entry;
+    this.route = route;
+    this.description = entry.title.description;
+  }
+
+  get key(): string {
+    return this.entry.title.key;
+  }
+
+  get live(): boolean {
+    return this.entry.title.live;
+  }
+
+  get durationSeconds(): number | undefined {
+    return this.entry.title.durationSeconds;
+  }
+
+  sdp(): string {
+    const end = this.live ? undefined : this.durationSeconds;
+    return rewriteDescription(this.description, end === undefined ? {} : { rangeEndSeconds: end });
+  }
+}
+
+/** All titles that the proxy knows, by cache key. */
+export class Catalogue implements Library {
+  readonly #routes: Routes;
+  readonly #shelves: Shelves;
+  readonly #pacer: Pacer;
+  readonly #entries = new Map<string, Entry>();
+  readonly #asking = new Map<string, Promise<Entry>>();
+  readonly #refused = new Map<string, { error: Error; untilMs: number }>();
+  #sessions = 0;
+
+  constructor(routes: Routes, shelves: Shelves, pacer: Pacer) {
+    this.#routes = routes;
+    this.#shelves = shelves;
+    this.#pacer = pacer;
+  }
+
+  async find(url: RtspUrl, signal: AbortSignal): Promise<Presentation> {
+    const routed = this.#routes.find(url);
+    if (routed === undefined)
+      throw new RtspError('viewer', 'url-traversal', { detail: 'no route leads there' });
+    const entry = await this.#entry(routed);
+    if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
+    return new Shown(entry, routed.route.id);
+  }
+
+  open(presentation: Presentation, options: ReaderOptions): Reader {
+    if (!(presentation instanceof Shown)) throw new TypeError('a presentation of another library');
+    const { entry } = presentation;
+    const rates = entry.title.streams.map((s) => s.clockRate);
+    const timeline = new Timeline(
+      options.streams.map(({ stream, ssrc }) => ({
+        stream,
+        ssrc,
+        clockRate: rates[stream] ?? 90_000,
+        firstSequence: randomInt(0x1_0000),
+        firstTimestamp: randomInt(0x1_0000_0000),
+      })),
+    );
+    entry.readers++;
+    return new SegmentReader({
+      title: entry.title,
+      flights: entry.flights,
+      pacer: this.#pacer,
+      timeline,
+      options,
+      session: ++this.#sessions,
+      onClosed: () => {
+        entry.readers--;
+      },
+    });
+  }
+
+  /** Called a few times a second: drives flights and forgets what nobody uses. */
+  tick(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      entry.flights.tick(nowMs);
+      entry.title.sweep(nowMs);
+    }
+    if (this.#entries.size > MAX_TITLES) this.#forget();
+  }
+
+  /** The title of a generation, if it is in use. */
+  titleOf(generation: string): Title | undefined {
+    for (const entry of this.#entries.values()) if (entry.title.generation === generation) return entry.title;
+    return undefined;
+  }
+
+  /** The index of the disk is complete: segments that were not known before can be used. */
+  rescan(): void {
+    for (const { title } of this.#entries.values()) title.rescan();
+  }
+
+  /** Segments by state, for the metrics. */
+  countSegments(): { filling: number; sealed: number } {
+    let filling = 0;
+    let sealed = 0;
+    for (const { title } of this.#entries.values()) {
+      for (const held of title.row) {
+        if (held.state !== 'sealed') filling++;
+        else if (!held.onDisk) sealed++;
+      }
+    }
+    return { filling, sealed };
+  }
+
+  close(): void {
+    for (const { flights } of this.#entries.values()) flights.close();
+  }
+
+  async #entry(routed: Routed): Promise<Entry> {
+    const known = this.#entries.get(routed.key) ?? this.#restore(routed);
+    if (known === undefined) return this.#ask(routed);
+    const ageMs = this.#shelves.clock.unixMs() - known.describedUnixMs;
+    if (ageMs >= 0 && ageMs < FRESH_MS) return known;
+    if (ageMs < REVALIDATE_MS) {
+      this.#revalidate(routed, known);
+      return known;
+    }
+    try {
+      return await this.#ask(routed);
+    } catch (error) {
+      if (ageMs > STALE_IF_ERROR_MS) throw error;
+      this.#shelves.log.warn({ route: routed.route.id }, 'origin is down: serving a stale description');
+      return known;
+    }
+  }
+
+  #revalidate(routed: Routed, entry: Entry): void {
+    if (entry.revalidating) return;
+    entry.revalidating = true;
+    this.#ask(routed)
+      .catch((error: unknown) => {
+        this.#shelves.log.debug({ route: routed.route.id, error: String(error) }, 'revalidation failed');
+      })
+      .finally(() => {
+        entry.revalidating = false;
+      });
+  }
+
+  /** Asks the origin, once for all who want to know. */
+  #ask(routed: Routed): Promise<Entry> {
+    const running = this.#asking.get(routed.key);
+    if (running !== undefined) return running;
+    const refused = this.#refused.get(routed.key);
+    if (refused !== undefined && refused.untilMs > this.#shelves.clock.nowMs())
+      return Promise.reject(refused.error);
+    const asking = routed.route.client
+      .describe(routed.originPath, new AbortController().signal)
+      .then((origin) => this.#described(routed, origin))
+      .catch((error: Error) => {
+        this.#refuse(routed.key, error);
+        throw error;
+      })
+      .finally(() => this.#asking.delete(routed.key));
+    this.#asking.set(routed.key, asking);
+    return asking;
+  }
+
+  #refuse(key: string, error: Error): void {
+    if (this.#refused.size >= MAX_REFUSALS) this.#refused.clear();
+    this.#refused.set(key, { error, untilMs: this.#shelves.clock.nowMs() + NEGATIVE_MS });
+  }
+
+  #described(routed: Routed, origin: OriginDescription): Entry {
+    this.#refused.delete(routed.key);
+    const describedUnixMs = this.#shelves.clock.unixMs();
+    const generation = generationOf(routed.key, origin.description.fingerprint);
+    const known = this.#entries.get(routed.key);
+    if (known?.title.generation === generation) {
+      known.title.origin = origin;
+      known.describedUnixMs = describedUnixMs;
+      return known;
+    }
+    if (known !== undefined)
+      this.#shelves.log.info({ route: routed.route.id }, 'the title changed: a new generation');
+    return this.#adopt(routed, { origin, describedUnixMs, durationSeconds: undefined });
+  }
+
+  /** What the disk knows of a title from an earlier run. */
+  #restore(routed: Routed): Entry | undefined {
+    const record = this.#shelves.store?.title(routed.key);
+    const saved = record === undefined ? undefined : parseTitleRecord(record.description);
+    if (record === undefined || saved === undefined) return undefined;
+    try {
+      const origin = { ...saved.origin, description: parseDescription(saved.sdp) };
+      if (generationOf(routed.key, origin.description.fingerprint) !== record.generation) return undefined;
+      return this.#adopt(routed, { ...saved, origin });
+    } catch {
+      return undefined;
+    }
+  }
+
+  #adopt(
+    routed: Routed,
+    known: { origin: OriginDescription; describedUnixMs: number; durationSeconds: number | undefined },
+  ): Entry {
+    const title = new Title({
+      key: routed.key,
+      generation: generationOf(routed.key, known.origin.description.fingerprint),
+      client: routed.route.client,
+      origin: known.origin,
+      durationSeconds: known.durationSeconds,
+      shelves: this.#shelves,
+    });
+    const entry: Entry = {
+      title,
+      flights: new Flights(title),
+      describedUnixMs: known.describedUnixMs,
+      revalidating: false,
+      readers: 0,
+    };
+    this.#remember(entry);
+    this.#entries.set(routed.key, entry);
+    return entry;
+  }
+
+  /** Writes what is known of the title to disk, before its first segment and whenever more is learned. */
+  #remember(entry: Entry): void {
+    const { title } = entry;
+    let saved: Promise<void> | undefined;
+    const save = (): Promise<void> =>
+      this.#shelves.store?.saveTitle({
+        key: title.key,
+        generation: title.generation,
+        description: formatTitleRecord(title.origin, entry.describedUnixMs, title.durationSeconds),
+      }) ?? Promise.resolve();
+    title.onStoring = () => (saved ??= save());
+    title.onLearned = () => {
+      if (saved !== undefined) saved = saved.then(save);
+    };
+  }
+
+  #forget(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#entries.size <= MAX_TITLES) return;
+      if (entry.readers === 0 && entry.flights.count === 0) this.#entries.delete(key);
+    }
+  }
+}
+
+/** Names a generation: the same title described alike is the same generation, also after a restart. */
+function generationOf(key: string, fingerprint: string): string {
+  return createHash('sha256').update(`${key}\n${fingerprint}`).digest('hex').slice(0, 32);
+}

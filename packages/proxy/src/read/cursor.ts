@@ -1,0 +1,99 @@
+import { PACKET_FLAG, type PacketRun } from '@forebay/cache';
+import { timestampDelta, wrapTimestamp } from '@forebay/rtp';
+import { type Held, JOINT_MICROS } from '../fill/row.js';
+import type { Title } from '../fill/title.js';
+import type { Source } from '../metrics.js';
+
+/** Packets of other streams are looked for this far before the picture that a range starts with. */
+const LOOK_BACK_PACKETS = 512;
+
+/** Where a range begins or ends inside a segment. */
+export interface Bounds {
+  /** Pictures before this packet of the run are left out. */
+  readonly fromPacket: number;
+  /** Packets of other streams before this NPT are left out. */
+  readonly fromMicros: number;
+  /** Packets at or after this NPT are left out. */
+  readonly toMicros: number;
+}
+
+/** A reader's place in one segment. */
+export interface Cursor {
+  readonly held: Held;
+  readonly run: PacketRun;
+  readonly source: Source;
+  next: number;
+  bounds: Bounds | undefined;
+}
+
+/** A random access point to start from. */
+export interface StartPoint {
+  readonly packet: number;
+  readonly micros: number;
+}
+
+/** NPT of packet `i`. */
+export function packetMicros(title: Title, held: Held, run: PacketRun, i: number): number {
+  const rate = title.streams[run.streams[i]!]?.clockRate ?? 90_000;
+  const startTicks = Math.round((held.startMicros * rate) / 1e6);
+  const ticks =
+    startTicks + timestampDelta(wrapTimestamp(startTicks), run.bytes.readUInt32BE(run.offsets[i]! + 8));
+  return Math.round((ticks * 1e6) / rate);
+}
+
+/** The last random access point of the segment at or before NPT `micros`; its beginning counts where that is one. */
+export function startPointAt(
+  title: Title,
+  held: Held,
+  run: PacketRun,
+  micros: number,
+): StartPoint | undefined {
+  let found: StartPoint | undefined;
+  for (let i = 0; i < run.count; i++) {
+    if ((run.flags[i]! & PACKET_FLAG.randomAccess) === 0) continue;
+    if (found === undefined && held.randomAccess) {
+      found = { packet: i, micros: held.startMicros };
+      continue;
+    }
+    const at = packetMicros(title, held, run, i);
+    if (at <= micros + JOINT_MICROS && (found === undefined || at > found.micros))
+      found = { packet: i, micros: at };
+  }
+  return found;
+}
+
+/** A cursor at `start`, that also finds the packets of other streams that were stored before its picture. */
+export function cursorAt(
+  title: Title,
+  held: Held,
+  run: PacketRun,
+  source: Source,
+  start: StartPoint,
+): Cursor {
+  let next = start.packet;
+  for (let i = start.packet - 1; i >= Math.max(0, start.packet - LOOK_BACK_PACKETS); i--) {
+    if (run.streams[i] !== title.reference && packetMicros(title, held, run, i) >= start.micros) next = i;
+  }
+  const bounds = { fromPacket: start.packet, fromMicros: start.micros, toMicros: Infinity };
+  return { held, run, source, next, bounds };
+}
+
+/** Whether packet `i` lies in the cursor's bounds. */
+export function inBounds(title: Title, cursor: Cursor, i: number): boolean {
+  const bounds = cursor.bounds;
+  if (bounds === undefined) return true;
+  const micros = packetMicros(title, cursor.held, cursor.run, i);
+  if (micros >= bounds.toMicros) return false;
+  if (cursor.run.streams[i] === title.reference) return i >= bounds.fromPacket;
+  return micros >= bounds.fromMicros - 1000;
+}
+
+/** NPT at which the packets before the cursor's place end: no later packet of the same range has been sent. */
+export function sentEndMicros(title: Title, cursor: Cursor): number {
+  let end = -Infinity;
+  const { run, held } = cursor;
+  for (let i = cursor.next - 1; i >= Math.max(0, cursor.next - LOOK_BACK_PACKETS); i--) {
+    end = Math.max(end, packetMicros(title, held, run, i));
+  }
+  return end;
+}

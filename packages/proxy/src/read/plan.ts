@@ -1,0 +1,44 @@
+import type { Held, Row } from '../fill/row.js';
+
+/** A stretch of a range, by where its media is. */
+export interface Part {
+  readonly kind: 'stored' | 'flying' | 'gap';
+  readonly startMicros: number;
+  /** Infinity: to the end of the title, wherever that is. */
+  readonly endMicros: number;
+}
+
+/** The parts of [startMicros, endMicros) in play order, neighbours of one kind merged. */
+export function plan(row: Row, startMicros: number, endMicros: number): Part[] {
+  const parts: Part[] = [];
+  const add = (kind: Part['kind'], from: number, to: number): void => {
+    const last = parts.at(-1);
+    if (last?.kind === kind) parts[parts.length - 1] = { ...last, endMicros: to };
+    else parts.push({ kind, startMicros: from, endMicros: to });
+  };
+  let at = startMicros;
+  let held = row.covering(at);
+  while (at < endMicros) {
+    if (held === undefined) {
+      const next = row.firstFrom(at);
+      const to = Math.min(next?.startMicros ?? endMicros, endMicros);
+      add('gap', at, to);
+      at = to;
+      held = next;
+      continue;
+    }
+    const to = Math.min(held.endMicros, endMicros);
+    if (to > at) add(held.flying && held.state === 'open' ? 'flying' : 'stored', at, to);
+    at = Math.max(at, to);
+    if (held.last) break;
+    held = row.following(held);
+  }
+  return parts;
+}
+
+/** The last segment of the unbroken stretch that begins with `held`. */
+export function horizon(row: Row, held: Held): Held {
+  let last = held;
+  for (let next = row.following(held); next !== undefined; next = row.following(next)) last = next;
+  return last;
+}

@@ -1,0 +1,240 @@
+import { packetHash, SegmentBuilder } from '@forebay/cache';
+import { wrapTimestamp } from '@forebay/rtp';
+import t from 'tap';
+import { TimeAnchor } from '../src/fill/anchor.js';
+import type { Arrival } from '../src/fill/arrival.js';
+import { Ending } from '../src/fill/ending.js';
+import { Entrance } from '../src/fill/entrance.js';
+import { type JoinVerdict, StreamJoin, tailOf } from '../src/fill/join.js';
+import {
+  AUDIO,
+  AUDIO_RATE,
+  CLOCK_RATES,
+  type MadePacket,
+  makePackets,
+  rtpPacket,
+  VIDEO,
+  VIDEO_RATE,
+} from './packets.js';
+
+const hashOf = (p: MadePacket): number => {
+  const bytes = rtpPacket(p, 0, 0);
+  return packetHash(bytes, 0, bytes.length);
+};
+
+function joinBehind(packets: readonly MadePacket[], stream: number): StreamJoin {
+  const builder = new SegmentBuilder({ key: 'k', clockRates: CLOCK_RATES });
+  let last = 0;
+  let step = 0;
+  for (const p of packets) {
+    const bytes = rtpPacket(p, 0, 0);
+    builder.append(bytes, 0, bytes.length, {
+      stream: p.stream,
+      dueMicros: 0,
+      flags: 0,
+      canonicalTicks: p.ticks,
+      lostBefore: 0,
+    });
+    if (p.stream !== stream) continue;
+    if (p.ticks > last) step = p.ticks - last;
+    last = Math.max(last, p.ticks);
+  }
+  return new StreamJoin(tailOf([builder.run], stream, CLOCK_RATES[stream]!, last + step));
+}
+
+function verdicts(
+  join: StreamJoin,
+  packets: readonly MadePacket[],
+  shift: (p: MadePacket) => number,
+): JoinVerdict[] {
+  return packets.map((p) => join.judge(hashOf(p), shift(p), false));
+}
+
+t.test(
+  'the packet after the overlap is found by content, whatever the origin says of the time',
+  async (t) => {
+    for (const stream of [VIDEO, AUDIO]) {
+      const all = makePackets({ seconds: 10, bFrames: 2 }).filter((p) => p.stream === stream);
+      const rate = CLOCK_RATES[stream]!;
+      for (const errorSeconds of [0, 0.011, -0.5, 1.7]) {
+        const join = joinBehind(
+          all.filter((p) => p.ticks < 8 * rate),
+          stream,
+        );
+        const session = all.filter((p) => p.ticks >= 7 * rate);
+        const got = verdicts(join, session, (p) => p.ticks + Math.round(errorSeconds * rate));
+        const first = got.findIndex((v) => v !== 'before');
+        t.equal(
+          session[first]?.ticks,
+          all.find((p) => p.ticks >= 8 * rate)?.ticks,
+          `stream ${stream}, off by ${errorSeconds} s`,
+        );
+        t.equal(got[first], 'content');
+        t.equal(join.offsetTicks, -Math.round(errorSeconds * rate), 'and the time base with it');
+      }
+    }
+  },
+);
+
+t.test('repeated parameter sets at the start of a session do not disturb', async (t) => {
+  const all = makePackets({ seconds: 10 }).filter((p) => p.stream === VIDEO);
+  const join = joinBehind(
+    all.filter((p) => p.ticks < 8 * VIDEO_RATE),
+    VIDEO,
+  );
+  const session = all.filter((p) => p.ticks >= 7 * VIDEO_RATE);
+  const doubled = [session[0]!, session[1]!, ...session];
+  const got = verdicts(join, doubled, (p) => p.ticks);
+  t.equal(doubled[got.indexOf('content')]?.ticks, 8 * VIDEO_RATE);
+});
+
+t.test('clamped timestamps are matched, but teach nothing about time', async (t) => {
+  const all = makePackets({ seconds: 10 }).filter((p) => p.stream === AUDIO);
+  const join = joinBehind(
+    all.filter((p) => p.ticks < 8 * AUDIO_RATE),
+    AUDIO,
+  );
+  const session = all.filter((p) => p.ticks >= 7.8 * AUDIO_RATE);
+  const clamp = session[4]!.ticks;
+  verdicts(join, session, (p) => Math.max(p.ticks, clamp));
+  t.equal(join.offsetTicks, 0);
+});
+
+t.test('silence joins where the time says, not at the first packet that looks alike', async (t) => {
+  const silence: MadePacket[] = Array.from({ length: 400 }, (_, i) => ({
+    stream: AUDIO,
+    ticks: i * 1024,
+    marker: true,
+    payload: Buffer.alloc(8),
+  }));
+  const join = joinBehind(silence.slice(0, 300), AUDIO);
+  const session = silence.slice(280);
+  const got = verdicts(join, session, (p) => p.ticks + 100);
+  t.equal(session[got.findIndex((v) => v !== 'before')]?.ticks, 300 * 1024);
+});
+
+t.test('packets that match nothing join by time, at a random access point', async (t) => {
+  const all = makePackets({ seconds: 10 }).filter((p) => p.stream === VIDEO);
+  const join = joinBehind(
+    all.filter((p) => p.ticks < 8 * VIDEO_RATE),
+    VIDEO,
+  );
+  t.equal(join.judge(1, 7.5 * VIDEO_RATE, false), 'before');
+  t.equal(join.judge(2, 8.2 * VIDEO_RATE, true), 'before');
+  t.equal(join.judge(3, 9 * VIDEO_RATE, false), 'time');
+});
+
+t.test('tails unwrap timestamps over 2^32', async (t) => {
+  const rate = CLOCK_RATES[VIDEO]!;
+  const base = 2 ** 32 - 3 * rate;
+  const packets = makePackets({ seconds: 6, audio: false }).map((p) => ({ ...p, ticks: p.ticks + base }));
+  const builder = new SegmentBuilder({ key: 'k', clockRates: CLOCK_RATES });
+  for (const p of packets) {
+    const bytes = rtpPacket(p, 0, wrapTimestamp(p.ticks));
+    builder.append(bytes, 0, bytes.length, {
+      stream: 0,
+      dueMicros: 0,
+      flags: 0,
+      canonicalTicks: p.ticks,
+      lostBefore: 0,
+    });
+  }
+  const tail = tailOf([builder.run], VIDEO, rate, packets.at(-1)!.ticks + 3600);
+  t.same(
+    tail.ticks,
+    packets.map((p) => p.ticks),
+  );
+});
+
+t.test('media time: RTP-Info is believed only when the first packet bears it out', async (t) => {
+  const hints = { startSeconds: 12, clockRates: CLOCK_RATES };
+  const right = new TimeAnchor({ ...hints, rtpInfo: [{ url: 'v', seq: 10, rtptime: 1000 }, undefined] });
+  t.ok(right.confirms(VIDEO, 1000 + 7200, 11));
+  t.equal(
+    right.place(VIDEO, 1000 + 7200, 11),
+    12 * VIDEO_RATE + 7200,
+    'a B picture stream starts after its rtptime',
+  );
+  t.equal(right.place(VIDEO, 1000, 12), 12 * VIDEO_RATE);
+  const wrong = new TimeAnchor({ ...hints, rtpInfo: [{ url: 'v', seq: 10, rtptime: 1000 }] });
+  t.notOk(
+    wrong.confirms(VIDEO, 1000 + 12 * VIDEO_RATE, 10),
+    'off by the whole range start, as GStreamer 1.22 says it',
+  );
+  t.equal(wrong.place(VIDEO, 1000 + 12 * VIDEO_RATE, 10), 12 * VIDEO_RATE);
+  const wrapped = new TimeAnchor({ ...hints, rtpInfo: [] });
+  wrapped.place(VIDEO, 2 ** 32 - 1800, 0);
+  t.equal(wrapped.place(VIDEO, 1800, 1), 12 * VIDEO_RATE + 3600);
+});
+
+t.test('entrance', async (t) => {
+  const arrival = (p: MadePacket): Arrival => {
+    const bytes = rtpPacket(p, 0, p.ticks);
+    return {
+      stream: p.stream,
+      bytes,
+      start: 0,
+      end: bytes.length,
+      ticks: 0,
+      lost: 0,
+      hash: hashOf(p),
+      nowMs: 0,
+    };
+  };
+  const run = (packets: readonly MadePacket[], seek: boolean, confirms = false): MadePacket[] => {
+    const kept: Arrival[] = [];
+    const entrance = new Entrance({
+      seek,
+      clockRates: CLOCK_RATES,
+      reference: VIDEO,
+      confirms: () => confirms,
+      role: (p) => ([7, 8].includes(p.bytes[12]! & 0x1f) && p.stream === VIDEO ? 1 : 3),
+    });
+    packets.forEach((p, i) => {
+      entrance.admit({ ...arrival(p), nowMs: i }, p.ticks, (passed) => kept.push(passed));
+    });
+    return kept.map((passed) => packets[passed.nowMs]!);
+  };
+  const all = makePackets({ seconds: 3 });
+  const video = all.filter((p) => p.stream === VIDEO);
+  const audio = all.filter((p) => p.stream === AUDIO);
+  t.same(run(all, false, true), all, 'a play from the start passes at once');
+  t.same(run(video, true), video, 'an honest seek passes whole');
+  const clamped = video.map((p) => (p.ticks < VIDEO_RATE ? { ...p, ticks: 5 } : p));
+  t.same(
+    run(clamped, true),
+    video.filter((p) => p.ticks >= VIDEO_RATE),
+    'a clamped group of pictures is dropped',
+  );
+  const clampedAudio = audio.map((p, i) => (i < 4 ? { ...p, ticks: 7 } : p));
+  t.same(run(clampedAudio, true), clampedAudio.slice(4), 'clamped audio is dropped');
+  const stale = [{ ...audio[90]!, ticks: 12 * AUDIO_RATE, payload: Buffer.from('stale-packet') }, ...audio];
+  t.same(run(stale, false), audio, 'a stale first packet is dropped');
+});
+
+t.test('the end of a title is told from a failing origin', async (t) => {
+  const ending = (): Ending => {
+    const e = new Ending(0);
+    e.packet(VIDEO, 1000);
+    e.packet(AUDIO, 1000);
+    return e;
+  };
+  const byes = ending();
+  byes.bye(VIDEO);
+  t.equal(byes.verdict(1001, 59.9, 60), 'running');
+  byes.bye(AUDIO);
+  t.equal(byes.verdict(1001, 59.9, 60), 'end');
+  t.equal(byes.verdict(1001, 30, 60), 'fault', 'BYE long before the end');
+  t.equal(byes.verdict(1001, 30, undefined), 'end', 'nobody knows better');
+  const silent = ending();
+  t.equal(silent.verdict(1900, 59.96, 60), 'running');
+  t.equal(silent.verdict(2001, 59.96, 60), 'end');
+  t.equal(silent.verdict(2001, 30, 60), 'running');
+  t.equal(silent.verdict(9001, 30, 60), 'fault');
+  const frozen = ending();
+  for (const stream of [VIDEO, AUDIO, VIDEO, AUDIO]) frozen.senderReport(stream, 500);
+  t.equal(frozen.verdict(3000, 59, 60), 'running');
+  t.equal(frozen.verdict(4001, 59, 60), 'end', 'sender reports whose count stands still');
+  frozen.packet(VIDEO, 4002);
+  t.equal(frozen.verdict(4003, 59, 60), 'running');
+});
