@@ -1,10 +1,9 @@
 import { isIPv6 } from 'node:net';
 import { RtspError } from './errors.js';
-import { LIMITS } from './limits.js';
 import { parseRtspUrl } from './url.js';
 
-/** Scheme, userinfo, host and port. */
-const ABSOLUTE = /^(rtsps?:\/\/)(?:[^/?@]*@)?([^/?@]*)/i;
+/** Scheme, userinfo (up to the last `@`), host and port: everything before the first `/` or `?`. */
+const ABSOLUTE = /^(rtsps?:\/\/)(?:[^/?]*@)?([^/?@]*)/i;
 
 interface Place {
   /** `rtsp://host:port`, as written, without userinfo. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { quote } from './challenge.js';
 import type { Challenge, DigestAlgorithm } from './challenge.js';
 
 export interface Credentials {
@@ -74,8 +75,4 @@ export function authorizationFor(
     parts.push(`qop=${challenge.qop}`, `nc=${formatNonceCount(request.nonceCount)}`);
   if (usesCnonce) parts.push(`cnonce=${quote(request.cnonce)}`);
   return `Digest ${parts.join(', ')}`;
-}
-
-function quote(text: string): string {
-  return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }

@@ -59,6 +59,8 @@ export interface RtspErrorOptions {
   readonly allow?: readonly string[];
   /** CSeq to echo in the answer, where one was readable. */
   readonly cseq?: number | undefined;
+  /** Close although the fault alone would not ask for it. */
+  readonly close?: boolean;
 }
 
 /** A peer broke RTSP or SDP. The peer can act on it; `status` is what the viewer is told. */
@@ -82,7 +84,7 @@ export class RtspError extends Error {
     this.party = party;
     this.code = code;
     this.status = party === 'origin' ? 502 : fault.status;
-    this.close = fault.close;
+    this.close = options.close ?? fault.close;
     this.silent = fault.silent === true;
     this.allow = options.allow;
     this.cseq = options.cseq;

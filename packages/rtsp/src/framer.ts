@@ -24,7 +24,7 @@ export interface FramerSink {
   message(message: RtspMessage): void;
   /**
    * A message whose end is known but that must be refused: answer with `error.status` and `error.cseq`, in order with
-   * the messages, and go on. A sink without this method has the error thrown from `push`.
+   * the messages, and go on. A sink without this method has the error thrown from `push`, with `close` set.
    */
   refuse?(error: RtspError): void;
 }
@@ -115,20 +115,12 @@ export class Framer {
 
   /** Reads at least one byte of `chunk[at...]` and returns where to go on. */
   #step(chunk: Buffer, at: number): number {
-    switch (this.#state) {
-      case 'between':
-        return this.#readBetween(chunk, at);
-      case 'frame':
-        return this.#readFrame(chunk, at);
-      case 'head':
-        return this.#readHead(chunk, at);
-      case 'body':
-        return this.#readBody(chunk, at);
-      case 'lost':
-        return this.#readGarbage(chunk, at);
-      case 'dead':
-        return chunk.length;
-    }
+    if (this.#state === 'between') return this.#readBetween(chunk, at);
+    if (this.#state === 'frame') return this.#readFrame(chunk, at);
+    if (this.#state === 'head') return this.#readHead(chunk, at);
+    if (this.#state === 'body') return this.#readBody(chunk, at);
+    if (this.#state === 'lost') return this.#readGarbage(chunk, at);
+    return chunk.length;
   }
 
   /** The hot path: whole frames, one after the other. */
@@ -263,7 +255,8 @@ export class Framer {
     this.#state = 'between';
     this.#trimHeld();
     if (refusal !== undefined) {
-      if (this.#sink.refuse === undefined) throw refusal;
+      if (this.#sink.refuse === undefined)
+        throw new RtspError(this.#party, refusal.code, { cseq, close: true });
       this.#sink.refuse(refusal);
     } else if (start.kind === 'request') {
       this.#sink.message({ ...start, cseq: cseq ?? 0, headers, body });

@@ -97,12 +97,12 @@ export class HeadReader {
   }
 
   #startLine(line: string): StartLine {
-    if (/^RTSP\/\d/.test(line)) return this.#statusLine(line);
+    if (line.startsWith('RTSP/')) return this.#statusLine(line);
     const parts = line.split(' ', 4);
     const [method = '', url = '', version = ''] = parts;
     if (method.length > LIMITS.methodBytes) throw this.#fault('method-too-long');
     if (url.length > LIMITS.urlBytes) throw this.#fault('url-too-long');
-    if (/^(?:GET|POST)$/.test(method) && /^HTTP\//.test(version)) throw this.#fault('tunnel');
+    if (/^(?:GET|POST)$/.test(method) && version.startsWith('HTTP/')) throw this.#fault('tunnel');
     const [, protocol] = /^RTSP\/(\d\.\d)$/.exec(version) ?? [];
     if (parts.length !== 3 || !NAME.test(method) || protocol === undefined) throw this.#fault('start-line');
     if (protocol !== '1.0') this.#refusal = 'version';
@@ -149,6 +149,11 @@ export class HeadReader {
     if (colon < 0) return;
     const name = strict ? line.slice(0, colon) : line.slice(0, colon).trim();
     const value = line.slice(colon + 1).trim();
+    if (strict && value.length > LIMITS.headerValueBytes && name.toLowerCase() === 'transport') {
+      // More alternatives than anybody looks at: none is acceptable, but the stream of bytes is sound.
+      this.#refusal ??= 'transport-unsupported';
+      return;
+    }
     if (name.length > LIMITS.headerNameBytes || value.length > LIMITS.headerValueBytes)
       throw this.#fault('header-too-long');
     if (!NAME.test(name)) {

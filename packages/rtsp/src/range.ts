@@ -33,7 +33,7 @@ export interface SmpteRange {
  * The range of a Range header or an SDP `a=range`. Blanks around the bounds are tolerated: `npt=0- 596.48` (Wowza,
  * `response.txt`), ` npt=0-60.000` (VLC). `npt=now-60` is GStreamer's way to say 60 s, position unknown.
  * A viewer's `;time=` (start later, by the wall clock) is refused as 457: nothing here is scheduled. An origin's is
- * ignored.
+ * ignored. A lone time, as PAUSE has it (section 10.6), is a range without end.
  *
  * @throws {RtspError} `range-unit` (501) for units other than npt, clock and smpte; `range` (400) when unparsable;
  * `range-invalid` (457) when empty, reversed or out of bounds
@@ -49,7 +49,8 @@ export function parseRange(value: string, party: RtspParty = 'viewer'): RtspRang
   const [first = '', second = ''] = bounds.map((bound) => bound.trim());
   const reader = UNITS.get(unit.toLowerCase());
   if (reader === undefined) return fail('range-unit', 'unknown');
-  if (bounds.length !== 2) return fail('range', 'not a range');
+  const isInstant = bounds.length === 1 && /^\d/.test(first);
+  if (bounds.length !== 2 && !isInstant) return fail('range', 'not a range');
   if (first === '' && second === '') return fail('range-invalid', 'without bounds');
   return reader(first, second, fail);
 }
@@ -130,16 +131,10 @@ function readSmpte(format: SmpteFormat, first: string, second: string, fail: Fai
 
 /** The range as it stands in a header: NPT with at most 6 decimals and no exponent, clock with milliseconds. */
 export function formatRange(range: RtspRange): string {
-  switch (range.unit) {
-    case 'npt':
-      return `npt=${formatNpt(range.start)}-${formatNpt(range.end)}`;
-    case 'clock':
-      return `clock=${formatClock(range.startMs)}-${formatClock(range.endMs)}`;
-    case 'smpte': {
-      const end = range.endSeconds === undefined ? '' : formatSmpte(range.format, range.endSeconds);
-      return `${range.format}=${formatSmpte(range.format, range.startSeconds)}-${end}`;
-    }
-  }
+  if (range.unit === 'npt') return `npt=${formatNpt(range.start)}-${formatNpt(range.end)}`;
+  if (range.unit === 'clock') return `clock=${formatClock(range.startMs)}-${formatClock(range.endMs)}`;
+  const end = range.endSeconds === undefined ? '' : formatSmpte(range.format, range.endSeconds);
+  return `${range.format}=${formatSmpte(range.format, range.startSeconds)}-${end}`;
 }
 
 function formatNpt(bound: number | 'now' | undefined): string {

@@ -23,9 +23,8 @@ export function readSections(text: string): [Section, ...Section[]] | undefined 
 /** Values of `a=<name>:<value>`, trimmed, in order. */
 export function attributes(section: Section, name: string): string[] {
   const start = `a=${name}:`;
-  return section.lines
-    .filter((line) => line.startsWith(start))
-    .map((line) => line.slice(start.length).trim());
+  const own = section.lines.filter((line) => line.slice(0, start.length).toLowerCase() === start);
+  return own.map((line) => line.slice(start.length).trim());
 }
 
 export function attribute(section: Section, name: string): string | undefined {

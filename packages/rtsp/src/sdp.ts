@@ -75,7 +75,7 @@ export function parseDescription(text: string): Description {
     ...(range === undefined ? {} : { range }),
     onDemand: duration !== undefined,
     ...(duration === undefined ? {} : { durationSeconds: duration }),
-    fingerprint: fingerprintOf(session, media, duration),
+    fingerprint: fingerprintOf(session, media, extentOf(range)),
   };
 }
 
@@ -89,7 +89,7 @@ function describeStream(
   parsed: MediaDescription | undefined,
 ): StreamDescription {
   const mediaLine = /^m=([^\s/]*)\S*\s+\S+\s+\S+\s+(\S+)/.exec(section.lines[0] ?? '');
-  const media = (parsed?.type ?? mediaLine?.[1] ?? '').toLowerCase();
+  const media = (mediaLine?.[1] ?? '').toLowerCase();
   const offered = mediaLine?.[2] ?? '';
   const payloadType = /^\d{1,3}$/.test(offered) && Number(offered) <= 127 ? Number(offered) : -1;
   const control = attribute(section, 'control');
@@ -107,6 +107,13 @@ function describeStream(
   };
 }
 
+/** sdp-transform turns whatever looks like a number into one, names of codecs too. */
+interface RtpMap {
+  readonly payload: number;
+  readonly codec: string | number;
+  readonly rate?: string | number;
+}
+
 /**
  * Name and clock of a payload type: its `a=rtpmap`, else the static assignment, else whatever single rtpmap there is
  * (cameras announce one number and map another).
@@ -116,7 +123,7 @@ function codecOf(
   payloadType: number,
   media: string,
 ): Pick<StreamDescription, 'encoding' | 'clockRate'> {
-  const maps = parsed?.rtp ?? [];
+  const maps: readonly RtpMap[] = parsed?.rtp ?? [];
   const fixed = STATIC_PAYLOAD_TYPES.get(payloadType);
   const map =
     maps.find(({ payload }) => payload === payloadType) ??
@@ -141,11 +148,7 @@ function rangeOf(session: Section, media: readonly Section[]): RtspRange | undef
   const ranges = media
     .map((section) => readRange(attribute(section, 'range')))
     .filter((range) => range !== undefined);
-  const length = (range: RtspRange): number => durationOf(range) ?? Number.POSITIVE_INFINITY;
-  return ranges.reduce<RtspRange | undefined>(
-    (a, b) => (a !== undefined && length(a) >= length(b) ? a : b),
-    undefined,
-  );
+  return ranges.length === 0 ? undefined : ranges.reduce(longer);
 }
 
 /** An `a=range` that cannot be read counts as none: the presentation is then live. */
@@ -161,21 +164,28 @@ function readRange(value: string | undefined): RtspRange | undefined {
 
 /** Seconds, or undefined where the end is open. */
 function durationOf(range: RtspRange): number | undefined {
-  switch (range.unit) {
-    case 'npt':
-      return range.end;
-    case 'smpte':
-      return range.endSeconds;
-    case 'clock':
-      if (range.startMs === undefined || range.endMs === undefined) return undefined;
-      return (range.endMs - range.startMs) / 1000;
-  }
+  if (range.unit === 'npt') return range.end;
+  if (range.unit === 'smpte') return range.endSeconds;
+  if (range.startMs === undefined || range.endMs === undefined) return undefined;
+  return (range.endMs - range.startMs) / 1000;
 }
 
-function fingerprintOf(session: Section, media: readonly Section[], duration: number | undefined): string {
+/** Of two ranges the longer; an open end is the longest. */
+function longer(a: RtspRange, b: RtspRange): RtspRange {
+  const [first, second] = [durationOf(a), durationOf(b)];
+  return second === undefined || (first !== undefined && second > first) ? b : a;
+}
+
+/** What tells one recording from another: the end of NPT, both bounds of wall-clock time; nothing of a live range. */
+function extentOf(range: RtspRange | undefined): string {
+  if (range === undefined || durationOf(range) === undefined) return 'open';
+  return range.unit === 'clock' ? formatRange(range) : String(durationOf(range));
+}
+
+function fingerprintOf(session: Section, media: readonly Section[], extent: string): string {
   const hash = createHash('sha256');
   const add = (text: string): unknown => hash.update(`${text}\n`);
-  add(`end ${duration ?? 'open'}`);
+  add(`range ${extent}`);
   add(`control ${attribute(session, 'control') ?? ''}`);
   for (const section of media) {
     add((section.lines[0] ?? '').replace(/^(m=\S+\s+)\S+/, '$1-'));

@@ -50,10 +50,13 @@ export function formatSmpte(format: SmpteFormat, seconds: number): string {
   const label = labelOf(rate, Math.floor(total / SUBFRAMES));
   const frames = label % rate.frames;
   const wholeSeconds = Math.floor(label / rate.frames);
-  const two = (n: number): string => String(n).padStart(2, '0');
   const clock = `${two(Math.floor(wholeSeconds / 3600))}:${two(Math.floor(wholeSeconds / 60) % 60)}:${two(wholeSeconds % 60)}`;
   if (subframes > 0) return `${clock}:${two(frames)}.${two(subframes)}`;
   return frames > 0 ? `${clock}:${two(frames)}` : clock;
+}
+
+function two(n: number): string {
+  return String(n).padStart(2, '0');
 }
 
 /** Frame number with the dropped labels counted in: what the time code shows. */

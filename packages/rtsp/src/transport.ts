@@ -104,7 +104,8 @@ function settle(draft: Draft, lower: string | undefined, seen: Set<string>, part
   // RFC 2326 takes multicast when neither is said, but every client that leaves it out means unicast.
   draft.delivery = seen.has('multicast') ? 'multicast' : 'unicast';
   const portless = draft.lower === 'udp' && draft.delivery === 'unicast' && draft.clientPort === undefined;
-  return party === 'viewer' && portless ? 'skip' : 'ok';
+  // One that names a destination stays, so that the refusal can say that this is why (462).
+  return party === 'viewer' && portless && draft.destination === undefined ? 'skip' : 'ok';
 }
 
 type Reader = (raw: string, draft: Draft, party: RtspParty) => Verdict;
