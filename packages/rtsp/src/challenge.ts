@@ -15,21 +15,18 @@ export interface Challenge {
   readonly stale?: boolean;
 }
 
-const ALGORITHMS: ReadonlyMap<string, DigestAlgorithm> = new Map<string, DigestAlgorithm>([
-  ['md5', 'MD5'],
-  ['md5-sess', 'MD5-sess'],
-  ['sha-256', 'SHA-256'],
-  ['sha-256-sess', 'SHA-256-sess'],
-]);
+/** From best to worst; a challenge that names none means MD5, and Basic comes after all of them. */
+const ALGORITHMS: readonly DigestAlgorithm[] = ['SHA-256', 'SHA-256-sess', 'MD5', 'MD5-sess'];
 
-/** From best to worst; Basic comes after all of them. */
-const PREFERENCE: readonly (DigestAlgorithm | undefined)[] = [
-  'SHA-256',
-  'SHA-256-sess',
-  'MD5',
-  'MD5-sess',
-  undefined,
-];
+/** The algorithm of that name, in any case of letters. */
+export function algorithmNamed(name: string): DigestAlgorithm | undefined {
+  return ALGORITHMS.find((algorithm) => algorithm.toLowerCase() === name.toLowerCase());
+}
+
+/** A quoted string (RFC 7230 section 3.2.6). */
+export function quote(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
 
 /** Authentication scheme and parameters as they stand in a header; names in lower case. */
 export interface AuthItem {
@@ -105,7 +102,7 @@ function challengeOf({ scheme, parameters }: AuthItem): Challenge | undefined {
   const nonce = parameters.get('nonce');
   if (scheme !== 'digest' || nonce === undefined || nonce === '') return undefined;
   const algorithmName = parameters.get('algorithm') ?? '';
-  const algorithm = ALGORITHMS.get(algorithmName.toLowerCase());
+  const algorithm = algorithmNamed(algorithmName);
   if (algorithmName !== '' && algorithm === undefined) return undefined;
   const qops = (parameters.get('qop') ?? '').split(',').map((qop) => qop.trim().toLowerCase());
   const qop = qops.includes('auth') ? ('auth' as const) : undefined;
@@ -131,7 +128,7 @@ export function chooseChallenge(
   challenges: readonly Challenge[],
   options: { readonly allowBasic: boolean },
 ): Challenge | undefined {
-  for (const algorithm of PREFERENCE) {
+  for (const algorithm of [...ALGORITHMS, undefined]) {
     const match = challenges.find((c) => c.scheme === 'digest' && c.algorithm === algorithm);
     if (match !== undefined) return match;
   }

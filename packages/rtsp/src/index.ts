@@ -22,6 +22,8 @@ export { formatRtpInfo, parseRtpInfo } from './rtp-info.js';
 export type { RtpInfoEntry } from './rtp-info.js';
 export { formatSession, parseSession } from './session-header.js';
 export type { SessionHeader } from './session-header.js';
+export { formatChallenge, parseAuthorization } from './authorization.js';
+export type { Authorization, BasicAuthorization, DigestAuthorization } from './authorization.js';
 export { chooseChallenge, parseChallenges } from './challenge.js';
 export type { Challenge, DigestAlgorithm } from './challenge.js';
 export { authorizationFor, digestResponse } from './digest.js';
