@@ -69,6 +69,24 @@ export class CacheError extends Error {
   }
 }
 
+/** Codes that say that this one file is no good; the others say that the disk or the process is in trouble. */
+const FILE_CODES: ReadonlySet<CacheErrorCode> = new Set([
+  'not-a-segment',
+  'unknown-version',
+  'truncated',
+  'corrupt',
+  'malformed',
+  'mismatch',
+  'bad-title',
+  'bad-state',
+  'vanished',
+  'not-a-file',
+]);
+
+export function isAboutTheFile(code: CacheErrorCode): boolean {
+  return FILE_CODES.has(code);
+}
+
 /** Codes of the operating system by what they mean for the cache; every other one is `io`. */
 const SYSTEM_CODES: Readonly<Record<string, CacheErrorCode>> = {
   ENOSPC: 'disk-full',
@@ -86,16 +104,19 @@ const SYSTEM_CODES: Readonly<Record<string, CacheErrorCode>> = {
   ENXIO: 'not-a-file',
 };
 
-/** The `CacheError` that a failed call to the operating system means; a `CacheError` is passed through. */
+/**
+ * The `CacheError` that a failed call to the operating system means; a `CacheError` is passed through.
+ * @throws the cause itself where it is neither: a bug must not look like disk trouble.
+ */
 export function cacheErrorFrom(cause: unknown): CacheError {
   if (cause instanceof CacheError) return cause;
   const system = systemCode(cause);
-  const code = (system === undefined ? undefined : SYSTEM_CODES[system]) ?? 'io';
-  return new CacheError(code, cause instanceof Error ? cause.message : String(cause), { cause });
+  if (system === undefined || !(cause instanceof Error)) throw cause;
+  return new CacheError(SYSTEM_CODES[system] ?? 'io', cause.message, { cause });
 }
 
-/** `ENOENT`, `EIO` ... of an error of the operating system. */
+/** `ENOENT`, `EIO` ... of an error of the operating system; undefined for every other. */
 export function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  if (!(error instanceof Error) || !('errno' in error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

@@ -66,3 +66,31 @@ export interface Segment {
   /** By stream index. */
   readonly extents: readonly StreamExtent[];
 }
+
+/** Bounds of a segment, checked where one is built and again where one is read from disk. */
+export const SEGMENT_LIMITS = {
+  streams: 16,
+  /** One hour of a 4 Mbit/s title is about 1.4 million packets; a segment is some seconds. */
+  packets: 262_144,
+  /** Bytes of one RTP packet: the length field of the framing has 16 bits. */
+  packetBytes: 65_535,
+  payloadBytes: 256 * 1024 * 1024,
+  /** Payload, packet index and header. */
+  fileBytes: 264 * 1024 * 1024,
+  /** Canonical URL in UTF-8. */
+  keyBytes: 4096,
+} as const;
+
+/**
+ * Bytes of memory that a segment keeps alive: the allocations under its arrays, each counted once, whatever
+ * part of them it uses.
+ */
+export function segmentMemoryBytes(segment: Segment): number {
+  const { bytes, offsets, streams, dueMicros, flags, hashes } = segment.run;
+  const allocations = new Set(
+    [bytes, offsets, streams, dueMicros, flags, hashes].map((array) => array.buffer),
+  );
+  let total = 0;
+  for (const allocation of allocations) total += allocation.byteLength;
+  return total;
+}

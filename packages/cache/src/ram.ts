@@ -1,0 +1,51 @@
+import { LRUCache } from 'lru-cache';
+
+import { segmentMemoryBytes, type Segment } from './segment.js';
+
+/**
+ * Segments in memory, the least recently used go first. `bytes <= capacityBytes` always; counted is what a segment
+ * keeps alive, not what it uses of it. What deserves memory is what is being read now, so recency is the whole policy.
+ */
+export class RamTier {
+  readonly capacityBytes: number;
+  readonly #segments: LRUCache<string, Segment> | undefined;
+
+  /** @param capacityBytes 0: nothing is kept. */
+  constructor(capacityBytes: number) {
+    this.capacityBytes = capacityBytes;
+    if (capacityBytes < 1) return;
+    this.#segments = new LRUCache({ maxSize: capacityBytes, sizeCalculation: segmentMemoryBytes });
+  }
+
+  get bytes(): number {
+    return this.#segments?.calculatedSize ?? 0;
+  }
+
+  get segmentCount(): number {
+    return this.#segments?.size ?? 0;
+  }
+
+  get(generation: string, startMicros: number): Segment | undefined {
+    return this.#segments?.get(nameOf(generation, startMicros));
+  }
+
+  /** Keeps a segment, in place of one with the same start; one that is larger than the capacity is not kept. */
+  put(segment: Segment): void {
+    this.#segments?.set(nameOf(segment.meta.generation, segment.meta.startMicros), segment);
+  }
+
+  drop(generation: string, startMicros: number): void {
+    this.#segments?.delete(nameOf(generation, startMicros));
+  }
+
+  /** Drops all segments of a generation. Cost: looks at every segment. */
+  dropGeneration(generation: string): void {
+    for (const segment of Array.from(this.#segments?.values() ?? [])) {
+      if (segment.meta.generation === generation) this.drop(generation, segment.meta.startMicros);
+    }
+  }
+}
+
+function nameOf(generation: string, startMicros: number): string {
+  return `${generation}/${startMicros}`;
+}

@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+
+import type { Shelf } from './catalogue.js';
+import { CacheError, cacheErrorFrom, systemCode } from './errors.js';
+import { formatSegmentName, STATE_NAME, temporaryName, TITLE_NAME } from './names.js';
+import { formatPolicyState } from './policy-state.js';
+import type { AdmitReason, Decision, RejectReason, SegmentFacts } from './policy/index.js';
+import { encodeSegment } from './segment-file.js';
+import type { Segment } from './segment.js';
+import type { StoreFile } from './store-fs.js';
+import { EMPTY_TITLES_MAX, type StoreParts, type StoreRoom } from './store-room.js';
+import { formatTitleFile } from './title-file.js';
+
+/** The saved popularity may take this part of the capacity; where it would be larger, it is not saved. */
+const STATE_SHARE_MAX = 1 / 16;
+
+/**
+ * What the store writes, and in which order (docs/segment-format.md, steps W1 to W7). Only the store's writing
+ * lane calls it: one write at a time. Disk trouble goes to the health and into the result; it is never thrown.
+ */
+export class StoreWrites {
+  readonly #parts: StoreParts;
+  readonly #room: StoreRoom;
+
+  constructor(parts: StoreParts, room: StoreRoom) {
+    this.#parts = parts;
+    this.#room = room;
+  }
+
+  /** Asks the policy, makes room and writes. */
+  async storeSegment(segment: Segment, facts: SegmentFacts): Promise<Decision> {
+    const { catalogue, health } = this.#parts;
+    const shelf = catalogue.shelf(segment.meta.generation);
+    if (!health.may('write', 0)) return rejected('disk-error');
+    if (shelf === undefined || !catalogue.isNewest(shelf)) return rejected('incomplete');
+    if (shelf.entries.has(segment.meta.startMicros)) return rejected('held');
+    if (facts.bytes > this.#room.capacityBytes) return rejected('too-large');
+    if (facts.titleDurationSeconds !== undefined && facts.titleDurationSeconds !== shelf.durationSeconds) {
+      shelf.durationSeconds = facts.titleDurationSeconds;
+      shelf.titleSaved = false;
+    }
+    let decision = rejected('disk-error');
+    await this.attempt(async () => {
+      decision = await this.#admit(shelf, segment, facts);
+    });
+    return decision;
+  }
+
+  /** Writes the title record of a shelf. It stays in memory only while the disk refuses, or has no room for it. */
+  async saveTitle(shelf: Shelf): Promise<void> {
+    const { catalogue, health } = this.#parts;
+    if (!health.may('write', 0)) return;
+    await this.attempt(async () => {
+      if (catalogue.shelf(shelf.generation) === shelf && !shelf.titleSaved) await this.#writeTitle(shelf);
+      const surplus = catalogue.surplusEmpty(EMPTY_TITLES_MAX);
+      if (surplus !== undefined) await this.#room.removeTitle(surplus);
+    });
+  }
+
+  /** Keeps what the policy has learned for the next process. */
+  async savePolicy(): Promise<void> {
+    const { directory, health, policy } = this.#parts;
+    if (!health.may('write', 0)) return;
+    await this.attempt(async () => {
+      const bytes = formatPolicyState(policy.save());
+      if (bytes.length > STATE_SHARE_MAX * this.#room.capacityBytes) return;
+      if (!(await this.#room.makeRoom(bytes.length, 'room'))) return;
+      const giveBack = this.#room.reserve(bytes.length);
+      await this.#writeFile(join(directory, STATE_NAME), bytes).finally(giveBack);
+      this.#room.setStateBytes(bytes.length);
+    });
+  }
+
+  /** Runs `work` and turns disk trouble into a word to the health. @returns false when there was some. */
+  async attempt(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (cause) {
+      const error = cacheErrorFrom(cause);
+      if (error.code === 'disk-full') this.#room.noteFull();
+      this.#parts.health.failed('write', error);
+      return false;
+    }
+  }
+
+  async #admit(shelf: Shelf, segment: Segment, facts: SegmentFacts): Promise<Decision> {
+    const { policy, nowSeconds } = this.#parts;
+    await this.#room.makeEasyRoom(facts.bytes);
+    const decision = policy.decide(facts, this.#room.freeBytes, nowSeconds());
+    if (!decision.admitted) return decision;
+    await this.#room.evictHandles(decision.victims, 'room');
+    if (!shelf.titleSaved) await this.#writeTitle(shelf);
+    if (!shelf.titleSaved || this.#room.freeBytes < facts.bytes) return rejected('pinned-full');
+    await this.#writeSegment(shelf, segment, decision.reason);
+    return decision;
+  }
+
+  async #writeSegment(shelf: Shelf, segment: Segment, reason: AdmitReason): Promise<void> {
+    const { catalogue, policy, nowSeconds, emit } = this.#parts;
+    const { meta } = segment;
+    const path = join(this.#parts.directory, meta.generation, formatSegmentName(meta));
+    const bytes = encodeSegment(segment, shelf.key);
+    const giveBack = this.#room.reserve(bytes.length);
+    try {
+      await this.#writeFile(path, bytes);
+    } catch (error) {
+      giveBack();
+      await this.#room.discard(path, bytes.length);
+      throw this.#noteFolderGone(shelf, error);
+    }
+    giveBack();
+    catalogue.hold(shelf, meta, policy.hold(shelf.facts(meta), nowSeconds()));
+    emit({ type: 'stored', meta, reason });
+  }
+
+  async #writeTitle(shelf: Shelf): Promise<void> {
+    const { catalogue, directory, fs } = this.#parts;
+    const folder = join(directory, shelf.generation);
+    shelf.serial = catalogue.nextSerial();
+    const bytes = formatTitleFile(shelf.file());
+    if (!(await this.#room.makeRoom(bytes.length, 'room'))) return;
+    const giveBack = this.#room.reserve(bytes.length);
+    try {
+      await fs.makeDirectory(folder);
+      await this.#writeFile(join(folder, TITLE_NAME), bytes);
+    } finally {
+      giveBack();
+    }
+    catalogue.setTitleBytes(shelf, bytes.length);
+    shelf.titleSaved = true;
+  }
+
+  /** Steps W3 to W6: whatever fails, nothing but the complete file ever has the name `path`. */
+  async #writeFile(path: string, bytes: Buffer): Promise<void> {
+    const { fs, health } = this.#parts;
+    const temporary = temporaryName(path);
+    try {
+      const file = await this.#create(temporary);
+      try {
+        await file.write(bytes);
+      } finally {
+        await file.close();
+      }
+      await fs.rename(temporary, path);
+    } catch (error) {
+      await this.#room.discard(temporary, bytes.length);
+      throw error;
+    }
+    health.succeeded('write');
+  }
+
+  /** One that a failed write has left in the way is deleted. */
+  async #create(temporary: string): Promise<StoreFile> {
+    const { fs } = this.#parts;
+    try {
+      return await fs.create(temporary);
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    }
+    await fs.remove(temporary);
+    return fs.create(temporary);
+  }
+
+  /** Somebody has deleted the folder of a title: it is made again with the next segment. */
+  #noteFolderGone(shelf: Shelf, cause: unknown): CacheError {
+    const error = cacheErrorFrom(cause);
+    if (error.code === 'vanished') {
+      this.#parts.catalogue.setTitleBytes(shelf, 0);
+      shelf.titleSaved = false;
+    }
+    return error;
+  }
+}
+
+export function rejected(reason: RejectReason): Decision {
+  return { admitted: false, reason };
+}
