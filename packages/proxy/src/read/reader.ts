@@ -1,14 +1,15 @@
 import { RtspError, type RtspRange } from '@forebay/rtsp';
 import type { Flights, Rider } from '../fill/flights.js';
-import type { Held } from '../fill/row.js';
 import type { Title } from '../fill/title.js';
 import type { Source } from '../metrics.js';
 import { OriginError } from '../origin/errors.js';
 import { type Cursor, cursorAt, inBounds, sentEndMicros } from './cursor.js';
+import { askedRange } from './asked.js';
 import type { PlayResult, Reader, ReaderOptions, ReaderStats } from './library.js';
 import type { Paced, Pacer } from './pacer.js';
 import { horizon } from './plan.js';
-import { findStart } from './start.js';
+import { findStart, type Start } from './start.js';
+import { Supply } from './supply.js';
 import type { Timeline } from './timeline.js';
 
 /** How often a reader looks whether it needs a flight. */
@@ -25,6 +26,8 @@ const GIVE_UP_MS = 30_000;
 /** A hole that an origin does not fill is jumped when media goes on behind it. */
 const JUMP_AFTER_MS = 2000;
 const JUMP_MICROS = 15_000_000;
+/** A range that ends this close to the title's end takes all of it: announced lengths are rounded. */
+const END_SLACK_SECONDS = 0.05;
 /** Space between the last timestamp of one range and the first of the next: about a frame. */
 const RANGE_STEP_MICROS = 40_000;
 
@@ -45,6 +48,7 @@ type State = 'idle' | 'ready' | 'playing' | 'paused' | 'ended' | 'closed';
 export class SegmentReader implements Reader, Rider, Paced {
   readonly timeline: Timeline;
   readonly #p: ReaderParts;
+  readonly #supply: Supply;
   readonly #stats = {
     bytes: { ram: 0, disk: 0, flight: 0, sibling: 0 } satisfies Record<Source, number>,
     startupMs: undefined as number | undefined,
@@ -61,13 +65,12 @@ export class SegmentReader implements Reader, Rider, Paced {
   #playAskedMs: number | undefined;
   #starvedSinceMs: number | undefined;
   #blocked = false;
-  #loading: Held | undefined;
-  #next: { held: Held; cursor: Cursor } | undefined;
   /** The viewer's time after the last range, once its cursors are gone. */
   #viewerEndMicros = 0;
 
   constructor(parts: ReaderParts) {
     this.#p = parts;
+    this.#supply = new Supply(parts.title);
     this.timeline = parts.timeline;
   }
 
@@ -82,7 +85,7 @@ export class SegmentReader implements Reader, Rider, Paced {
 
   async play(range: RtspRange | undefined, signal: AbortSignal): Promise<PlayResult> {
     const askedMs = this.#p.title.shelves.clock.nowMs();
-    const asked = npt(range);
+    const asked = askedRange(range, this.#p.title.description.range);
     if (asked.start === undefined && asked.end === undefined) {
       if (this.#state === 'playing') return this.#result(Math.round(this.positionMicros));
       if (this.#state === 'paused') return this.#result(this.#baseMicros);
@@ -90,23 +93,18 @@ export class SegmentReader implements Reader, Rider, Paced {
     const title = this.#p.title;
     const duration = title.durationSeconds;
     const from = asked.start ?? (this.#state === 'paused' ? this.#baseMicros / 1e6 : 0);
-    const outside = duration !== undefined && !title.live && from > duration;
+    const outside = from < 0 || (duration !== undefined && !title.live && from > duration);
     if (outside || (asked.end !== undefined && asked.end <= from))
       throw new RtspError('viewer', 'range-invalid');
     const atMicros = this.#viewerEnd();
     this.#halt('ready');
     this.#policyEnds();
     this.#baseMicros = Math.round(from * 1e6);
-    const end = asked.end === undefined ? undefined : Math.min(asked.end, duration ?? Infinity);
+    const toTheEnd = asked.end === undefined || asked.end >= (duration ?? Infinity) - END_SLACK_SECONDS;
+    const end = toTheEnd ? undefined : asked.end;
     this.#endMicros = end === undefined ? undefined : Math.round(end * 1e6);
     this.#playAskedMs ??= askedMs;
-    const start = await findStart({
-      title,
-      flights: this.#p.flights,
-      rider: this,
-      targetMicros: this.#baseMicros,
-      signal,
-    });
+    const start = await this.#findStart(signal);
     if (signal.aborted || this.#closed()) throw new OriginError('aborted', 'the viewer went away');
     this.#baseMicros = start.startMicros;
     this.#cursors = [this.#bounded(cursorAt(title, start.held, start.run, start.source, start.point))];
@@ -125,11 +123,21 @@ export class SegmentReader implements Reader, Rider, Paced {
     return this.#result(start.startMicros);
   }
 
+  async #findStart(signal: AbortSignal): Promise<Start> {
+    const { title, flights } = this.#p;
+    try {
+      return await findStart({ title, flights, rider: this, targetMicros: this.#baseMicros, signal });
+    } catch (error) {
+      flights.leave(this);
+      throw error;
+    }
+  }
+
   start(): void {
     if (this.#state === 'playing' || this.#state === 'closed' || this.#cursors.length === 0) return;
     this.#state = 'playing';
     const nowMs = this.#p.title.shelves.clock.nowMs();
-    this.#setBase(this.#baseMicros, nowMs);
+    this.#setBase(this.#firstDue(), nowMs);
     this.#starvedSinceMs = undefined;
     this.#p.pacer.add(this);
     this.turn(nowMs);
@@ -144,7 +152,6 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (this.#state === 'closed') return;
     this.#halt('closed');
     this.#cursors = [];
-    this.#next = undefined;
     this.#policyEnds();
     this.#p.onClosed();
   }
@@ -239,47 +246,13 @@ export class SegmentReader implements Reader, Rider, Paced {
   #enterNext(last: Cursor): void {
     const next = this.#p.title.row.following(last.held);
     if (next === undefined || this.#cursors.length > 2) return;
-    const cursor = this.#cursorInto(next);
+    const cursor = this.#supply.cursorInto(next);
     if (cursor === undefined) return;
     if (last.source !== 'flight' && cursor.source === 'flight') this.#stats.seams++;
     this.#cursors.push(this.#bounded(cursor));
     const { policy, clock } = this.#p.title.shelves;
     policy.sessionReached(this.#p.session, last.held.endMicros / 1e6, clock.nowMs() / 1000);
-    this.#prefetch(next);
-  }
-
-  /** A cursor at the beginning of `held`, or undefined while its packets are on their way from the disk. */
-  #cursorInto(held: Held): Cursor | undefined {
-    if (held.growth !== undefined) {
-      return { held, run: held.growth.builder.run, source: 'flight', next: 0, bounds: undefined };
-    }
-    if (this.#next?.held === held) return this.#next.cursor;
-    const resident = this.#p.title.resident(held);
-    if (resident !== undefined) return { held, run: resident.run, source: 'ram', next: 0, bounds: undefined };
-    this.#load(held);
-    return undefined;
-  }
-
-  #prefetch(held: Held): void {
-    const next = this.#p.title.row.following(held);
-    if (next !== undefined && next.state === 'sealed') this.#load(next);
-  }
-
-  #load(held: Held): void {
-    if (this.#loading === held || this.#next?.held === held) return;
-    this.#loading = held;
-    void this.#p.title.load(held).then((loaded) => {
-      if (this.#loading === held) this.#loading = undefined;
-      if (loaded === undefined || this.#state === 'closed') return;
-      const cursor: Cursor = {
-        held,
-        run: loaded.segment.run,
-        source: loaded.source,
-        next: 0,
-        bounds: undefined,
-      };
-      this.#next = { held, cursor };
-    });
+    this.#supply.prefetch(next);
   }
 
   #bounded(cursor: Cursor): Cursor {
@@ -312,7 +285,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     const next = title.row.firstFrom(cursor.held.endMicros, cursor.held);
     if (next === undefined || title.row.following(cursor.held) === next) return;
     if (next.startMicros - cursor.held.endMicros > JUMP_MICROS || !next.randomAccess) return;
-    const into = this.#cursorInto(next);
+    const into = this.#supply.cursorInto(next);
     if (into === undefined) return;
     this.#cursors = [this.#bounded(into)];
   }
@@ -383,6 +356,13 @@ export class SegmentReader implements Reader, Rider, Paced {
     return Math.max(this.#viewerEndMicros, this.timeline.viewerMicros(end) + RANGE_STEP_MICROS);
   }
 
+  /** NPT at which the first packet is due: the viewer does not wait for it. */
+  #firstDue(): number {
+    const { run, held, next } = this.#cursors[0]!;
+    const due = next < run.count ? held.startMicros + run.dueMicros[next]! : this.#baseMicros;
+    return Math.max(this.#baseMicros, due);
+  }
+
   #setBase(micros: number, nowMs: number): void {
     this.#baseMicros = micros;
     this.#baseMs = nowMs;
@@ -406,12 +386,6 @@ export class SegmentReader implements Reader, Rider, Paced {
       })),
     };
   }
-}
-
-function npt(range: RtspRange | undefined): { start: number | undefined; end: number | undefined } {
-  if (range === undefined) return { start: undefined, end: undefined };
-  if (range.unit !== 'npt') throw new RtspError('viewer', 'range-unit');
-  return { start: range.start === 'now' ? undefined : range.start, end: range.end };
 }
 
 /** NPT of the newest packet of a growing segment. */

@@ -1,0 +1,48 @@
+import type { Held } from '../fill/row.js';
+import type { Title } from '../fill/title.js';
+import type { Cursor } from './cursor.js';
+
+/** Brings a reader the packets of segments: those that grow and those in RAM at once, those on disk ahead of time. */
+export class Supply {
+  readonly #title: Title;
+  #loading: Held | undefined;
+  /** The segment read ahead: one, whatever its size. */
+  #ahead: Cursor | undefined;
+
+  constructor(title: Title) {
+    this.#title = title;
+  }
+
+  /** A cursor at the beginning of `held`, or undefined while its packets are on their way from the disk. */
+  cursorInto(held: Held): Cursor | undefined {
+    if (held.growth !== undefined) {
+      return { held, run: held.growth.builder.run, source: 'flight', next: 0, bounds: undefined };
+    }
+    if (this.#ahead?.held === held) {
+      const ahead = this.#ahead;
+      this.#ahead = undefined;
+      return ahead;
+    }
+    const resident = this.#title.resident(held);
+    if (resident !== undefined) return { held, run: resident.run, source: 'ram', next: 0, bounds: undefined };
+    this.#load(held);
+    return undefined;
+  }
+
+  /** Sees to it that the segment after `held` will be there. */
+  prefetch(held: Held): void {
+    const next = this.#title.row.following(held);
+    if (next !== undefined && next.state === 'sealed') this.#load(next);
+  }
+
+  #load(held: Held): void {
+    if (this.#loading === held || this.#ahead?.held === held) return;
+    this.#loading = held;
+    void this.#title.load(held).then((loaded) => {
+      if (this.#loading !== held) return;
+      this.#loading = undefined;
+      if (loaded === undefined) return;
+      this.#ahead = { held, run: loaded.segment.run, source: loaded.source, next: 0, bounds: undefined };
+    });
+  }
+}
