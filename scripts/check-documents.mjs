@@ -1,10 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { built, documentTables, tableIn } from './document-tables.mjs';
 import { ROOT, filesBelow } from './workspace.mjs';
-
-/** Tables of error codes, as built, and the class that carries them. Every code has a row in docs/errors.md. */
-const ERROR_TABLES = [];
 
 /**
  * Checks that links lead somewhere and that the documents name what the code has.
@@ -13,7 +10,7 @@ const ERROR_TABLES = [];
  * @returns one line a breach, `file: what`; empty when all is well
  */
 export async function checkDocuments() {
-  return [...checkLinks(), ...(await checkErrors()), ...(await checkMetrics())];
+  return [...checkLinks(), ...(await checkTables()), ...(await checkMetrics())];
 }
 
 function checkLinks() {
@@ -73,22 +70,31 @@ function withoutCode(markdown) {
   return withoutFences(markdown).replace(/`[^`\n]*`/g, '');
 }
 
-async function checkErrors() {
-  const documented = codeSpansOf('docs/errors.md');
+/** Tables that are generated must say what the code says; blanks and the width of columns do not matter. */
+async function checkTables() {
   const breaches = [];
-  for (const { module, table, error } of ERROR_TABLES) {
-    const codes = Object.keys((await built(module))[table]);
-    if (codes.length === 0) breaches.push(`${module}: ${table} is empty`);
-    for (const code of codes) {
-      if (!documented.has(code)) breaches.push(`docs/errors.md: no row for ${error} \`${code}\``);
+  for (const { file, name, markdown } of await documentTables()) {
+    const path = join(ROOT, file);
+    const found = existsSync(path) ? tableIn(readFileSync(path, 'utf8'), name) : undefined;
+    if (found === undefined) breaches.push(`${file}: no place for the table ${name}`);
+    else if (normalTable(found) !== normalTable(markdown)) {
+      breaches.push(`${file}: the table ${name} is old; run \`pnpm run docs\``);
     }
   }
   return breaches;
 }
 
+function normalTable(markdown) {
+  return markdown.trim().replace(/-{3,}/g, '---').replace(/ +/g, ' ');
+}
+
 async function checkMetrics() {
   const { Metrics } = await built('packages/proxy/dist/src/metrics.js');
-  const names = new Metrics().registry.getMetricsAsArray().map((metric) => metric.name);
+  const { processMetrics } = await built('packages/cli/dist/src/process-metrics.js');
+  const registries = [new Metrics().registry, processMetrics('')];
+  const names = registries
+    .flatMap((registry) => registry.getMetricsAsArray().map((metric) => metric.name))
+    .filter((name) => name.startsWith('forebay_'));
   const documented = codeSpansOf('docs/operations.md');
   const missing = names.filter((name) => !documented.has(name));
   const stale = [...documented].filter((span) => /^forebay_[a-z_]+$/.test(span) && !names.includes(span));
@@ -103,8 +109,4 @@ function codeSpansOf(file) {
   const path = join(ROOT, file);
   if (!existsSync(path)) return new Set();
   return new Set([...readFileSync(path, 'utf8').matchAll(/`([^`\n]+)`/g)].map((match) => match[1]));
-}
-
-function built(module) {
-  return import(pathToFileURL(join(ROOT, module)).href);
 }

@@ -2,7 +2,8 @@ import { isIP } from 'node:net';
 import { serve, type ServerType } from '@hono/node-server';
 import type { Log } from '@forebay/proxy';
 import { Hono } from 'hono';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { processMetrics } from './process-metrics.js';
 import type { SocketAddress } from './socket-address.js';
 
 /** What the admin pages show. */
@@ -41,7 +42,7 @@ const LIMITS = {
  */
 export function adminPages(source: AdminSource, options: AdminOptions): Hono {
   const allowed = new Set(['localhost', ...options.hosts.map((host) => host.toLowerCase())]);
-  const own = ownMetrics(options.version);
+  const own = processMetrics(options.version);
   const pages = new Hono();
   pages.use(async (context, next) => {
     if (!isAllowedHost(context.req.header('host'), allowed))
@@ -109,19 +110,6 @@ function closeServer(server: ServerType): Promise<void> {
     server.close(() => resolve());
     if ('closeAllConnections' in server) server.closeAllConnections();
   });
-}
-
-/** The process's own figures: version, CPU, memory, event loop, garbage collection. */
-function ownMetrics(version: string): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  new Gauge({
-    name: 'forebay_build_info',
-    help: 'Always 1; the version is a label.',
-    labelNames: ['version'] as const,
-    registers: [registry],
-  }).set({ version }, 1);
-  return registry;
 }
 
 /** Addresses cannot be rebound, so any is allowed. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseBytes, parseSeconds } from './quantity.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
 
-/** Media port pairs: even RTP port, odd RTCP port, both within the range. */
+/** Media port pairs: even RTP port, the next one for RTCP, both within the range. */
 export interface PortRange {
   readonly first: number;
   readonly last: number;
