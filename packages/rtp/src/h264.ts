@@ -44,8 +44,9 @@ export function h264Classifier(recoveryPoint: boolean): AccessUnitClassifier {
   const roleOfFragment = (bytes: Buffer, start: number, end: number, header: number): Role => {
     if (start + header > end) return ROLE.other;
     const fuHeader = bytes[start + 1]!;
-    const role = roleOf(fuHeader & 0x1f, bytes, start + header, end);
-    return (fuHeader & 0x80) === 0 ? roleOfContinuation(role) : role;
+    const type = fuHeader & 0x1f;
+    const starts = (fuHeader & 0x80) !== 0;
+    return starts ? roleOf(type, bytes, start + header, end) : roleOfContinuation(roleOfType(type));
   };
 
   return {

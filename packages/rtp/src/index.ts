@@ -13,7 +13,6 @@ export {
   ssrc,
   timestamp,
 } from './packet.js';
-export type { PacketFault } from './packet.js';
 export { classifierFor } from './random-access.js';
 export type { ClassifierOptions } from './random-access.js';
 export { Reception } from './reception.js';

@@ -25,11 +25,8 @@ export const RTP_HEADER_BYTES = 12;
 /** The most that fits the 16-bit length of an interleaved frame (RFC 2326 section 10.12). */
 const MAX_PACKET_BYTES = 65535;
 
-/** Why bytes are no RTP packet; PACKET_FAULTS names each. */
-export type PacketFault = -1 | -2 | -3 | -4 | -5 | -6;
-
-/** Names of the faults, fit for metric labels. */
-export const PACKET_FAULTS: Readonly<Record<PacketFault, string>> = {
+/** Why bytes are no RTP packet, by what payloadStart() returns: names fit for metric labels. */
+export const PACKET_FAULTS: Readonly<Record<number, string>> = {
   /** Fewer than 12 bytes. */
   [-1]: 'short',
   /** Not version 2: STUN, DTLS, noise, other protocols. */
@@ -46,10 +43,10 @@ export const PACKET_FAULTS: Readonly<Record<PacketFault, string>> = {
 
 /**
  * Checks that bytes[start, end) is one RTP packet and finds its payload. A payload may be empty.
- * Whether it is RTCP instead is the business of isRtcp(), which comes first where both share a channel or port.
+ * Where RTP and RTCP share a channel or port, ask isRtcp() first: both look alike here.
  *
  * Source: RFC 3550 section 5.1, 5.3.1, appendix A.1.
- * @returns offset of the payload in `bytes`, or a PacketFault (negative)
+ * @returns offset of the payload in `bytes`, or a negative number, named in PACKET_FAULTS
  */
 export function payloadStart(bytes: Buffer, start: number, end: number): number {
   const size = end - start;
