@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { RtpPacket } from 'rtp.js/packets';
 import t from 'tap';
 import {
@@ -267,12 +267,13 @@ t.test('timestamps take the shortest way', async (t) => {
   for (const [ticks, wrapped] of wraps) t.equal(wrapTimestamp(ticks), wrapped, String(ticks));
 });
 
+/** A first number and steps of less than half a turn either way. */
+function walk(half: number) {
+  const first = fc.integer({ min: 0, max: 2 * half - 1 });
+  return fc.tuple(first, fc.array(fc.integer({ min: 1 - half, max: half - 1 })));
+}
+
 t.test('unwrappers follow any walk in steps of less than half a turn', async () => {
-  const walk = (half: number) =>
-    fc.tuple(
-      fc.integer({ min: 0, max: 2 * half - 1 }),
-      fc.array(fc.integer({ min: 1 - half, max: half - 1 })),
-    );
   fc.assert(
     fc.property(walk(2 ** 15), ([first, steps]) => {
       const unwrapper = new SequenceUnwrapper();
