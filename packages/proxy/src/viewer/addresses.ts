@@ -1,0 +1,72 @@
+import { isIPv6 } from 'node:net';
+
+const MINUTE_MS = 60_000;
+
+/** What is held for, and against, one viewer address. */
+export interface AddressAccount {
+  connections: number;
+  sessions: number;
+  udpSessions: number;
+  /** Unknown session ids in the minute that began at `guessesSinceMs`. */
+  guesses: number;
+  guessesSinceMs: number;
+}
+
+/** The address as we compare it: IPv4 that came by an IPv6 socket is written as IPv4, zones are dropped. */
+export function normalAddress(address: string): string {
+  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+  const zone = plain.indexOf('%');
+  return zone < 0 ? plain : plain.slice(0, zone);
+}
+
+/** Whom limits are counted for: an IPv4 address, or the /64 that one IPv6 subscriber has. */
+export function accountName(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail = ''] = address.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === '' ? [] : tail.split(':');
+  const gap = address.includes('::') ? 8 - left.length - right.length : 0;
+  const groups = [...left, ...Array.from({ length: Math.max(0, gap) }, () => '0'), ...right];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`;
+}
+
+/** Accounts of the addresses that have anything open, or guessed lately. */
+export class Addresses {
+  readonly #accounts = new Map<string, AddressAccount>();
+
+  of(address: string): AddressAccount {
+    const name = accountName(address);
+    let account = this.#accounts.get(name);
+    if (account === undefined) {
+      account = { connections: 0, sessions: 0, udpSessions: 0, guesses: 0, guessesSinceMs: 0 };
+      this.#accounts.set(name, account);
+    }
+    return account;
+  }
+
+  /** Counts an unknown session id. @returns how many in this minute */
+  guess(address: string, nowMs: number): number {
+    const account = this.of(address);
+    if (nowMs - account.guessesSinceMs >= MINUTE_MS) {
+      account.guesses = 0;
+      account.guessesSinceMs = nowMs;
+    }
+    return ++account.guesses;
+  }
+
+  /** Forgets addresses with nothing open and no guess in the last minute. */
+  sweep(nowMs: number): void {
+    for (const [name, account] of this.#accounts) {
+      const isOpen = account.connections > 0 || account.sessions > 0;
+      const guessed = account.guesses > 0 && nowMs - account.guessesSinceMs < MINUTE_MS;
+      if (!isOpen && !guessed) this.#accounts.delete(name);
+    }
+  }
+
+  get size(): number {
+    return this.#accounts.size;
+  }
+}

@@ -1,0 +1,37 @@
+import { formatRtspUrl } from '@forebay/rtsp';
+import type { RtspRequest } from '@forebay/rtsp';
+import { namedSession, targetOf, type Answer, type Exchange } from './exchange.js';
+import { Refusal } from './refusal.js';
+
+const SDP = 'application/sdp';
+const ACCEPTED = new Set([SDP, 'application/*', '*/*']);
+
+/** Describes a presentation. Its URL may carry a stream part: the answer is about the whole. Source: RFC 2326 section 10.2. */
+export async function describe(exchange: Exchange): Promise<Answer> {
+  const { request, host, signal } = exchange;
+  const target = targetOf(request);
+  refuseOtherFormats(request);
+  namedSession(exchange);
+  const presentation = await host.library.find(target.presentation, signal);
+  return {
+    status: 200,
+    headers: [
+      ['Content-Type', SDP],
+      ['Content-Base', contentBase(formatRtspUrl(target.presentation))],
+    ],
+    body: presentation.sdp(),
+  };
+}
+
+/** Players put `trackID=N` right behind it, behind the query too, and some drop what follows the last slash. */
+function contentBase(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`;
+}
+
+/** @throws Refusal 406 when SDP is not among what the viewer accepts. Source: RFC 2326 section 12.1 */
+function refuseOtherFormats(request: RtspRequest): void {
+  const accept = request.headers.get('Accept');
+  if (accept === undefined || accept.trim() === '') return;
+  const types = accept.split(',').map((type) => type.split(';', 1)[0]!.trim().toLowerCase());
+  if (!types.some((type) => ACCEPTED.has(type))) throw new Refusal(406);
+}

@@ -1,0 +1,143 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Clock } from '../clock.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import type { Library } from '../read/library.js';
+import { Addresses, normalAddress } from './addresses.js';
+import { ViewerConnection } from './connection.js';
+import type { ViewerHost } from './exchange.js';
+import { LIMIT_REASONS, VIEWER_LIMITS, type ViewerLimits } from './limits.js';
+import { Ports, type PortRange } from './ports.js';
+import { Pulse } from './pulse.js';
+import { Rejects } from './rejects.js';
+import { Scratch } from './scratch.js';
+import { dgramSender } from './sender.js';
+import { Sessions } from './sessions.js';
+
+export interface ViewerServerOptions {
+  readonly library: Library;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** Media ports: an even first and an odd last one; 0 and 0 for any that are free. */
+  readonly udpPorts: PortRange;
+  readonly limits?: Partial<ViewerLimits>;
+  /** Announced in SETUP, at least 10. Default 60, as RFC 2326 section 12.37 has it. */
+  readonly sessionTimeoutSeconds?: number;
+  /** Value of the Server header. */
+  readonly serverName: string;
+}
+
+const DEFAULT_TIMEOUT_SECONDS = 60;
+/** A peer that vanished is found in this time, and ten probes a second apart. */
+const KEEP_ALIVE_MS = 30_000;
+
+/** RTSP towards players: listens, and holds every connection and session of viewers. */
+export class ViewerServer {
+  readonly #host: ViewerHost;
+  readonly #pulse: Pulse;
+  readonly #connections = new Set<ViewerConnection>();
+  readonly #servers = new Set<Server>();
+
+  constructor(o: ViewerServerOptions) {
+    const { library, clock, metrics, log, serverName } = o;
+    const limits: ViewerLimits = { ...VIEWER_LIMITS, ...o.limits };
+    const timeoutSeconds = o.sessionTimeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
+    const rejects = new Rejects({ metrics, log, clock });
+    const addresses = new Addresses();
+    this.#pulse = new Pulse(clock, () => this.#sweep());
+    const context = { library, clock, metrics, log, limits, timeoutSeconds, rejects, pulse: this.#pulse };
+    this.#host = {
+      ...context,
+      sessions: new Sessions(context, addresses),
+      addresses,
+      ports: new Ports(o.udpPorts, limits.portAttempts),
+      sender: dgramSender,
+      scratch: new Scratch(),
+      serverName,
+    };
+  }
+
+  get sessions(): number {
+    return this.#host.sessions.size;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** May be called for several addresses. @param port 0 takes any */
+  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, allowHalfOpen: true });
+    server.maxConnections = this.#host.limits.connections;
+    server.on('connection', (socket) => this.#accept(socket));
+    server.on('drop', (from) => this.#host.rejects.count(LIMIT_REASONS.connections, { viewer: from?.remoteAddress }));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, resolve);
+    });
+    server.on('error', (error) => this.#host.log.error({ error }, 'listening socket failed'));
+    this.#servers.add(server);
+    const bound = server.address() as AddressInfo;
+    return { host: bound.address, port: bound.port };
+  }
+
+  /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */
+  async drain(timeoutMs: number): Promise<void> {
+    const { clock, sessions } = this.#host;
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#connections) connection.closeIfUnused();
+    let timer: object | undefined;
+    await Promise.race([
+      sessions.drain(),
+      new Promise<void>((resolve) => {
+        timer = clock.setTimeout(resolve, timeoutMs);
+      }),
+    ]);
+    if (timer !== undefined) clock.clearTimeout(timer);
+    await this.close();
+  }
+
+  /** Ends every session, with a BYE where it plays, and closes every socket. */
+  async close(): Promise<void> {
+    this.#pulse.stop();
+    this.#host.sessions.close();
+    const closed = [...this.#servers].map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+        }),
+    );
+    this.#servers.clear();
+    for (const connection of this.#connections) connection.leave();
+    await Promise.all(closed);
+  }
+
+  #accept(socket: Socket): void {
+    const { addresses, limits, rejects, metrics } = this.#host;
+    const viewerAddress = normalAddress(socket.remoteAddress ?? '');
+    const account = addresses.of(viewerAddress);
+    const isFull = this.#connections.size >= limits.connections;
+    if (isFull || account.connections >= limits.connectionsPerAddress || viewerAddress === '') {
+      const reason = isFull ? LIMIT_REASONS.connections : LIMIT_REASONS.connectionsPerAddress;
+      rejects.count(reason, { viewer: viewerAddress });
+      socket.destroy();
+      return;
+    }
+    account.connections++;
+    metrics.viewerConnections.inc();
+    const connection = new ViewerConnection(socket, this.#host);
+    this.#connections.add(connection);
+    socket.once('close', () => {
+      account.connections--;
+      metrics.viewerConnections.dec();
+      this.#connections.delete(connection);
+    });
+  }
+
+  #sweep(): void {
+    for (const connection of this.#connections) connection.sweep();
+    this.#host.sessions.sweep();
+    this.#host.addresses.sweep(this.#pulse.nowMs);
+  }
+}

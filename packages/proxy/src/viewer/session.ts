@@ -1,0 +1,369 @@
+import { randomBytes } from 'node:crypto';
+import type { PacketRun } from '@forebay/cache';
+import { RtspError } from '@forebay/rtsp';
+import type { RtspRange, SessionState, TransportSpec } from '@forebay/rtsp';
+import type { Clock } from '../clock.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import type { Library, MediaSink, PlayResult, Presentation, Reader } from '../read/library.js';
+import type { Timeline } from '../read/timeline.js';
+import { Bucket } from './bucket.js';
+import type { ViewerLimits } from './limits.js';
+import type { Pulse } from './pulse.js';
+import { Refusal } from './refusal.js';
+import type { Rejects } from './rejects.js';
+import { ReceiverReports, SenderReports, type ReportedStream } from './reports.js';
+import type { MediaTransport, TransportOwner } from './transport.js';
+
+/** Sender reports of a playing session. Source: RFC 3550 section 6.2: no less than 5 s apart. */
+const REPORT_EVERY_MS = 5000;
+/** 128 bits. Source: RFC 7826 section 4.3. */
+const ID_BYTES = 16;
+/** A report's jitter is in ticks of this clock where the description names none. */
+const DEFAULT_CLOCK_RATE = 90_000;
+/** Errors of a send that say "no way to the viewer" rather than "not this packet". */
+const UNREACHABLE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'ECONNREFUSED', 'EPERM']);
+
+/** Where a session is. `silent`: it plays, but nothing is sent since nothing is heard of the viewer. */
+type Phase = 'new' | 'playing' | 'silent' | 'paused' | 'ended' | 'closed';
+
+const RTSP_STATE: Readonly<Record<Phase, SessionState>> = {
+  new: 'ready',
+  playing: 'playing',
+  silent: 'playing',
+  paused: 'ready',
+  ended: 'ready',
+  closed: 'init',
+};
+
+/** Why a session ended, for its log line. */
+export type EndReason =
+  | 'teardown'
+  | 'disconnected'
+  | 'stalled'
+  | 'unplayed'
+  | 'session-timeout'
+  | 'unreachable'
+  | 'refused'
+  | 'shutdown';
+
+/** One stream that was set up. */
+export interface SessionStream extends ReportedStream {
+  /** As the viewer spelled it in SETUP: what RTP-Info names it by. */
+  readonly url: string;
+}
+
+/** What every session of a server shares. */
+export interface SessionContext {
+  readonly library: Library;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly limits: ViewerLimits;
+  readonly timeoutSeconds: number;
+  readonly rejects: Rejects;
+  readonly pulse: Pick<Pulse, 'nowMs'>;
+}
+
+export interface SessionOptions {
+  readonly context: SessionContext;
+  readonly presentation: Presentation;
+  /** What the session is about, as URLs of requests are compared with it. */
+  readonly resource: string;
+  readonly viewerAddress: string;
+  /** Made for this session as its owner. */
+  transport(owner: TransportOwner): MediaTransport;
+  /** Called once, when the session is over. */
+  onClosed(session: ViewerSession): void;
+}
+
+/** One RTSP session of a viewer: RFC 2326 appendix A.2, with what it holds: transports, a reader, reports, time limits. */
+export class ViewerSession implements MediaSink, TransportOwner {
+  readonly id = randomBytes(ID_BYTES).toString('hex');
+  readonly presentation: Presentation;
+  readonly resource: string;
+  readonly viewerAddress: string;
+  readonly transport: MediaTransport;
+  readonly #context: SessionContext;
+  readonly #onClosed: (session: ViewerSession) => void;
+  readonly #streams: SessionStream[] = [];
+  readonly #senderReports: SenderReports;
+  readonly #receiverReports: ReceiverReports;
+  readonly #reportBucket: Bucket;
+  readonly #startedMs: number;
+  #phase: Phase = 'new';
+  #reader: Reader | undefined;
+  /** What is in progress at the reader, to be given up when the session ends. */
+  #pending: AbortController | undefined;
+  /** Settles when the last request that changes the session has been dealt with. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #heardMs: number;
+  #reportedMs = 0;
+  #unreachable: { sinceMs: number; lastMs: number } | undefined;
+
+  constructor(o: SessionOptions) {
+    const { context } = o;
+    this.#context = context;
+    this.presentation = o.presentation;
+    this.resource = o.resource;
+    this.viewerAddress = o.viewerAddress;
+    this.#onClosed = o.onClosed;
+    this.#startedMs = context.clock.nowMs();
+    this.#heardMs = context.pulse.nowMs;
+    this.#senderReports = new SenderReports(context.clock);
+    this.#receiverReports = new ReceiverReports(context.metrics, this.#streams);
+    const perSecond = context.limits.reportsPerSecond;
+    this.#reportBucket = new Bucket({ perSecond, burst: perSecond, nowMs: context.pulse.nowMs });
+    this.transport = o.transport(this);
+    context.metrics.viewerSessions.inc({ state: 'ready' });
+  }
+
+  get state(): SessionState {
+    return RTSP_STATE[this.#phase];
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  /** True once PLAY was asked for: the streams are final. */
+  get isOpened(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  get streams(): readonly SessionStream[] {
+    return this.#streams;
+  }
+
+  /** Runs `work` after whatever else changes this session, from whichever connection it came. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(() => {
+      if (this.isClosed) throw new Refusal(454);
+      return work();
+    });
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Sets `stream` up, or again. @returns what the viewer is told, with the SSRC that the stream will have */
+  async setUp(stream: number, url: string, asked: TransportSpec): Promise<TransportSpec> {
+    const told = await this.transport.setUp(stream, asked);
+    if (this.isClosed) throw new Refusal(454);
+    const known = this.#streams.findIndex((each) => each.stream === stream);
+    const clockRate = this.presentation.description.streams[stream]?.clockRate ?? DEFAULT_CLOCK_RATE;
+    const ssrc = this.#streams[known]?.ssrc ?? this.#newSsrc();
+    this.#streams.splice(known < 0 ? this.#streams.length : known, 1, {
+      stream,
+      url,
+      ssrc,
+      clockRate: clockRate > 0 ? clockRate : DEFAULT_CLOCK_RATE,
+    });
+    return { ...told, ssrc, mode: 'PLAY' };
+  }
+
+  /** Frees one stream of several. Only while nothing was played. */
+  dropStream(stream: number): void {
+    const known = this.#streams.findIndex((each) => each.stream === stream);
+    if (known >= 0) this.#streams.splice(known, 1);
+    this.transport.drop(stream);
+  }
+
+  /**
+   * Prepares playing; {@link ViewerSession.start} follows once the viewer has been answered.
+   * @returns undefined for a PLAY without a range while playing, which changes nothing (RFC 2326 section 10.5)
+   * @throws what {@link Reader.play} throws; what played before plays on
+   */
+  async play(range: RtspRange | undefined): Promise<PlayResult | undefined> {
+    const before = this.#phase;
+    if (before === 'playing' && range === undefined) return undefined;
+    const reader = (this.#reader ??= this.#open());
+    const position = before === 'playing' ? reader.pause() : undefined;
+    if (position !== undefined) this.#enter('paused');
+    try {
+      return await this.#ask(reader, range);
+    } catch (error) {
+      const isUntouched = error instanceof RtspError || this.presentation.live;
+      if (position !== undefined && this.#phase === 'paused') {
+        await this.#resume(reader, isUntouched ? undefined : { unit: 'npt', start: position.positionSeconds });
+      }
+      throw error;
+    }
+  }
+
+  /** The answer to PLAY was written: media follows. */
+  start(): void {
+    if (this.#phase === 'closed' || this.#phase === 'playing' || this.#reader === undefined) return;
+    this.#enter('playing');
+    this.#reader.start();
+    this.#report(false);
+  }
+
+  /** Stops sending; PLAY goes on from here. */
+  pause(): void {
+    if (this.#phase === 'playing') this.#reader?.pause();
+    if (this.state === 'playing') this.#enter('paused');
+  }
+
+  /** Ends the session and frees what it holds. */
+  close(reason: EndReason): void {
+    if (this.isClosed) return;
+    const { log, metrics } = this.#context;
+    if (reason === 'shutdown' && this.#phase === 'playing') this.#report(true);
+    metrics.viewerSessions.dec({ state: this.state });
+    this.#phase = 'closed';
+    this.#pending?.abort();
+    this.#reader?.close();
+    this.transport.close();
+    this.#onClosed(this);
+    if (reason !== 'refused') log.info(this.#summary(reason), 'viewer session ended');
+  }
+
+  /** Looks at the time limits and sends reports that are due. */
+  sweep(): void {
+    const { limits, pulse, timeoutSeconds } = this.#context;
+    const unheardMs = pulse.nowMs - this.#heardMs;
+    if (this.#phase === 'new') {
+      if (unheardMs > limits.unplayedMs && this.#pending === undefined) this.#expire('unplayed');
+      return;
+    }
+    if (this.#phase === 'playing' && pulse.nowMs - this.#reportedMs >= REPORT_EVERY_MS) this.#report(false);
+    // A TCP session lives as long as its connection, which has time limits of its own: many players send no keep-alive there.
+    if (this.transport.kind === 'tcp') return;
+    if (unheardMs > timeoutSeconds * 1000 + limits.graceMs) this.#expire('session-timeout');
+    else if (this.#phase === 'playing' && unheardMs > limits.silentMs) this.#fallSilent();
+  }
+
+  // MediaSink: what the reader calls.
+
+  writable(): boolean {
+    return this.transport.writable();
+  }
+
+  send(run: PacketRun, from: number, to: number, timeline: Timeline): number {
+    return this.transport.send(run, from, to, timeline);
+  }
+
+  ended(reason: 'end' | 'failed'): void {
+    if (this.#phase !== 'playing' && this.#phase !== 'silent') return;
+    if (reason === 'failed') this.#context.log.warn(this.#summary('media failed'), 'viewer session cannot go on');
+    this.#report(true);
+    this.#enter('ended');
+  }
+
+  // TransportOwner: what the transport and the control connection call.
+
+  alive(): void {
+    this.#heardMs = this.#context.pulse.nowMs;
+    this.#unreachable = undefined;
+    if (this.#phase === 'silent') void this.inTurn(() => this.#speakAgain()).catch(() => undefined);
+  }
+
+  reports(bytes: Buffer, start: number, end: number): void {
+    const { rejects, pulse } = this.#context;
+    this.alive();
+    if (!this.#reportBucket.take(pulse.nowMs)) {
+      rejects.count('report-rate', { viewer: this.viewerAddress });
+    } else if (!this.#receiverReports.read(bytes, start, end)) {
+      rejects.count('bad-report', { viewer: this.viewerAddress });
+    }
+  }
+
+  sendFailed(error: NodeJS.ErrnoException): void {
+    if (this.isClosed || !UNREACHABLE.has(error.code ?? '')) return;
+    const nowMs = this.#context.pulse.nowMs;
+    const run = this.#unreachable;
+    const isSameRun = run !== undefined && nowMs - run.lastMs <= this.#context.limits.unreachableMs;
+    const sinceMs = isSameRun ? run.sinceMs : nowMs;
+    this.#unreachable = { sinceMs, lastMs: nowMs };
+    if (nowMs - sinceMs > this.#context.limits.unreachableMs) this.#expire('unreachable');
+  }
+
+  #open(): Reader {
+    return this.#context.library.open(this.presentation, {
+      streams: this.#streams.map(({ stream, ssrc }) => ({ stream, ssrc })),
+      sink: this,
+      viewerAddress: this.viewerAddress,
+      transport: this.transport.kind,
+    });
+  }
+
+  async #ask(reader: Reader, range: RtspRange | undefined): Promise<PlayResult> {
+    const pending = new AbortController();
+    this.#pending = pending;
+    try {
+      const result = await reader.play(range, pending.signal);
+      if (this.isClosed) throw new Refusal(454);
+      return result;
+    } catch (error) {
+      throw this.isClosed ? new Refusal(454) : error;
+    } finally {
+      this.#pending = undefined;
+    }
+  }
+
+  /** Goes on from the pause point, or near it where a seek came to nothing; or says in the log that this cannot be. */
+  async #resume(reader: Reader, range?: RtspRange): Promise<void> {
+    try {
+      await this.#ask(reader, range);
+      this.start();
+    } catch (cause) {
+      this.#context.log.warn({ ...this.#summary('resume'), cause }, 'viewer session could not be resumed');
+    }
+  }
+
+  #fallSilent(): void {
+    this.#context.rejects.count('silent', { viewer: this.viewerAddress });
+    this.#reader?.pause();
+    this.#enter('silent');
+  }
+
+  async #speakAgain(): Promise<void> {
+    if (this.#phase === 'silent' && this.#reader !== undefined) await this.#resume(this.#reader);
+  }
+
+  #expire(reason: 'unplayed' | 'session-timeout' | 'unreachable'): void {
+    this.#context.rejects.count(reason, { viewer: this.viewerAddress });
+    this.close(reason);
+  }
+
+  #enter(phase: Phase): void {
+    const { viewerSessions } = this.#context.metrics;
+    const before = this.state;
+    this.#phase = phase;
+    if (before === this.state) return;
+    viewerSessions.dec({ state: before });
+    viewerSessions.inc({ state: this.state });
+  }
+
+  #report(bye: boolean): void {
+    const timeline = this.#reader?.timeline;
+    if (timeline === undefined) return;
+    this.#reportedMs = this.#context.pulse.nowMs;
+    for (const each of this.#streams) {
+      this.transport.report(each.stream, this.#senderReports.format(each, timeline, bye));
+    }
+  }
+
+  #newSsrc(): number {
+    let ssrc = 0;
+    do ssrc = randomBytes(4).readUInt32BE();
+    while (ssrc === 0 || this.#streams.some((each) => each.ssrc === ssrc));
+    return ssrc;
+  }
+
+  #summary(reason: string): object {
+    const stats = this.#reader?.stats;
+    return {
+      origin: this.presentation.route,
+      viewer: this.viewerAddress,
+      transport: this.transport.kind,
+      streams: this.#streams.length,
+      durationSeconds: Math.round(this.#context.clock.nowMs() - this.#startedMs) / 1000,
+      bytes: stats?.bytes,
+      startupMs: stats?.startupMs,
+      seams: stats?.seams,
+      gapSeconds: stats?.gapSeconds,
+      reason,
+    };
+  }
+}

@@ -1,0 +1,152 @@
+import type { RemoteInfo, Socket } from 'node:dgram';
+import type { PacketRun } from '@forebay/cache';
+import type { TransportSpec } from '@forebay/rtsp';
+import type { Timeline } from '../read/timeline.js';
+import { normalAddress } from './addresses.js';
+import type { PortPair, Ports } from './ports.js';
+import type { Scratch } from './scratch.js';
+import type { Destination, PacketSender } from './sender.js';
+import { FRAME_BYTES, payloadBytes, type MediaTransport, type TransportOwner } from './transport.js';
+
+const LEAST_PORT = 1024;
+
+/** No media port could be had. */
+export class PortsExhausted extends Error {
+  override readonly name = 'PortsExhausted';
+}
+
+export interface UdpOptions {
+  readonly ports: Ports;
+  readonly sender: PacketSender;
+  readonly scratch: Scratch;
+  readonly owner: TransportOwner;
+  /** Of the control connection: media leaves from here ... */
+  readonly localAddress: string;
+  /** ... and goes here and nowhere else, whatever the viewer says. */
+  readonly peerAddress: string;
+  /** Something came from elsewhere. */
+  onForeign(address: string): void;
+}
+
+interface Lane {
+  readonly pair: PortPair;
+  readonly rtp: Destination;
+  readonly rtcp: Destination;
+  /** Ports that may still be learned, as nothing came from them yet. */
+  learns: 'both' | 'rtcp' | 'none';
+}
+
+/**
+ * Media and reports of one session as datagrams, a pair of ports a stream. What comes in counts only if it comes from the
+ * viewer's address. A viewer behind a translator shows its real ports by the first packet it sends on each: they are
+ * learned once, before its first report, and never its address. Source: RFC 4961, RFC 3550 section 11.
+ */
+export class UdpTransport implements MediaTransport {
+  readonly kind = 'udp';
+  readonly #o: UdpOptions;
+  readonly #lanes: (Lane | undefined)[] = [];
+  #isClosed = false;
+
+  constructor(options: UdpOptions) {
+    this.#o = options;
+  }
+
+  /** @throws PortsExhausted, or the system's error */
+  async setUp(stream: number, asked: TransportSpec): Promise<TransportSpec> {
+    const [rtpPort, rtcpPort] = asked.clientPort ?? [0, 0];
+    const pair = await this.#o.ports.take(this.#o.localAddress);
+    if (pair === undefined) throw new PortsExhausted('every media port is in use');
+    this.drop(stream);
+    if (this.#isClosed) {
+      pair.release();
+      throw new PortsExhausted('the session ended meanwhile');
+    }
+    const address = this.#o.peerAddress;
+    const lane: Lane = {
+      pair,
+      rtp: { socket: pair.rtp, address, port: rtpPort },
+      rtcp: { socket: pair.rtcp, address, port: rtcpPort },
+      learns: 'both',
+    };
+    this.#lanes[stream] = lane;
+    this.#listen(pair.rtp, (_bytes, from) => this.#punched(lane, from));
+    this.#listen(pair.rtcp, (bytes, from) => this.#reported(lane, bytes, from));
+    return { lower: 'udp', delivery: 'unicast', clientPort: [rtpPort, rtcpPort], serverPort: pair.ports };
+  }
+
+  drop(stream: number): void {
+    this.#lanes[stream]?.pair.release();
+    this.#lanes[stream] = undefined;
+  }
+
+  writable(): boolean {
+    if (this.#isClosed) return false;
+    for (const lane of this.#lanes) {
+      if (lane !== undefined && !this.#o.sender.idle(lane.pair.rtp)) return false;
+    }
+    return true;
+  }
+
+  send(run: PacketRun, from: number, to: number, timeline: Timeline): number {
+    if (this.#isClosed || from >= to) return 0;
+    const { offsets } = run;
+    const { sender, scratch } = this.#o;
+    const start = offsets[from]!;
+    const batch = scratch.take(offsets[to]! - start);
+    run.bytes.copy(batch, 0, start, offsets[to]);
+    let bytes = 0;
+    for (let i = from; i < to; i++) {
+      const stream = run.streams[i]!;
+      const lane = this.#lanes[stream];
+      if (lane === undefined) continue;
+      const packet = offsets[i]! - start + FRAME_BYTES;
+      const end = offsets[i + 1]! - start;
+      timeline.stamp(batch, packet, stream, payloadBytes(batch, packet, end));
+      sender.send(lane.rtp, batch, packet, end - packet);
+      bytes += end - packet;
+    }
+    sender.flush();
+    // Packets that wait for room in the kernel still lie in the batch: then it is not used again.
+    if (this.writable()) scratch.give(batch);
+    return bytes;
+  }
+
+  report(stream: number, compound: Buffer): void {
+    const lane = this.#lanes[stream];
+    if (lane === undefined || this.#isClosed) return;
+    this.#o.sender.send(lane.rtcp, compound, 0, compound.length);
+    this.#o.sender.flush();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#lanes.forEach((_lane, stream) => this.drop(stream));
+  }
+
+  #listen(socket: Socket, received: (bytes: Buffer, from: RemoteInfo) => void): void {
+    socket.on('message', (bytes, from) => {
+      if (normalAddress(from.address) === this.#o.peerAddress) received(bytes, from);
+      else this.#o.onForeign(from.address);
+    });
+    socket.on('error', (error) => this.#o.owner.sendFailed(error));
+  }
+
+  /** Players send something to our RTP port to open a way through their translator. */
+  #punched(lane: Lane, from: RemoteInfo): void {
+    if (lane.learns === 'both') {
+      this.#learn(lane.rtp, from.port);
+      lane.learns = 'rtcp';
+    }
+    this.#o.owner.alive();
+  }
+
+  #reported(lane: Lane, bytes: Buffer, from: RemoteInfo): void {
+    if (lane.learns !== 'none') this.#learn(lane.rtcp, from.port);
+    lane.learns = 'none';
+    this.#o.owner.reports(bytes, 0, bytes.length);
+  }
+
+  #learn(to: Destination, port: number): void {
+    if (port >= LEAST_PORT && !this.#o.ports.isOurs(to.address, port)) to.port = port;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Socket } from 'node:net';
+import type { Scratch } from './scratch.js';
+
+/**
+ * What goes out on one control connection, in the order it is called: answers, reports, and batches of interleaved frames, each
+ * whole. Media is only added while nothing waits, so that an answer waits for one batch at most and nothing grows behind
+ * a viewer that does not read.
+ */
+export class Writer {
+  readonly #socket: Socket;
+  readonly #scratch: Scratch;
+  /** The batch that the kernel has not taken whole. */
+  #held: Buffer | undefined;
+  #flushedWrites = 0;
+  #waiting: (() => void) | undefined;
+
+  constructor(socket: Socket, scratch: Scratch) {
+    this.#socket = socket;
+    this.#scratch = scratch;
+    socket.once('close', () => this.#wake());
+  }
+
+  /** Bytes that the kernel has not taken yet. */
+  get pendingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Writes that the kernel has taken whole: stands still where the viewer does not read. */
+  get flushedWrites(): number {
+    return this.#flushedWrites;
+  }
+
+  /** True while another batch may be sent. */
+  get idle(): boolean {
+    return this.#socket.writable && this.#socket.writableLength === 0;
+  }
+
+  /** Writes an answer or a report; dropped when the connection is gone. `bytes` must not change afterwards. */
+  write(bytes: Buffer): void {
+    if (this.#socket.writable) this.#socket.write(bytes, this.#flushed);
+  }
+
+  /** A buffer to put the next batch together in. Better only while {@link Writer.idle}: what it writes then waits. */
+  take(bytes: number): Buffer {
+    // A batch that the kernel is still reading is not used again.
+    if (this.#held !== undefined && this.idle) this.#scratch.give(this.#held);
+    this.#held = undefined;
+    return this.#scratch.take(bytes);
+  }
+
+  /** Writes the first `bytes` of a buffer that {@link Writer.take} gave, in one go; it is the writer's again. */
+  writeBatch(buffer: Buffer, bytes: number): void {
+    if (bytes > 0) this.#socket.write(buffer.subarray(0, bytes), this.#flushed);
+    if (this.#socket.writableLength === 0) this.#scratch.give(buffer);
+    else this.#held = buffer;
+  }
+
+  /** Resolves when at most `bytes` wait, or the connection is gone. One caller at a time. */
+  async below(bytes: number): Promise<void> {
+    while (this.#socket.writable && this.pendingBytes > bytes) {
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    }
+  }
+
+  readonly #flushed = (): void => {
+    this.#flushedWrites++;
+    if (this.#waiting !== undefined) this.#wake();
+  };
+
+  #wake(): void {
+    this.#waiting?.();
+    this.#waiting = undefined;
+  }
+}
