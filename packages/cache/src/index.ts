@@ -5,10 +5,13 @@ export type { Schedule } from './lane.js';
 export { formatSegmentName, parseSegmentName } from './names.js';
 export { listCache, purgeCache, type CacheListing } from './offline.js';
 export {
+  DEFAULT_OPTIONS,
+  PopularityEngine,
   PopularityPolicy,
   type AdmitReason,
   type CachePolicy,
   type Decision,
+  type EngineOptions,
   type PopularityOptions,
   type RejectReason,
   type SegmentFacts,

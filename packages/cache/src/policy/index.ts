@@ -1,2 +1,3 @@
+export { PopularityEngine, type EngineOptions } from './engine.js';
 export type { AdmitReason, CachePolicy, Decision, RejectReason, SegmentFacts } from './policy.js';
-export { PopularityPolicy, type PopularityOptions } from './popularity.js';
+export { DEFAULT_OPTIONS, PopularityPolicy, type PopularityOptions } from './popularity.js';

@@ -1,0 +1,1 @@
+export { replay, type Outcome } from './replay.js';

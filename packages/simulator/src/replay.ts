@@ -1,0 +1,89 @@
+import type { Rival } from './rivals/rival.js';
+import { requestSeconds, type Workload } from './workload.js';
+
+const WARM_UP_SHARE = 0.25;
+const BIN_SECONDS = 900;
+const PEAK_QUANTILE = 0.95;
+
+/** What one policy did at one size, after the warm-up. */
+export interface Outcome {
+  readonly requests: number;
+  readonly byteHitRatio: number;
+  /** Of sessions that begin at the start of a title: the first segment was held. */
+  readonly startHitRatio: number;
+  /** Of all sessions: the first segment was not held. */
+  readonly delayedStartRatio: number;
+  /** 95th percentile of the origin's load over quarters of an hour, as a share of that of the viewers'. */
+  readonly peakRatio: number;
+  readonly writesPerRequest: number;
+  readonly nsPerDecision: number;
+  /** Hit ratio of every quarter of an hour from the beginning of the trace. */
+  readonly hitsByBin: Float64Array;
+  readonly requestsByBin: Float64Array;
+}
+
+/** Replays a workload over a policy. @throws Error when the policy ever holds more than `capacity`. */
+export function replay(w: Workload, rival: Rival, capacity: number): Outcome {
+  const total = w.segment.length;
+  const warm = Math.floor(total * WARM_UP_SHARE);
+  const hits = new Uint8Array(total);
+  let writesBefore = 0;
+  const begun = performance.now();
+  for (let i = 0; i < total; i++) {
+    if (i === warm) writesBefore = rival.writes;
+    if (rival.request(w.segment[i]!, i)) hits[i] = 1;
+    if (rival.held > capacity) throw new Error(`${rival.held} segments are held where ${capacity} fit`);
+  }
+  const elapsed = performance.now() - begun;
+  return {
+    ...measure(w, hits, warm),
+    writesPerRequest: (rival.writes - writesBefore) / (total - warm),
+    nsPerDecision: (elapsed * 1e6) / total,
+  };
+}
+
+function measure(w: Workload, hits: Uint8Array, warm: number): Omit<Outcome, 'writesPerRequest' | 'nsPerDecision'> {
+  const total = w.segment.length;
+  const begin = w.sessions.startedSeconds[0] ?? 0;
+  const bins = Math.floor((requestSeconds(w, total - 1) - begin) / BIN_SECONDS) + 2;
+  const requestsByBin = new Float64Array(bins);
+  const hitsByBin = new Float64Array(bins);
+  let hit = 0;
+  let starts = 0;
+  let startHits = 0;
+  let sessions = 0;
+  let delayed = 0;
+  let firstBin = 0;
+  for (let i = 0; i < total; i++) {
+    const bin = Math.floor((requestSeconds(w, i) - begin) / BIN_SECONDS);
+    requestsByBin[bin]! += 1;
+    hitsByBin[bin]! += hits[i]!;
+    if (i < warm) continue;
+    if (i === warm) firstBin = bin;
+    hit += hits[i]!;
+    const s = w.session[i]!;
+    const position = w.segment[i]! - w.offset[w.sessions.title[s]!]!;
+    if (position !== w.firstSegment[s]!) continue;
+    sessions += 1;
+    delayed += 1 - hits[i]!;
+    if (position > 0) continue;
+    starts += 1;
+    startHits += hits[i]!;
+  }
+  const asked = Array.from(requestsByBin.subarray(firstBin));
+  const missed = asked.map((n, i) => n - hitsByBin[firstBin + i]!);
+  return {
+    requests: total - warm,
+    byteHitRatio: hit / Math.max(1, total - warm),
+    startHitRatio: startHits / Math.max(1, starts),
+    delayedStartRatio: delayed / Math.max(1, sessions),
+    peakRatio: quantile(missed, PEAK_QUANTILE) / Math.max(1, quantile(asked, PEAK_QUANTILE)),
+    hitsByBin,
+    requestsByBin,
+  };
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+}
