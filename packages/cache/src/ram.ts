@@ -10,11 +10,20 @@ export class RamTier {
   readonly capacityBytes: number;
   readonly #segments: LRUCache<string, Segment> | undefined;
 
-  /** @param capacityBytes 0: nothing is kept. */
-  constructor(capacityBytes: number) {
+  /**
+   * @param capacityBytes 0: nothing is kept.
+   * @param onEvict told of every segment that had to make room.
+   */
+  constructor(capacityBytes: number, onEvict?: (segment: Segment) => void) {
     this.capacityBytes = capacityBytes;
     if (capacityBytes < 1) return;
-    this.#segments = new LRUCache({ maxSize: capacityBytes, sizeCalculation: segmentMemoryBytes });
+    this.#segments = new LRUCache<string, Segment>({
+      maxSize: capacityBytes,
+      sizeCalculation: segmentMemoryBytes,
+      disposeAfter: (segment, _name, reason) => {
+        if (reason === 'evict') onEvict?.(segment);
+      },
+    });
   }
 
   get bytes(): number {

@@ -98,7 +98,9 @@ export class Proxy {
             nowSeconds: () => clock.nowMs() / 1000,
             onEvent,
           });
-    const ram = new RamTier(options.ramBytes);
+    const ram = new RamTier(options.ramBytes, ({ meta }) => {
+      proxy?.#catalogue.titleOf(meta.generation)?.offRam(meta.startMicros);
+    });
     const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
     proxy = new Proxy(options, { ram, store, policy, clock, metrics, log }, clients);
     for (const event of early) proxy.#stored(event);

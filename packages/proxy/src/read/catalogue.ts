@@ -270,6 +270,7 @@ export class Catalogue implements Library {
         key: title.key,
         generation: title.generation,
         description: formatTitleRecord(title.origin, entry.describedUnixMs, title.durationSeconds),
+        durationSeconds: title.durationSeconds,
       }) ?? Promise.resolve();
     title.onStoring = () => (saved ??= save());
     title.onLearned = () => {
