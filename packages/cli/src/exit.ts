@@ -1,4 +1,5 @@
 import { CommanderError } from '@commander-js/extra-typings';
+import { CACHE_ERRORS, CacheError } from '@forebay/cache';
 import { ConfigError } from './config-error.js';
 
 /** Exit codes of every command. */
@@ -20,6 +21,9 @@ export function explain(error: unknown): { readonly code: number; readonly text:
   }
   if (error instanceof ConfigError)
     return { code: EXIT.badConfiguration, text: `forebay: ${error.message}\n` };
+  if (error instanceof CacheError) {
+    return { code: EXIT.failure, text: `forebay: ${error.message}; ${CACHE_ERRORS[error.code].act}\n` };
+  }
   if (!(error instanceof Error)) return { code: EXIT.failure, text: `forebay: ${String(error)}\n` };
   // Errors with a code are about the world outside; without one they are bugs, and a stack helps.
   const text = 'code' in error ? error.message : (error.stack ?? error.message);

@@ -1,6 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
 import { explain } from './exit.js';
-import { serve } from './serve.js';
 import { DEFAULTS } from './settings.js';
 import { VERSION } from './version.js';
 
@@ -12,6 +11,7 @@ const program = new Command('forebay')
   .showHelpAfterError('(forebay --help lists commands and options)')
   .exitOverride();
 
+// Each command is loaded when it is asked for: `ls` need not wait for the proxy.
 program
   .command('serve')
   .description('stand between viewers and origins')
@@ -22,7 +22,34 @@ program
   .option('--cache-dir <dir>', 'where segments are kept (default: forebay in the cache folder of the user)')
   .option('--cache-size <size>', `limit of the disk cache, 0 for none (default: ${DEFAULTS.cacheSize})`)
   .option('--ram-size <size>', `limit of the RAM cache (default: ${DEFAULTS.ramSize})`)
-  .action(serve);
+  .action(async (flags) => await (await import('./serve.js')).serve(flags));
+
+program
+  .command('ls')
+  .description('list what the cache holds, also while a proxy uses it')
+  .argument('[pattern]', 'titles whose URL at the origin matches; * is any text, /... is about the path only')
+  .option('--cache-dir <dir>', 'the cache directory')
+  .option('--config <file>', 'or the configuration file that names it')
+  .option('--segments', 'every segment with its file')
+  .option('--json', 'for programs')
+  .action(async (pattern, flags) => await (await import('./ls.js')).ls(pattern, flags));
+
+program
+  .command('inspect')
+  .description('say what is in a segment file, and whether it is sound')
+  .argument('<file>', 'a .seg file of the cache; forebay ls --segments lists them')
+  .option('--json', 'for programs')
+  .action(async (file, flags) => await (await import('./inspect.js')).inspect(file, flags));
+
+program
+  .command('purge')
+  .description('delete titles from the cache of a proxy that does not run')
+  .argument('<pattern>', 'as for ls')
+  .option('--cache-dir <dir>', 'the cache directory')
+  .option('--config <file>', 'or the configuration file that names it')
+  .option('--dry-run', 'only say what would be deleted')
+  .option('--json', 'for programs')
+  .action(async (pattern, flags) => await (await import('./purge.js')).purge(pattern, flags));
 
 // A reader that went away, such as `forebay ls | head`, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -28,9 +28,9 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
 
 /** What origins put into URLs may hold control characters; a terminal must not act on them. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+  return text.replace(/\p{Cc}/gu, '\ufffd');
 }
 
 function widthOf(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }

@@ -1,0 +1,30 @@
+import { readConfigFile } from './config-file.js';
+import { cacheDirectory } from './settings.js';
+
+/** How a command is told which cache it is about. */
+export interface CacheFlags {
+  readonly cacheDir?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+/** The cache directory of these flags: the one that `forebay serve` with the same flags would use. */
+export function chosenDirectory(flags: CacheFlags): string {
+  const configured = flags.config === undefined ? undefined : readConfigFile(flags.config).cache?.dir;
+  return cacheDirectory(flags.cacheDir ?? configured, process.env);
+}
+
+/**
+ * A test for titles by their URL at the origin. `*` stands for any characters; a pattern that begins with `/` is about
+ * path and query only; 32 hexadecimal digits name one generation.
+ */
+export function titlePattern(
+  pattern: string,
+): (title: { readonly key: string; readonly generation: string }) => boolean {
+  const pieces = pattern.split('*').map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const expression = new RegExp(`^${pieces.join('.*')}$`, 's');
+  const isPathOnly = pattern.startsWith('/');
+  return ({ key, generation }) => {
+    const subject = isPathOnly ? key.replace(/^[a-z]+:\/\/[^/]*/, '') : key;
+    return pattern === generation || expression.test(subject);
+  };
+}

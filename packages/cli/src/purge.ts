@@ -1,0 +1,36 @@
+import { listCache, purgeCache } from '@forebay/cache';
+import { chosenDirectory, titlePattern, type CacheFlags } from './cache-options.js';
+import { counted } from './ls.js';
+import { formatBytes } from './quantity.js';
+import { printable } from './table.js';
+
+export interface PurgeFlags extends CacheFlags {
+  readonly json?: true | undefined;
+  readonly dryRun?: true | undefined;
+}
+
+/**
+ * Deletes the titles that match from the cache of a proxy that does not run. Nothing that matches is no failure.
+ *
+ * @throws CacheError `locked` while a proxy uses the directory
+ */
+export async function purge(pattern: string, flags: PurgeFlags): Promise<void> {
+  const directory = chosenDirectory(flags);
+  const matches = titlePattern(pattern);
+  const titles = (await listCache(directory)).titles.filter(matches);
+  const purged = flags.dryRun
+    ? {
+        segments: titles.reduce((sum, title) => sum + title.segments.length, 0),
+        bytes: titles.reduce((sum, title) => sum + title.bytes, 0),
+      }
+    : await purgeCache(directory, matches);
+  if (flags.json) {
+    const keys = titles.map((title) => title.key);
+    process.stdout.write(`${JSON.stringify({ titles: keys, ...purged, dryRun: flags.dryRun === true })}\n`);
+    return;
+  }
+  const names = titles.map((title) => `${printable(title.key)}\n`).join('');
+  const verb = flags.dryRun ? 'would purge' : 'purged';
+  const what = `${counted(titles.length, 'title')}, ${counted(purged.segments, 'segment')}, ${formatBytes(purged.bytes)}`;
+  process.stdout.write(`${names}${verb} ${what}\n`);
+}
