@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -64,8 +63,8 @@ function segment(key: string, index: number): Segment {
 }
 
 /** A cache directory as a proxy leaves it: a minute's film held to 12 s and from 56 s on, and the start of a clip. */
-async function cacheDirectory(): Promise<string> {
-  const directory = join(mkdtempSync(join(tmpdir(), 'forebay-ls-')), 'cache');
+async function cacheDirectory(test: { testdir(): string }): Promise<string> {
+  const directory = join(test.testdir(), 'cache');
   const store = await openStore(directory);
   for (const [key, indexes] of [
     [FILM, [0, 1, 2, 14]],
@@ -101,7 +100,7 @@ function openStore(directory: string): Promise<SegmentStore> {
 }
 
 t.test('ls: what is held, for people and for programs', async (t) => {
-  const directory = await cacheDirectory();
+  const directory = await cacheDirectory(t);
   const listed = await forebay('ls', '--cache-dir', directory);
   t.match(listed, { code: 0, err: '' });
   const lines = listed.out.split('\n');
@@ -142,7 +141,7 @@ t.test('ls: what is held, for people and for programs', async (t) => {
 });
 
 t.test('ls: beside a running proxy, and without a cache', async (t) => {
-  const directory = await cacheDirectory();
+  const directory = await cacheDirectory(t);
   const store = await openStore(directory);
   t.match(await forebay('ls', '--cache-dir', directory), { code: 0 });
   await store.close();
@@ -153,7 +152,7 @@ t.test('ls: beside a running proxy, and without a cache', async (t) => {
 });
 
 t.test('inspect: a sound file, a damaged one, and none', async (t) => {
-  const directory = await cacheDirectory();
+  const directory = await cacheDirectory(t);
   const listed = await forebay('ls', '--segments', '/clips/*', '--cache-dir', directory);
   const path = /\S+\.seg$/m.exec(listed.out)?.[0] ?? '';
   const sound = await forebay('inspect', path);
@@ -183,7 +182,7 @@ t.test('inspect: a sound file, a damaged one, and none', async (t) => {
 });
 
 t.test('purge: what matches and nothing else, and never under a running proxy', async (t) => {
-  const directory = await cacheDirectory();
+  const directory = await cacheDirectory(t);
   const args = ['--cache-dir', directory];
   const store = await openStore(directory);
   const refused = await forebay('purge', '*', ...args);

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
@@ -66,10 +65,6 @@ function running(test: { teardown(work: () => void): void }, args: readonly stri
   };
 }
 
-function temporary(): string {
-  return mkdtempSync(join(tmpdir(), 'forebay-command-'));
-}
-
 t.test('wishes are answered with 0', async (t) => {
   const version = await forebay(['--version']);
   t.match(version, { code: 0, err: '' });
@@ -82,7 +77,7 @@ t.test('wishes are answered with 0', async (t) => {
 });
 
 t.test('bad configuration ends with 2 and one line', async (t) => {
-  const config = join(temporary(), 'forebay.yaml');
+  const config = join(t.testdir(), 'forebay.yaml');
   writeFileSync(config, 'routes:\n  - path: /\n    orgin: rtsp://x/\n');
   const table: readonly (readonly [readonly string[], RegExp])[] = [
     [['serve'], /^forebay: --origin: give either --origin .* or --config .*\n$/],
@@ -112,7 +107,8 @@ t.test('bad configuration ends with 2 and one line', async (t) => {
 });
 
 t.test('a world that does not play along ends with 1', async (t) => {
-  const occupied = running(t, [...SERVE, '--origin', ORIGIN, '--cache-dir', temporary()]);
+  const directory = t.testdir();
+  const occupied = running(t, [...SERVE, '--origin', ORIGIN, '--cache-dir', join(directory, 'a')]);
   const { rtsp } = await occupied.logged('forebay serves');
   const args = [
     'serve',
@@ -123,7 +119,7 @@ t.test('a world that does not play along ends with 1', async (t) => {
     '--admin',
     'off',
     '--cache-dir',
-    temporary(),
+    join(directory, 'b'),
   ];
   const { code, err } = await forebay(args);
   t.equal(code, 1);
@@ -132,7 +128,7 @@ t.test('a world that does not play along ends with 1', async (t) => {
 });
 
 t.test('serves, answers on the admin pages, drains on SIGTERM and ends with 0', async (t) => {
-  const serving = running(t, [...SERVE, '--origin', ORIGIN, '--cache-dir', temporary()]);
+  const serving = running(t, [...SERVE, '--origin', ORIGIN, '--cache-dir', t.testdir()]);
   const { rtsp, admin, level, time } = await serving.logged('forebay serves');
   t.equal(level, 'info');
   t.match(time, /^\d{4}-.*Z$/);
@@ -149,7 +145,7 @@ t.test('serves, answers on the admin pages, drains on SIGTERM and ends with 0', 
 });
 
 t.test('credentials never reach the log', async (t) => {
-  const directory = temporary();
+  const directory = t.testdir();
   const config = join(directory, 'forebay.yaml');
   const log = `{ level: debug }`;
   writeFileSync(

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -191,7 +191,7 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
 });
 
 t.test('flags win over the file, the file over defaults', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'forebay-config-'));
+  const directory = t.testdir();
   const config = join(directory, 'forebay.yaml');
   writeFileSync(
     config,
@@ -237,7 +237,7 @@ t.test('wrong flags name the flag', (t) => {
 });
 
 t.test('credentials come from a file or the environment', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'forebay-secret-'));
+  const directory = t.testdir();
   const secret = join(directory, 'nvr');
   writeFileSync(secret, 'admin:p:w d\nsecond line\n');
   const config = join(directory, 'forebay.yaml');
@@ -260,7 +260,7 @@ t.test('credentials come from a file or the environment', (t) => {
 });
 
 t.test('routes that contradict each other are refused', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'forebay-routes-'));
+  const directory = t.testdir();
   const config = join(directory, 'forebay.yaml');
   const complainsAbout = (routes: string, ...words: readonly string[]): void => {
     writeFileSync(config, `routes:\n${routes}`);
