@@ -4,7 +4,7 @@ import { HeadReader } from './head.js';
 import type { Head } from './head.js';
 import { LIMITS } from './limits.js';
 import type { RtspMessage } from './message.js';
-import { findNext, startKind } from './resync.js';
+import { canStart, findNext } from './resync.js';
 
 const DOLLAR = 0x24;
 const CR = 0x0d;
@@ -199,25 +199,32 @@ export class Framer {
     const most = this.#party === 'viewer' ? LIMITS.headBytes : LIMITS.originHeadBytes;
     const room = most - this.#heldBytes;
     const next = this.#hold(chunk, at, Math.min(upTo - at, room));
-    if (this.#head.empty) this.#checkStart();
+    if (this.#head.empty && !this.#isPlausibleStart()) {
+      this.#state = 'lost';
+      this.#resync();
+      return next;
+    }
     if (next < upTo) throw this.#fault('head-too-large');
-    if (lineEnd >= 0 && this.#state === 'head') this.#endLine();
+    if (lineEnd >= 0) this.#endLine();
     return next;
   }
 
-  /** Refuses a start line as early as its bytes allow. */
-  #checkStart(): void {
+  /**
+   * Judges an unfinished start line as early as its bytes allow.
+   * @returns false where an origin lost its framing
+   */
+  #isPlausibleStart(): boolean {
     const line = this.#held.subarray(0, this.#heldBytes);
     if (this.#party === 'origin') {
-      const kind = startKind(line);
-      if (kind === 'garbage' && !this.#framesSeen) throw this.#fault('start-line');
-      if (kind === 'garbage') this.#state = 'lost';
-      return;
+      const plausible = canStart(line);
+      if (!plausible && !this.#framesSeen) throw this.#fault('start-line');
+      return plausible;
     }
-    if (line.length <= LIMITS.methodBytes) return;
+    if (line.length <= LIMITS.methodBytes) return true;
     const space = line.subarray(0, LIMITS.methodBytes + 1).indexOf(SPACE);
     if (space < 0) throw this.#fault('method-too-long');
     if (line.length > LIMITS.startLineBytes) throw this.#fault('url-too-long');
+    return true;
   }
 
   #endLine(): void {
@@ -265,9 +272,14 @@ export class Framer {
     }
   }
 
-  /** Skips to the next thing that looks like a frame or a status line. */
   #readGarbage(chunk: Buffer, at: number): number {
     const next = this.#hold(chunk, at, chunk.length - at);
+    this.#resync();
+    return next;
+  }
+
+  /** Drops what is held up to the next thing that looks like a frame or a status line, and reads on from there. */
+  #resync(): void {
     const bytes = this.#held.subarray(0, this.#heldBytes);
     const found = findNext(bytes, this.#channels);
     this.#garbageBytes += found.at;
@@ -278,7 +290,6 @@ export class Framer {
     if (found.certain) this.#state = 'between';
     else this.#hold(rest, 0, rest.length);
     for (let i = 0; found.certain && i < rest.length && this.#alive();) i = this.#step(rest, i);
-    return next;
   }
 
   #alive(): boolean {

@@ -161,6 +161,9 @@ export class HeadReader {
       return;
     }
     this.#checkValue(name, value);
+    // Blanks around a length: readers disagree about them, and no player sends any.
+    const isLength = strict && name.toLowerCase() === 'content-length';
+    if (isLength && !/^ ?\d+$/.test(line.slice(colon + 1))) throw this.#fault('content-length');
     this.#fields.push([name, value]);
   }
 

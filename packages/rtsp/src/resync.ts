@@ -29,11 +29,10 @@ const STARTS: readonly string[] = [
   ].map((method) => `${method} `),
 ];
 
-/** Whether `line`, the beginning of something, can be or become the start line of an origin's message. */
-export function startKind(line: Buffer): 'message' | 'partial' | 'garbage' {
+/** Whether `line`, the beginning of something, is or can become the start line of an origin's message. */
+export function canStart(line: Buffer): boolean {
   const text = line.toString('latin1', 0, 16);
-  if (STARTS.some((start) => text.startsWith(start))) return 'message';
-  return STARTS.some((start) => start.startsWith(text)) ? 'partial' : 'garbage';
+  return STARTS.some((start) => text.startsWith(start) || start.startsWith(text));
 }
 
 /**

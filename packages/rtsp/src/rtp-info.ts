@@ -27,14 +27,24 @@ export function parseRtpInfo(value: string): RtpInfoEntry[] {
 function parseEntry(text: string): RtpInfoEntry | undefined {
   const opening = /^url\s*=\s*/i.exec(text);
   if (opening === null) return undefined;
-  const rest = text.slice(opening[0].length).trimEnd();
-  const urlEnd = /;\s*(?:seq|rtptime|ssrc)\s*=|[;,]$/i.exec(rest)?.index ?? rest.length;
-  const url = rest.slice(0, urlEnd).replace(/^"([^"]*)"$/, '$1');
+  const rest = withoutTail(text.slice(opening[0].length));
+  const urlEnd = /;\s*(?:seq|rtptime|ssrc)\s*=/i.exec(rest)?.index ?? rest.length;
+  const url = rest
+    .slice(0, urlEnd)
+    .trim()
+    .replace(/^"([^"]*)"$/, '$1');
   if (url === '') return undefined;
   const parameters = rest.slice(urlEnd);
   const seq = parameter(parameters, /;\s*seq\s*=\s*"?(\d{1,10})(?!\d)/i, 0xffff);
   const rtptime = parameter(parameters, /;\s*rtptime\s*=\s*"?(\d{1,10})(?!\d)/i, 0xffff_ffff);
   return { url, ...(seq === undefined ? {} : { seq }), ...(rtptime === undefined ? {} : { rtptime }) };
+}
+
+/** Without the separators and blanks at its end; no pattern, since one would be quadratic in them. */
+function withoutTail(text: string): string {
+  let end = text.length;
+  while (end > 0 && ';, \t'.includes(text.charAt(end - 1))) end -= 1;
+  return text.slice(0, end);
 }
 
 function parameter(text: string, pattern: RegExp, most: number): number | undefined {

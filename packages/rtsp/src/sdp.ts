@@ -114,10 +114,7 @@ interface RtpMap {
   readonly rate?: string | number;
 }
 
-/**
- * Name and clock of a payload type: its `a=rtpmap`, else the static assignment, else whatever single rtpmap there is
- * (cameras announce one number and map another).
- */
+/** Name and clock of a payload type: its `a=rtpmap`, else the static assignment. */
 function codecOf(
   parsed: MediaDescription | undefined,
   payloadType: number,
@@ -125,9 +122,7 @@ function codecOf(
 ): Pick<StreamDescription, 'encoding' | 'clockRate'> {
   const maps: readonly RtpMap[] = parsed?.rtp ?? [];
   const fixed = STATIC_PAYLOAD_TYPES.get(payloadType);
-  const map =
-    maps.find(({ payload }) => payload === payloadType) ??
-    (fixed === undefined && maps.length === 1 ? maps[0] : undefined);
+  const map = maps.find(({ payload }) => payload === payloadType);
   const encoding = (map === undefined ? fixed?.encoding : String(map.codec))?.toUpperCase() ?? '';
   const rate = Number(map === undefined ? fixed?.clockRate : map.rate);
   const usable = Number.isSafeInteger(rate) && rate > 0 && rate <= 0xffff_ffff;
