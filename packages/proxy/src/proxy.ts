@@ -99,7 +99,7 @@ export class Proxy {
             onEvent,
           });
     const ram = new RamTier(options.ramBytes, ({ meta }) => {
-      proxy?.#catalogue.titleOf(meta.generation)?.offRam(meta.startMicros);
+      if (proxy !== undefined) proxy.#catalogue.titleOf(meta.generation)?.offRam(meta.startMicros);
     });
     const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
     proxy = new Proxy(options, { ram, store, policy, clock, metrics, log }, clients);

@@ -73,7 +73,7 @@ t.test('cuts at the first random access point of each cell and loses nothing', a
     const packets = makePackets({ seconds: 14, bFrames });
     const b = bench({ startMicros: 0 });
     b.feed(packets);
-    b.segmenter.finish(20_000);
+    b.segmenter.finish(20_000, true);
     t.same(
       b.complete.map((h) => h.startMicros),
       [0, 4_000_000, 8_000_000, 12_000_000],
@@ -106,10 +106,10 @@ t.test('a start anywhere cuts as a start from the beginning', async (t) => {
   const packets = makePackets({ seconds: 20, gopSeconds: 2 });
   const whole = bench({ startMicros: 0 });
   whole.feed(packets);
-  whole.segmenter.finish(20_000);
+  whole.segmenter.finish(20_000, true);
   const part = bench();
   part.feed(packets.filter((p) => (p.ticks * 1e6) / CLOCK_RATES[p.stream]! >= 6_000_000));
-  part.segmenter.finish(20_000);
+  part.segmenter.finish(20_000, true);
   t.same(
     part.complete.map((h) => h.startMicros),
     [6_000_000, 8_000_000, 12_000_000, 16_000_000],
@@ -122,7 +122,7 @@ t.test('a start anywhere cuts as a start from the beginning', async (t) => {
 t.test('groups of pictures longer than a segment make longer segments', async (t) => {
   const b = bench({ startMicros: 0 });
   b.feed(makePackets({ seconds: 16, gopSeconds: 5 }));
-  b.segmenter.finish(20_000);
+  b.segmenter.finish(20_000, true);
   t.same(
     b.complete.map((h) => h.startMicros / 1e6),
     [0, 5, 10, 15],
@@ -132,7 +132,7 @@ t.test('groups of pictures longer than a segment make longer segments', async (t
 t.test('an endless group of pictures is cut, and its continuation is marked', async (t) => {
   const b = bench({ startMicros: 0 });
   b.feed(makePackets({ seconds: 45, gopSeconds: 45 }));
-  b.segmenter.finish(50_000);
+  b.segmenter.finish(50_000, true);
   t.same(
     b.complete.map((h) => h.randomAccess),
     [true, false, false],
@@ -144,7 +144,7 @@ t.test('audio alone is cut by time', async (t) => {
   const packets = makePackets({ seconds: 10, video: false });
   const b = bench({ startMicros: 0, reference: AUDIO });
   b.feed(packets);
-  b.segmenter.finish(20_000);
+  b.segmenter.finish(20_000, true);
   t.equal(b.complete.length, 3);
   t.same(
     b.complete.flatMap((h) => hashesOf(h, AUDIO)),
@@ -171,7 +171,7 @@ t.test('a session that stops leaves its segment open, and the next one goes on i
   const second = bench({ row: first.row });
   second.segmenter.resume(sent);
   second.feed(packets.slice(stop));
-  second.segmenter.finish(20_000);
+  second.segmenter.finish(20_000, true);
   const all = [...first.complete, ...second.complete];
   t.same(
     all.map((h) => h.startMicros),

@@ -4,7 +4,7 @@ import { OriginError } from '../origin/errors.js';
 import type { OriginSession, OriginSink } from '../origin/session.js';
 import { TimeAnchor } from './anchor.js';
 import type { Arrival } from './arrival.js';
-import { Ending } from './ending.js';
+import { Ending, type EndingVerdict } from './ending.js';
 import { Entrance } from './entrance.js';
 import type { StreamJoin } from './join.js';
 import { type Held, JOINT_MICROS } from './row.js';
@@ -119,7 +119,7 @@ export class Flight implements OriginSink {
         this.#over('reached-held', undefined);
       return;
     }
-    const verdict = this.#ending.verdict(nowMs, this.#positionMicros / 1e6, this.#title.durationSeconds);
+    const verdict = this.#verdict(nowMs);
     if (verdict === 'end') this.#over('title-end', undefined);
     else if (verdict === 'fault')
       this.#over('fault', new OriginError('origin-silent', 'the origin stopped sending'));
@@ -158,8 +158,7 @@ export class Flight implements OriginSink {
 
   closed(error: OriginError | undefined): void {
     if (this.#state === 'over') return;
-    const nowMs = this.#title.shelves.clock.nowMs();
-    const verdict = this.#ending.verdict(nowMs, this.#positionMicros / 1e6, this.#title.durationSeconds);
+    const verdict = this.#verdict(this.#title.shelves.clock.nowMs());
     if (verdict === 'end') this.#over('title-end', undefined);
     else this.#over('fault', error ?? new OriginError('origin-closed', 'the origin closed the session'));
   }
@@ -168,7 +167,8 @@ export class Flight implements OriginSink {
     const title = this.#title;
     const touching = title.row.endingAt(this.fromMicros) !== undefined;
     let askMicros = touching ? this.fromMicros - OVERLAP_MICROS : this.fromMicros;
-    if (askMicros < BEGINNING_MICROS || title.client.profile.seeks === false) askMicros = 0;
+    const fromStart = askMicros < BEGINNING_MICROS || title.client.profile.seeks === false;
+    if (fromStart && !title.live) askMicros = 0;
     const session = await title.client.open(
       {
         origin: title.origin,
@@ -192,7 +192,7 @@ export class Flight implements OriginSink {
   /** Where the origin says that it starts; it may be wrong. */
   #startOf(session: OriginSession, askMicros: number): number {
     const range = session.reply.range;
-    if (range?.unit !== 'npt') return askMicros;
+    if (this.#title.live || range?.unit !== 'npt') return askMicros;
     if (range.end !== undefined) this.#title.learnDuration(range.end);
     if (typeof range.start !== 'number') return askMicros;
     const told = Math.round(range.start * 1e6);
@@ -211,7 +211,7 @@ export class Flight implements OriginSink {
     this.#anchor = anchor;
     if (behind === undefined) {
       this.#entrance = new Entrance({
-        seek: startMicros > 0,
+        seek: startMicros > 0 && !title.live,
         clockRates,
         reference: title.reference,
         confirms: (p, ts) => anchor.confirms(p.stream, ts, sequenceNumber(p.bytes, p.start)),
@@ -219,14 +219,14 @@ export class Flight implements OriginSink {
       });
     }
     for (const lane of this.#lanes) lane.joined = behind === undefined;
-    const fromBeginning = behind === undefined && startMicros === 0;
+    const asTold = title.live || (behind === undefined && startMicros === 0);
     this.#segmenter = new Segmenter({
       key: title.key,
       streams: title.streams,
       reference: title.reference,
       row: title.row,
       anchor: behind?.anchor ?? title.newAnchor(),
-      startMicros: fromBeginning ? 0 : undefined,
+      startMicros: asTold ? startMicros : undefined,
       onOpen: (held) => this.#resolveOpened(held),
       onComplete: (held) => title.complete(held),
     });
@@ -331,6 +331,12 @@ export class Flight implements OriginSink {
     });
   }
 
+  /** Live media has no end that an origin could announce: it is tried again. */
+  #verdict(nowMs: number): EndingVerdict {
+    const verdict = this.#ending.verdict(nowMs, this.#positionMicros / 1e6, this.#title.durationSeconds);
+    return verdict === 'end' && this.#title.live ? 'fault' : verdict;
+  }
+
   #isOver(): boolean {
     return this.#state === 'over';
   }
@@ -341,7 +347,8 @@ export class Flight implements OriginSink {
     this.#state = 'over';
     this.#abort.abort();
     if (this.#session !== undefined) {
-      if (end === 'title-end') this.#segmenter.finish(this.#title.shelves.clock.nowMs());
+      const nowMs = this.#title.shelves.clock.nowMs();
+      if (end === 'title-end' || this.#title.live) this.#segmenter.finish(nowMs, end === 'title-end');
       else this.#segmenter.suspend();
     }
     if (state === 'joining') this.#title.shelves.metrics.seams.inc({ result: 'failed' });

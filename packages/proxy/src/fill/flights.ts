@@ -5,6 +5,8 @@ import type { Title } from './title.js';
 
 /** A flight without riders ends after this long: a pause or a seek may come back to it. */
 const LINGER_MS = 2000;
+/** The same for a live pull: viewers come and go. */
+const LIVE_LINGER_MS = 10_000;
 /** A running flight serves a rider that is at most this far ahead of it. */
 const AHEAD_MICROS = 1_000_000;
 /** How far a flight may fill ahead of the rider that is furthest. */
@@ -86,9 +88,10 @@ export class Flights {
 
   /** Called a few times a second. */
   tick(nowMs: number): void {
+    const lingerMs = this.#title.live ? LIVE_LINGER_MS : LINGER_MS;
     for (const leg of this.#legs) {
       leg.flight.tick(nowMs);
-      if (leg.riders.size === 0 && nowMs - leg.idleSinceMs >= LINGER_MS) leg.flight.close();
+      if (leg.riders.size === 0 && nowMs - leg.idleSinceMs >= lingerMs) leg.flight.close();
       else this.#throttle(leg);
     }
   }

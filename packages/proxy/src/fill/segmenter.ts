@@ -142,15 +142,15 @@ export class Segmenter {
     this.#begun = false;
   }
 
-  /** The title ends here. */
-  finish(nowMs: number): void {
+  /** Nothing more comes: the running segment ends here, and with `last` the title does. */
+  finish(nowMs: number, last: boolean): void {
     this.#units.flush(nowMs);
     this.#releaseEarly(Infinity);
     this.#complete();
     const held = this.#current;
     this.#current = undefined;
     if (held === undefined) return;
-    held.last = true;
+    held.last = last;
     const extent = held.growth?.extents[this.#o.reference];
     const rate = this.#rate(this.#o.reference);
     if (extent !== undefined)

@@ -44,7 +44,7 @@ export async function findStart(request: StartRequest): Promise<Start> {
     const start = held === undefined ? undefined : await startIn(title, held, targetMicros);
     if (start !== undefined) return start;
     if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
-    const boarding = flights.board(targetMicros, rider);
+    const boarding = flights.board(title.live ? liveEnd(title) : targetMicros, rider);
     if (boarding.kind === 'later' && boarding.error !== undefined) throw boarding.error;
     const remainingMs = deadlineMs - clock.nowMs();
     const opened = await patience(
@@ -69,6 +69,13 @@ function newestOpen(title: Title): Held | undefined {
   let newest: Held | undefined;
   for (const held of title.row) if (held.growth !== undefined && held.flying) newest = held;
   return newest;
+}
+
+/** Where the next pull of a live title goes on. */
+function liveEnd(title: Title): number {
+  let end = 0;
+  for (const held of title.row) end = Math.max(end, held.endMicros);
+  return end;
 }
 
 async function startIn(title: Title, held: Held, targetMicros: number): Promise<Start | undefined> {
