@@ -93,9 +93,15 @@ export class SegmentStore {
     } catch (cause) {
       throw new CacheError('bad-directory', directory, { cause: cacheErrorFrom(cause) });
     }
-    const store = new SegmentStore(options, await DirectoryLock.acquire(fs, directory));
-    await within(store.#index(), LIMIT_MS.open, schedule, () => undefined);
-    return store;
+    const lock = await DirectoryLock.acquire(fs, directory);
+    try {
+      const store = new SegmentStore(options, lock);
+      await within(store.#index(), LIMIT_MS.open, schedule, () => undefined);
+      return store;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
   /** Everything that the store has put on the disk: segments, title records, what is being written or set aside. */
@@ -238,8 +244,7 @@ export class SegmentStore {
     this.#state = 'closed';
     this.#recovery.stopped = true;
     const closed = this.#lane.run(async () => {
-      await this.#writes.savePolicy();
-      await this.#lock.release();
+      await this.#writes.savePolicy().finally(() => this.#lock.release());
     });
     await within(closed, LIMIT_MS.write, this.#schedule, () => undefined);
   }

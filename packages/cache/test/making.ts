@@ -66,8 +66,9 @@ export function makeSegment(recipe: Recipe = {}): Segment {
   const builder = new SegmentBuilder({ key, clockRates: [VIDEO_RATE, AUDIO_RATE] });
   for (let frame = 0; frame < frames; frame++) {
     const seconds = startSeconds + (durationSeconds * frame) / frames;
-    appendAt(builder, 0, seconds, payload(payloadBytes, seed, frame), frame === 0);
-    appendAt(builder, 1, seconds, payload(payloadBytes >> 1, seed + 1, frame), true);
+    const first = frame === 0;
+    append(builder, 0, seconds, { payload: payload(payloadBytes, seed, frame), first });
+    append(builder, 1, seconds, { payload: payload(payloadBytes >> 1, seed + 1, frame), first });
   }
   const index = Math.floor(startSeconds / 6);
   const [startMicros, durationMicros] = [startSeconds * 1e6, durationSeconds * 1e6];
@@ -99,19 +100,19 @@ export function factsOf(segment: { readonly meta: SegmentMeta }, key = KEY): Seg
   };
 }
 
-function appendAt(
+/** One packet that is an access unit of its own. */
+function append(
   builder: SegmentBuilder,
   stream: number,
   seconds: number,
-  content: Buffer,
-  isRandomAccess = false,
+  sent: Sent & { first: boolean },
 ): void {
-  const packet = rtpPacket({ payload: content, marker: true, payloadType: 96 + stream });
+  const packet = rtpPacket({ marker: true, payloadType: 96 + stream, ...sent });
   const rate = stream === 0 ? VIDEO_RATE : AUDIO_RATE;
   builder.append(packet, 0, packet.length, {
     stream,
     dueMicros: 0,
-    flags: PACKET_FLAG.accessUnitStart | (isRandomAccess ? PACKET_FLAG.randomAccess : 0),
+    flags: PACKET_FLAG.accessUnitStart | (sent.first || stream > 0 ? PACKET_FLAG.randomAccess : 0),
     canonicalTicks: Math.round(seconds * rate),
     lostBefore: 0,
   });
