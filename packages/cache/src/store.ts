@@ -244,7 +244,11 @@ export class SegmentStore {
     this.#state = 'closed';
     this.#recovery.stopped = true;
     const closed = this.#lane.run(async () => {
-      await this.#writes.savePolicy().finally(() => this.#lock.release());
+      try {
+        await this.#writes.savePolicy();
+      } finally {
+        await this.#lock.release();
+      }
     });
     await within(closed, LIMIT_MS.write, this.#schedule, () => undefined);
   }

@@ -3,9 +3,59 @@ import { join } from 'node:path';
 
 import type { Test } from 'tap';
 
-import { formatSegmentName, SegmentStore, type Schedule, type SegmentStoreOptions } from '../src/index.js';
+import {
+  formatSegmentName,
+  SegmentStore,
+  type Schedule,
+  type Segment,
+  type SegmentMeta,
+  type SegmentStoreOptions,
+  type StoreEvent,
+} from '../src/index.js';
 import { parseFolderEntry } from '../src/names.js';
 import { FifoPolicy } from './fifo-policy.js';
+import { factsOf, GENERATION, KEY, makeSegment } from './making.js';
+
+export const TITLE = { key: KEY, generation: GENERATION, description: '{"sdp":"v=0"}', durationSeconds: 60 };
+export const OTHER = { ...TITLE, key: 'rtsp://origin.example:554/b', generation: 'b'.repeat(32) };
+export const ADMITTED = { admitted: true };
+
+export function segmentAt(number: number, seed = number): Segment {
+  return makeSegment({ startSeconds: 6 * number, seed });
+}
+
+export async function offerAll(store: SegmentStore, segments: readonly Segment[]): Promise<void> {
+  for (const segment of segments) await store.offer(segment, factsOf(segment));
+}
+
+export function starts(store: SegmentStore, generation = GENERATION): number[] {
+  return store.segments(generation).map((meta) => meta.startMicros / 6e6);
+}
+
+/** A store with one title and some segments, and its events. */
+export async function filled(
+  t: Test,
+  segments: readonly Segment[],
+  capacityBytes = 1e6,
+): Promise<{ store: SegmentStore; directory: string; policy: FifoPolicy; events: StoreEvent[] }> {
+  const directory = join(t.testdir(), 'cache');
+  const events: StoreEvent[] = [];
+  const policy = new FifoPolicy();
+  const onEvent = (event: StoreEvent): void => void events.push(event);
+  const store = await openStore(directory, { policy, capacityBytes, onEvent });
+  t.teardown(() => store.close());
+  await store.saveTitle(TITLE);
+  await offerAll(store, segments);
+  return { store, directory, policy, events };
+}
+
+export function pathOf(directory: string, meta: SegmentMeta): string {
+  return join(directory, meta.generation, formatSegmentName(meta));
+}
+
+export function eventTypes(events: readonly StoreEvent[]): string[] {
+  return events.map((event) => event.type);
+}
 
 /** A clock that stands still until it is told otherwise, and deadlines that pass when the test says so. */
 export class TestTime {
