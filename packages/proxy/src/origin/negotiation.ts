@@ -1,0 +1,331 @@
+import {
+  type ChannelPair,
+  formatTransport,
+  parseSession,
+  parseTransport,
+  type RtspResponse,
+  type StreamDescription,
+  type TransportSpec,
+} from '@forebay/rtsp';
+import type { Clock } from '../clock.js';
+import type { Question } from './connection.js';
+import { aggregateUrls, streamUrls } from './controls.js';
+import { Deadline } from './deadline.js';
+import type { Dialogue } from './dialogue.js';
+import { asOriginError, errorOfStatus, OriginError } from './errors.js';
+import type { Intake } from './intake.js';
+import { leave } from './leave.js';
+import type { ControlForm, OriginProfile } from './profile.js';
+import { formatSpan } from './range.js';
+import { type PlayReply, readPlayReply } from './reply.js';
+import { formatReports } from './reports.js';
+import type { OpenOptions } from './session.js';
+import { UdpStream } from './udp.js';
+
+/** RFC 2326 section 12.37. */
+const DEFAULT_TIMEOUT_SECONDS = 60;
+/** Answers after which another spelling of a stream's URL is worth a try. */
+const MISSPELT_STREAM = new Set([400, 404]);
+/** The same for the presentation's URL: 459 and 460 say that the other kind of URL is wanted. */
+const MISSPELT_AGGREGATE = new Set([400, 404, 405, 459, 460]);
+/** PLAY came before the origin was done with SETUP. */
+const TOO_SOON = 455;
+
+/** A stream that was set up. */
+export interface Track {
+  /** Position among the session's streams. */
+  readonly place: number;
+  /** Index in the description. */
+  readonly stream: number;
+  readonly url: string;
+  readonly ssrc: number | undefined;
+  /** Interleaved, or else by UDP. */
+  readonly channels: ChannelPair | undefined;
+  readonly udp: UdpStream | undefined;
+}
+
+/** How a session is negotiated; what fails is tried otherwise. */
+export interface Plan {
+  readonly lower: 'tcp' | 'udp';
+  /** Whether the other transport may be taken on 461. */
+  readonly mayChange: boolean;
+  /** Whether SETUPs behind the first, and PLAY, are sent in one go. */
+  readonly together: boolean;
+  /** Spellings of stream URLs that the origin refused. */
+  readonly refusedForms: ReadonlySet<ControlForm>;
+}
+
+export interface NegotiationOptions {
+  readonly dialogue: Dialogue;
+  readonly open: OpenOptions;
+  readonly plan: Plan;
+  readonly intake: Intake;
+  readonly profile: OriginProfile;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
+/**
+ * SETUP of every stream, and PLAY, over one connection.
+ *
+ *     SETUP a                 one round trip: what transport, which spelling, which session
+ *     SETUP b, ..., PLAY      another one, where the origin takes requests in one go
+ */
+export class Negotiation {
+  /** How far it came: nothing is set up, requests were sent in one go, or one at a time. */
+  stage: 'first' | 'together' | 'singly' = 'first';
+  readonly refusedForms: Set<ControlForm>;
+  /** The origin agreed to another transport than asked for. */
+  mismatched = false;
+  /** PLAY, sent in one go with SETUP, was refused as too soon. */
+  hurried = false;
+  lower: 'tcp' | 'udp';
+  sessionId = '';
+  timeoutSeconds = DEFAULT_TIMEOUT_SECONDS;
+  aggregateUrl: string;
+  readonly tracks: Track[] = [];
+  /** Every identifier that the origin has used for this session. */
+  readonly #sessionIds = new Set<string>();
+  readonly #o: NegotiationOptions;
+  readonly #streams: readonly StreamDescription[];
+  readonly #udp: UdpStream[] = [];
+  #form: ControlForm;
+
+  constructor(options: NegotiationOptions) {
+    const { open, plan, profile } = options;
+    this.#o = options;
+    this.lower = plan.lower;
+    this.refusedForms = new Set(plan.refusedForms);
+    this.#form = profile.controlForm;
+    this.aggregateUrl = open.origin.url;
+    if (open.streams.length === 0) throw new RangeError('no streams');
+    this.#streams = open.streams.map((index) => {
+      const stream = open.origin.description.streams[index];
+      if (stream === undefined) throw new RangeError(`no stream ${index}`);
+      return stream;
+    });
+  }
+
+  /** @throws OriginError; then `stage` and the rest say what else might work */
+  async run(signal: AbortSignal): Promise<PlayReply> {
+    await this.#setUp(0, signal);
+    const rest = this.#streams.map((_, place) => place).slice(1);
+    if (this.#o.plan.together && rest.length > 0) {
+      this.stage = 'together';
+      return this.#together(rest, signal);
+    }
+    this.stage = 'singly';
+    for (const place of rest) await this.#setUp(place, signal);
+    return this.#play(signal, false);
+  }
+
+  /** Gives the session back and closes the connection, within 2 s. */
+  async abandon(): Promise<void> {
+    for (const udp of this.#udp) udp.close();
+    this.#o.intake.drop();
+    await leave(this.#o.dialogue, {
+      sessionId: this.sessionId,
+      url: this.aggregateUrl,
+      clock: this.#o.clock,
+    });
+  }
+
+  /** @throws OriginError `session` where a later answer speaks of a session that is none of ours */
+  checkSession(response: RtspResponse): void {
+    const header = response.headers.get('session');
+    if (header === undefined) return;
+    let id: string | undefined;
+    try {
+      ({ id } = parseSession(header, 'origin'));
+    } catch (error) {
+      throw asOriginError(error, 'session', 'unusable');
+    }
+    if (!this.#sessionIds.has(id)) throw new OriginError('session', 'another one than before');
+  }
+
+  /** Sets up one stream, spelling its URL as the origin wants it. */
+  async #setUp(place: number, signal: AbortSignal): Promise<void> {
+    const all = this.#urls(place);
+    const fresh = all.filter(({ form }) => !this.refusedForms.has(form));
+    let refused: OriginError | undefined;
+    for (const { form, url } of fresh.length > 0 ? fresh : all) {
+      let response = await this.#askSetup(place, url, signal);
+      if (response.status === 461 && this.stage === 'first' && this.#changeTransport()) {
+        response = await this.#askSetup(place, url, signal);
+      }
+      if (response.status === 200) {
+        this.#accept(place, url, response);
+        this.#form = form;
+        return;
+      }
+      refused = errorOfStatus('SETUP', response.status);
+      if (!MISSPELT_STREAM.has(response.status)) throw refused;
+      if (this.stage === 'first') this.refusedForms.add(form);
+    }
+    throw refused ?? new OriginError('refused', 'SETUP');
+  }
+
+  async #askSetup(place: number, url: string, signal: AbortSignal): Promise<RtspResponse> {
+    return this.#o.dialogue.ask(await this.#setupQuestion(place, url, signal), signal);
+  }
+
+  /** SETUP of the others and PLAY in one write; PLAY alone again where only that went wrong. */
+  async #together(rest: readonly number[], signal: AbortSignal): Promise<PlayReply> {
+    const { dialogue, profile, timeoutMs, clock, intake } = this.#o;
+    // Where it is not known to work, half of the time is left for doing without.
+    const ms = profile.pipelinesProven ? timeoutMs : timeoutMs / 2;
+    const deadline = new Deadline({ clock, ms, what: 'setting up in one go', parents: [signal] });
+    try {
+      const urls = rest.map((place) => this.#urls(place).find(({ form }) => form === this.#form)?.url);
+      const questions: Question[] = [];
+      for (const [i, place] of rest.entries()) {
+        questions.push(await this.#setupQuestion(place, urls[i] ?? this.#urls(place)[0]!.url, signal));
+      }
+      const [spelling] = this.#aggregates();
+      intake.ask();
+      const asked = [...questions, this.#playQuestion(spelling!.url)];
+      const outcomes = await dialogue.askTogether(asked, deadline.signal);
+      const responses = outcomes.map((outcome) => {
+        if (outcome.status === 'rejected') throw asOriginError(outcome.reason, 'protocol', 'no answer');
+        return outcome.value;
+      });
+      for (const [i, place] of rest.entries()) {
+        const { status } = responses[i]!;
+        if (status !== 200) throw errorOfStatus('SETUP', status);
+        this.#accept(place, questions[i]!.url, responses[i]!);
+      }
+      const answer = responses.at(-1)!;
+      this.hurried = answer.status === TOO_SOON;
+      if (answer.status === 200) return this.#playing(spelling!.url, answer);
+      if (!this.hurried && !MISSPELT_AGGREGATE.has(answer.status)) throw errorOfStatus('PLAY', answer.status);
+      return await this.#play(deadline.signal, !this.hurried);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  /** @param others leaves out the likeliest spelling, which was refused already */
+  async #play(signal: AbortSignal, others: boolean): Promise<PlayReply> {
+    let refused: OriginError | undefined;
+    for (const { form, url } of this.#aggregates().slice(others ? 1 : 0)) {
+      this.#o.intake.ask();
+      const response = await this.#o.dialogue.ask(this.#playQuestion(url), signal);
+      if (response.status === 200) {
+        this.#o.profile.aggregateForm = form;
+        return this.#playing(url, response);
+      }
+      refused = errorOfStatus('PLAY', response.status);
+      if (!MISSPELT_AGGREGATE.has(response.status)) break;
+    }
+    throw refused ?? new OriginError('refused', 'PLAY');
+  }
+
+  #playing(url: string, response: RtspResponse): PlayReply {
+    const { open, profile } = this.#o;
+    this.aggregateUrl = url;
+    this.#noteSession(response);
+    profile.controlForm = this.#form;
+    // The answer opens the origin's firewall as well as its sender: now is the time for a second punch.
+    this.#punch(this.tracks);
+    return readPlayReply(response, open.origin.description, this.tracks);
+  }
+
+  #urls(place: number): ReturnType<typeof streamUrls> {
+    return streamUrls(this.#o.open.origin, this.#streams[place]?.control, this.#form);
+  }
+
+  #aggregates(): ReturnType<typeof aggregateUrls> {
+    const only = this.#streams.length === 1 ? this.tracks[0]?.url : undefined;
+    return aggregateUrls(this.#o.open.origin, this.#o.profile.aggregateForm, only);
+  }
+
+  async #setupQuestion(place: number, url: string, signal: AbortSignal): Promise<Question> {
+    const transport = await this.#transportFor(place, signal);
+    const headers: [string, string][] = [['Transport', formatTransport(transport)]];
+    if (this.sessionId !== '') headers.push(['Session', this.sessionId]);
+    return { method: 'SETUP', url, headers };
+  }
+
+  #playQuestion(url: string): Question {
+    const { open, intake } = this.#o;
+    const headers: [string, string][] = [['Session', this.sessionId]];
+    if (open.startSeconds !== undefined) {
+      const { startSeconds, endSeconds } = open;
+      headers.push(['Range', formatSpan(open.origin.description, { startSeconds, endSeconds })]);
+    }
+    const answered = (response: RtspResponse): void => {
+      if (response.status === 200) intake.answered();
+    };
+    return { method: 'PLAY', url, headers, answered };
+  }
+
+  async #transportFor(place: number, signal: AbortSignal): Promise<TransportSpec> {
+    if (this.lower === 'tcp') {
+      return { lower: 'tcp', delivery: 'unicast', interleaved: [2 * place, 2 * place + 1] };
+    }
+    const { intake, clock, dialogue } = this.#o;
+    const { localAddress, peerAddress } = dialogue.connection;
+    const inlet = intake.inlets[place]!;
+    this.#udp[place] ??= await UdpStream.open({ intake, inlet, clock, localAddress, peerAddress }, signal);
+    return { lower: 'udp', delivery: 'unicast', clientPort: this.#udp[place].ports };
+  }
+
+  #changeTransport(): boolean {
+    if (!this.#o.plan.mayChange || this.lower !== this.#o.plan.lower) return false;
+    this.lower = this.lower === 'tcp' ? 'udp' : 'tcp';
+    return true;
+  }
+
+  #accept(place: number, url: string, response: RtspResponse): void {
+    this.#noteSession(response);
+    if (this.sessionId === '') throw new OriginError('session', 'SETUP was answered without one');
+    const spec = this.#agreed(place, response.headers.get('transport'));
+    const channels =
+      this.lower === 'tcp' ? (spec?.interleaved ?? ([2 * place, 2 * place + 1] as const)) : undefined;
+    if (channels !== undefined && !this.#o.intake.bind(place, channels)) {
+      throw new OriginError('transport', `channels ${channels.join('-')} for two streams`);
+    }
+    const udp = this.lower === 'udp' ? this.#udp[place] : undefined;
+    udp?.announced(spec?.serverPort);
+    const track = { place, stream: this.#streams[place]!.index, url, ssrc: spec?.ssrc, channels, udp };
+    this.tracks.push(track);
+    this.#punch([track]);
+  }
+
+  /** Whatever the origin says about addresses is not looked at: media goes to and comes from its own. */
+  #agreed(place: number, header: string | undefined): TransportSpec | undefined {
+    if (header === undefined) return undefined;
+    let spec: TransportSpec | undefined;
+    try {
+      [spec] = parseTransport(header, 'origin');
+    } catch (error) {
+      this.mismatched = true;
+      throw asOriginError(error, 'transport', 'unusable');
+    }
+    const ours = this.#udp[place]?.ports;
+    const theirs = spec?.clientPort;
+    const samePorts = ours === undefined || theirs === undefined || theirs[0] === ours[0];
+    if (spec?.lower === this.lower && spec.delivery === 'unicast' && samePorts) return spec;
+    this.mismatched = true;
+    throw new OriginError('transport', 'another one than asked for');
+  }
+
+  /** The first identifier counts; some recorders give every stream its own (`h264dvr_setup_audio.txt`). */
+  #noteSession(response: RtspResponse): void {
+    const header = response.headers.get('session');
+    if (header === undefined) return;
+    try {
+      const { id, timeoutSeconds } = parseSession(header, 'origin');
+      this.#sessionIds.add(id);
+      if (this.sessionId !== '') return;
+      this.sessionId = id;
+      this.timeoutSeconds = timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
+    } catch (error) {
+      throw asOriginError(error, 'session', 'unusable');
+    }
+  }
+
+  #punch(tracks: readonly Track[]): void {
+    for (const { place, udp } of tracks) udp?.punch(formatReports(this.#o.intake, place, {}));
+  }
+}
