@@ -1,345 +1,14 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import type { PacketRun } from '@forebay/cache';
-import { Framer, formatRequest, parseDescription, parseSession, rewriteDescription, RtspError } from '@forebay/rtsp';
-import type { RtspMessage, RtspRange, RtspResponse, RtspUrl } from '@forebay/rtsp';
-import type { Clock, TimerHandle } from '../src/clock.js';
 import { systemClock } from '../src/clock.js';
 import type { Log } from '../src/log.js';
 import { Metrics } from '../src/metrics.js';
-import type { Library, PlayResult, Presentation, Reader, ReaderOptions } from '../src/read/library.js';
-import { Timeline } from '../src/read/timeline.js';
 import { ViewerServer, type ViewerServerOptions } from '../src/viewer/server.js';
-
-const VIDEO = 'm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n';
-const AUDIO = 'm=audio 0 RTP/AVP 97\r\na=rtpmap:97 OPUS/48000/2\r\na=control:trackID=1\r\n';
-const HEAD = 'v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=control:*\r\n';
-
-export const FIRST_SEQUENCE = 65530;
-export const FIRST_TIMESTAMP = 0xffff_ff00;
-export const DURATION_SECONDS = 60;
-
-/** Time that stands still until it is moved. */
-export class TestClock implements Clock {
-  #nowMs = 1000.5;
-  #timers = new Set<{ at: number; callback: () => void }>();
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  unixMs(): number {
-    return 1_800_000_000_000 + this.#nowMs;
-  }
-
-  setTimeout(callback: () => void, delayMs: number): TimerHandle {
-    const timer = { at: this.#nowMs + delayMs, callback };
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  clearTimeout(handle: TimerHandle): void {
-    this.#timers.delete(handle as { at: number; callback: () => void });
-  }
-
-  get timers(): number {
-    return this.#timers.size;
-  }
-
-  /** Moves time on by `ms`, running timers when they are due. */
-  advance(ms: number): void {
-    const until = this.#nowMs + ms;
-    for (;;) {
-      const next = [...this.#timers].filter((timer) => timer.at <= until).sort((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#timers.delete(next);
-      this.#nowMs = Math.max(this.#nowMs, next.at);
-      next.callback();
-    }
-    this.#nowMs = until;
-  }
-
-  /** Moves time in one leap, as a process sees it that was stopped meanwhile. */
-  leap(ms: number): void {
-    this.#nowMs += ms;
-  }
-}
+import { FakeLibrary, TestClock } from './viewer-fakes.js';
+import { TestViewer } from './viewer-player.js';
 
 export interface LoggedLine {
   readonly level: string;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string;
-}
-
-/** Packets that a reader sends: `lost` were lost before it. */
-export interface FakePacket {
-  readonly stream: number;
-  readonly bytes?: number;
-  readonly ticks?: number;
-  readonly lost?: number;
-}
-
-/** A run whose payloads are filled with the number of their packet. */
-export function fakeRun(packets: readonly FakePacket[]): PacketRun {
-  const chunks = packets.map((packet, i) => {
-    const payload = packet.bytes ?? 100;
-    const bytes = Buffer.alloc(16 + payload, i & 0xff);
-    bytes[0] = 0x24;
-    bytes[1] = packet.stream * 2;
-    bytes.writeUInt16BE(12 + payload, 2);
-    bytes[4] = 0x80;
-    bytes[5] = 96 + packet.stream;
-    bytes.writeUInt16BE(packet.lost ?? 0, 6);
-    bytes.writeUInt32BE(packet.ticks ?? 0, 8);
-    bytes.writeUInt32BE(0, 12);
-    return bytes;
-  });
-  const offsets = new Uint32Array(packets.length + 1);
-  chunks.forEach((chunk, i) => (offsets[i + 1] = offsets[i]! + chunk.length));
-  return {
-    bytes: Buffer.concat(chunks),
-    count: packets.length,
-    offsets,
-    streams: Uint8Array.from(packets.map((packet) => packet.stream)),
-    dueMicros: new Uint32Array(packets.length),
-    flags: new Uint8Array(packets.length),
-    hashes: new Uint32Array(packets.length),
-  };
-}
-
-/** A reader that sends what the test tells it to. */
-export class FakeReader implements Reader {
-  readonly options: ReaderOptions;
-  readonly timeline: Timeline;
-  readonly stats = {
-    bytes: { ram: 0, disk: 0, flight: 0, sibling: 0 },
-    startupMs: undefined as number | undefined,
-    seams: 2,
-    gapSeconds: 0.5,
-  };
-  readonly calls: string[] = [];
-  state: 'idle' | 'ready' | 'playing' | 'paused' | 'closed' = 'idle';
-  positionSeconds = 0;
-  readonly #library: FakeLibrary;
-
-  constructor(library: FakeLibrary, options: ReaderOptions) {
-    this.#library = library;
-    this.options = options;
-    this.timeline = new Timeline(
-      options.streams.map(({ stream, ssrc }) => ({
-        stream,
-        ssrc,
-        clockRate: stream === 0 ? 90_000 : 48_000,
-        firstSequence: FIRST_SEQUENCE,
-        firstTimestamp: FIRST_TIMESTAMP,
-      })),
-    );
-  }
-
-  async play(range: RtspRange | undefined, signal: AbortSignal): Promise<PlayResult> {
-    this.calls.push(`play ${range === undefined ? '-' : JSON.stringify(range)}`);
-    const npt = range?.unit === 'npt' ? range : undefined;
-    if (typeof npt?.start === 'number' && npt.start > DURATION_SECONDS) throw new RtspError('viewer', 'range-invalid');
-    await this.#library.playGate;
-    const error = this.#library.playError;
-    this.#library.playError = undefined;
-    if (error !== undefined) throw error;
-    if (signal.aborted) throw new Error('aborted');
-    if (typeof npt?.start === 'number') this.positionSeconds = npt.start;
-    this.timeline.lay(this.positionSeconds * 1e6, 0);
-    this.state = 'ready';
-    return {
-      startSeconds: this.#library.live ? 'now' : this.positionSeconds,
-      endSeconds: this.#library.live ? undefined : (npt?.end ?? DURATION_SECONDS),
-      streams: this.options.streams.map(({ stream }) => ({
-        stream,
-        sequence: this.timeline.nextSequence(stream),
-        rtpTime: this.timeline.rtpTime(stream, this.positionSeconds * 1e6),
-      })),
-    };
-  }
-
-  start(): void {
-    this.calls.push('start');
-    this.state = 'playing';
-    this.timeline.run(this.positionSeconds * 1e6, this.#library.clock.nowMs());
-    if (this.#library.onStart.length > 0) this.emit(this.#library.onStart);
-  }
-
-  pause(): { positionSeconds: number } {
-    this.calls.push('pause');
-    this.state = 'paused';
-    this.positionSeconds += 1;
-    this.timeline.halt(this.positionSeconds * 1e6);
-    return { positionSeconds: this.positionSeconds };
-  }
-
-  close(): void {
-    this.calls.push('close');
-    this.state = 'closed';
-  }
-
-  /** Sends packets as one batch. @returns bytes handed over */
-  emit(packets: readonly FakePacket[]): number {
-    const bytes = this.options.sink.send(fakeRun(packets), 0, packets.length, this.timeline);
-    this.stats.bytes.ram += bytes;
-    this.stats.startupMs ??= 3;
-    return bytes;
-  }
-}
-
-/** Presentations: /vod/a (video and audio), /vod/one (video), /live, /missing, /broken, /slow (answers when told). */
-export class FakeLibrary implements Library {
-  readonly clock: Clock;
-  readonly readers: FakeReader[] = [];
-  readonly asked: string[] = [];
-  readonly aborted: string[] = [];
-  onStart: FakePacket[] = [];
-  playGate: Promise<void> = Promise.resolve();
-  playError: Error | undefined;
-  live = false;
-  release: () => void = () => undefined;
-
-  constructor(clock: Clock) {
-    this.clock = clock;
-  }
-
-  async find(url: RtspUrl, signal: AbortSignal): Promise<Presentation> {
-    this.asked.push(url.path + url.query);
-    if (url.path.startsWith('/missing')) throw Object.assign(new Error('no such title'), { status: 404 });
-    if (url.path === '/forbidden') throw Object.assign(new Error('no'), { status: 403 });
-    if (url.path === '/broken') throw Object.assign(new Error('origin down'), { status: 503 });
-    if (url.path === '/bug') throw new Error('a defect');
-    if (url.path === '/slow') {
-      await new Promise<void>((resolve, reject) => {
-        this.release = resolve;
-        signal.addEventListener('abort', () => {
-          this.aborted.push(url.path);
-          reject(new Error('aborted'));
-        });
-      });
-    }
-    const range = url.path === '/live' ? 'a=range:npt=now-\r\n' : `a=range:npt=0-${DURATION_SECONDS}\r\n`;
-    const media = url.path === '/vod/one' ? VIDEO : VIDEO + AUDIO;
-    const description = parseDescription(HEAD + range + media);
-    return {
-      key: `rtsp://origin${url.path}${url.query}`,
-      route: 'test',
-      description,
-      live: url.path === '/live',
-      durationSeconds: url.path === '/live' ? undefined : DURATION_SECONDS,
-      sdp: () => rewriteDescription(description, {}),
-    };
-  }
-
-  open(_presentation: Presentation, options: ReaderOptions): FakeReader {
-    const reader = new FakeReader(this, options);
-    this.readers.push(reader);
-    return reader;
-  }
-
-  get reader(): FakeReader {
-    const reader = this.readers.at(-1);
-    if (reader === undefined) throw new Error('nothing was opened');
-    return reader;
-  }
-}
-
-/** What a viewer received, in order. */
-export type Received =
-  | { readonly kind: 'response'; readonly response: RtspResponse }
-  | { readonly kind: 'frame'; readonly channel: number; readonly bytes: Buffer };
-
-/** A player made of a socket, that does what the test says. */
-export class TestViewer {
-  readonly socket: Socket;
-  readonly received: Received[] = [];
-  isClosed = false;
-  #cseq = 0;
-  #waiting: (() => void)[] = [];
-  readonly #framer: Framer;
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-    this.#framer = new Framer(
-      {
-        message: (message: RtspMessage) => {
-          if (message.kind === 'response') this.#push({ kind: 'response', response: message });
-        },
-        frame: (channel, bytes, start, end) => {
-          this.#push({ kind: 'frame', channel, bytes: Buffer.from(bytes.subarray(start, end)) });
-        },
-      },
-      { from: 'origin' },
-    );
-    socket.on('data', (chunk) => this.#framer.push(chunk));
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      this.isClosed = true;
-      this.#wake();
-    });
-  }
-
-  static async connect(port: number, localAddress = '127.0.0.1'): Promise<TestViewer> {
-    const socket = connect({ port, host: '127.0.0.1', localAddress });
-    const viewer = new TestViewer(socket);
-    await once(socket, 'connect');
-    return viewer;
-  }
-
-  /** Sends a request and waits for its answer. */
-  async request(method: string, url: string, headers: Record<string, string> = {}, body = ''): Promise<RtspResponse> {
-    return this.answer(this.send(method, url, headers, body));
-  }
-
-  /** @returns the CSeq */
-  send(method: string, url: string, headers: Record<string, string> = {}, body = ''): number {
-    const cseq = ++this.#cseq;
-    this.socket.write(formatRequest({ method, url, cseq, headers: Object.entries(headers), body }));
-    return cseq;
-  }
-
-  async answer(cseq: number): Promise<RtspResponse> {
-    const find = (): RtspResponse | undefined => this.responses.find((response) => response.cseq === cseq);
-    await this.until(() => find() !== undefined || this.isClosed);
-    const found = find();
-    if (found === undefined) throw new Error(`closed before an answer to ${cseq}`);
-    return found;
-  }
-
-  /** Resolves when `condition` holds after something was received. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    }
-  }
-
-  async closed(): Promise<void> {
-    await this.until(() => this.isClosed);
-  }
-
-  get responses(): RtspResponse[] {
-    return this.received.flatMap((each) => (each.kind === 'response' ? [each.response] : []));
-  }
-
-  frames(channel?: number): Buffer[] {
-    return this.received.flatMap((each) =>
-      each.kind === 'frame' && (channel === undefined || each.channel === channel) ? [each.bytes] : [],
-    );
-  }
-
-  #push(received: Received): void {
-    this.received.push(received);
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
-  }
 }
 
 export interface Rig {
@@ -350,9 +19,9 @@ export interface Rig {
   readonly metrics: Metrics;
   readonly lines: LoggedLine[];
   readonly clock: TestClock;
-  connect(localAddress?: string): Promise<TestViewer>;
+  readonly connect: (localAddress?: string) => Promise<TestViewer>;
   /** Value of a counter or gauge of `forebay_<name>` with exactly these labels. */
-  metric(name: string, labels: Record<string, string | number>): Promise<number>;
+  readonly metric: (name: string, labels: Record<string, string | number>) => Promise<number>;
   close(): Promise<void>;
 }
 
@@ -391,16 +60,18 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     metrics,
     lines,
     clock: testClock,
-    async connect(localAddress) {
+    connect: async (localAddress) => {
       const viewer = await TestViewer.connect(port, localAddress);
       viewers.push(viewer);
       return viewer;
     },
-    async metric(name, labels) {
+    metric: async (name, labels) => {
       const metric = await metrics.registry.getSingleMetric(`forebay_${name}`)?.get();
-      const wanted = JSON.stringify(Object.entries(labels).map(([k, v]) => [k, String(v)]).sort());
+      const wanted = Object.entries(labels);
       const value = metric?.values.find(
-        (each) => JSON.stringify(Object.entries(each.labels).map(([k, v]) => [k, String(v)]).sort()) === wanted,
+        (each) =>
+          Object.keys(each.labels).length === wanted.length &&
+          wanted.every(([label, text]) => String(each.labels[label]) === String(text)),
       );
       return value?.value ?? 0;
     },
@@ -411,16 +82,17 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   };
 }
 
-export const TCP = 'RTP/AVP/TCP;unicast;interleaved=0-1';
-
-export function sessionOf(response: RtspResponse): string {
-  return parseSession(response.headers.get('Session') ?? '').id;
+/** Runs `work` on a rig that is closed afterwards. */
+export async function withRig(options: RigOptions, work: (r: Rig) => Promise<void>): Promise<void> {
+  const r = await rig(options);
+  try {
+    await work(r);
+  } finally {
+    await r.close();
+  }
 }
 
-/** SETUP of both streams of /vod/a over TCP. @returns the session id */
-export async function setUpBoth(viewer: TestViewer, url: string): Promise<string> {
-  const first = await viewer.request('SETUP', `${url}/trackID=0`, { Transport: TCP });
-  const Session = sessionOf(first);
-  await viewer.request('SETUP', `${url}/trackID=1`, { Transport: 'RTP/AVP/TCP;unicast;interleaved=2-3', Session });
-  return Session;
+/** Lets the event loop turn until `condition` holds. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => void setImmediate(resolve));
 }

@@ -12,11 +12,9 @@ export interface AddressAccount {
   guessesSinceMs: number;
 }
 
-/** The address as we compare it: IPv4 that came by an IPv6 socket is written as IPv4, zones are dropped. */
+/** The address as we compare it: IPv4 that came by an IPv6 socket is written as IPv4. */
 export function normalAddress(address: string): string {
-  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-  const zone = plain.indexOf('%');
-  return zone < 0 ? plain : plain.slice(0, zone);
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
 /** Whom limits are counted for: an IPv4 address, or the /64 that one IPv6 subscriber has. */

@@ -37,11 +37,12 @@ export class ViewerConnection implements ControlConnection, FramerSink {
   readonly #host: ViewerHost;
   readonly #framer = new Framer(this, { from: 'viewer' });
   readonly #queue: (RtspRequest | Fault)[] = [];
-  readonly #gone = new AbortController();
   readonly #requestBucket: Bucket;
   #phase: Phase = 'open';
   #endReason: EndReason = 'disconnected';
   #isAnswering = false;
+  /** Aborted when the viewer goes while it waits for an answer. */
+  #asking: AbortController | undefined;
   /** A message or frame was completed by the bytes being read. */
   #isCompleted = false;
   readonly #openedMs: number;
@@ -66,7 +67,9 @@ export class ViewerConnection implements ControlConnection, FramerSink {
     });
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('end', () => this.#end());
-    socket.on('error', (error) => host.log.debug({ viewer: this.viewerAddress, error }, 'viewer connection failed'));
+    socket.on('error', (error) =>
+      host.log.debug({ viewer: this.viewerAddress, error }, 'viewer connection failed'),
+    );
     socket.on('close', () => this.#closed());
   }
 
@@ -89,6 +92,7 @@ export class ViewerConnection implements ControlConnection, FramerSink {
   sweep(): void {
     const { limits, pulse, sessions } = this.#host;
     const nowMs = pulse.nowMs;
+    if (this.#phase === 'closed') return;
     if (this.#isStalled(nowMs)) this.#kill(LIMIT_REASONS.stalledMs, 'stalled');
     else if (this.#phase === 'ending' || this.#phase === 'finished') {
       if (nowMs - this.#phaseMs > limits.lingerMs) this.#socket.destroy();
@@ -204,9 +208,11 @@ export class ViewerConnection implements ControlConnection, FramerSink {
 
   async #answer(request: RtspRequest): Promise<void> {
     const method = methodLabel(request.method);
+    const asking = new AbortController();
+    this.#asking = asking;
     let answer: Answer;
     try {
-      answer = await respond({ request, connection: this, host: this.#host, signal: this.#gone.signal });
+      answer = await respond({ request, connection: this, host: this.#host, signal: asking.signal });
     } catch (error) {
       if (this.isClosed) return;
       answer = answerTo(error) ?? this.#fail(method, error);
@@ -226,12 +232,19 @@ export class ViewerConnection implements ControlConnection, FramerSink {
     const { metrics, serverName } = this.#host;
     if (answer.status > 0) {
       metrics.requests.inc({ method, status: answer.status });
-      const headers = [['Server', serverName], ['Date', new Date(this.#host.clock.unixMs()).toUTCString()]] as const;
+      const headers = [
+        ['Server', serverName],
+        ['Date', new Date(this.#host.clock.unixMs()).toUTCString()],
+      ] as const;
       this.writer.write(
         formatResponse({
           status: answer.status,
           ...(cseq === undefined ? {} : { cseq }),
-          headers: [...headers, ...(answer.close === true ? [['Connection', 'close'] as const] : []), ...(answer.headers ?? [])],
+          headers: [
+            ...headers,
+            ...(answer.close === true ? [['Connection', 'close'] as const] : []),
+            ...(answer.headers ?? []),
+          ],
           ...(answer.body === undefined ? {} : { body: answer.body }),
         }),
       );
@@ -266,7 +279,7 @@ export class ViewerConnection implements ControlConnection, FramerSink {
 
   #closed(): void {
     this.#enter('closed');
-    this.#gone.abort();
+    this.#asking?.abort();
     this.#queue.length = 0;
     this.#endSessions();
   }
@@ -286,14 +299,16 @@ export class ViewerConnection implements ControlConnection, FramerSink {
 
   #countStray(): void {
     const { limits, pulse } = this.#host;
-    if (pulse.nowMs - this.#stray.sinceMs > STRAY_WINDOW_MS) this.#stray = { frames: 0, sinceMs: pulse.nowMs };
+    if (pulse.nowMs - this.#stray.sinceMs > STRAY_WINDOW_MS)
+      this.#stray = { frames: 0, sinceMs: pulse.nowMs };
     if (++this.#stray.frames > limits.strayFrames) this.#kill(LIMIT_REASONS.strayFrames);
   }
 
   /** True when bytes wait and the kernel has taken none of the writes for too long. */
   #isStalled(nowMs: number): boolean {
     const writes = this.writer.flushedWrites;
-    if (this.writer.pendingBytes === 0 || writes !== this.#flushed.writes) this.#flushed = { writes, sinceMs: nowMs };
+    if (this.writer.pendingBytes === 0 || writes !== this.#flushed.writes)
+      this.#flushed = { writes, sinceMs: nowMs };
     return nowMs - this.#flushed.sinceMs > this.#host.limits.stalledMs;
   }
 }

@@ -6,6 +6,7 @@ import {
   parseRtspUrl,
   parseSession,
   splitStreamUrl,
+  VIEWER_METHODS,
 } from '@forebay/rtsp';
 import type { RtspRequest, RtspUrl } from '@forebay/rtsp';
 import type { Addresses } from './addresses.js';
@@ -79,7 +80,13 @@ export function targetOf(request: RtspRequest): Target {
 
 /** What a presentation URL is about, however the viewer spells this host. */
 export function resourceOf(presentation: RtspUrl): string {
-  return canonicalUrl({ scheme: 'rtsp', host: 'proxy', port: 554, path: presentation.path, query: presentation.query });
+  return canonicalUrl({
+    scheme: 'rtsp',
+    host: 'proxy',
+    port: 554,
+    path: presentation.path,
+    query: presentation.query,
+  });
 }
 
 /**
@@ -88,7 +95,8 @@ export function resourceOf(presentation: RtspUrl): string {
  */
 export function single(request: RtspRequest, name: string): string | undefined {
   const [first, ...others] = request.headers.all(name);
-  if (others.some((other) => other !== first)) throw new RtspError('viewer', 'header-duplicated', { detail: name });
+  if (others.some((other) => other !== first))
+    throw new RtspError('viewer', 'header-duplicated', { detail: name });
   return first;
 }
 
@@ -131,7 +139,8 @@ export function sessionField(session: ViewerSession, host: ViewerHost): HeaderFi
 export function answerTo(error: unknown): Answer | undefined {
   if (error instanceof Refusal) return { status: error.status, headers: error.headers, close: error.close };
   if (error instanceof RtspError) {
-    const headers: HeaderField[] = error.allow === undefined ? [] : [['Allow', error.allow.join(', ')]];
+    const allow = error.allow ?? (error.status === 405 ? VIEWER_METHODS : undefined);
+    const headers: HeaderField[] = allow === undefined ? [] : [['Allow', allow.join(', ')]];
     return { status: error.status, headers, close: error.close && error.party === 'viewer' };
   }
   const status = error instanceof Error && 'status' in error ? error.status : undefined;

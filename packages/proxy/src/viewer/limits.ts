@@ -50,6 +50,8 @@ const TABLE = {
   reportsPerSecond: { value: 50, reason: 'report-rate', answer: 'dropped' },
   /** Unknown session ids from one address in a minute. */
   guessesPerMinute: { value: 20, reason: 'session-guesses', answer: '454, connection closed' },
+  /** Proxies that a request went through: more is a loop. */
+  viaEntries: { value: 16, reason: 'loop', answer: '502' },
   /** Ports tried for one stream. */
   portAttempts: { value: 64, reason: 'udp-ports', answer: '453' },
 } as const satisfies Readonly<Record<string, Limit>>;
@@ -59,7 +61,7 @@ type LimitName = keyof typeof TABLE;
 export type ViewerLimits = { readonly [name in LimitName]: number };
 
 /** Why input of a viewer was refused, beyond the limits: labels of `forebay_rejects_total`. */
-export const REJECTS = {
+const REJECTS = {
   'bad-request': 'bytes that are no RTSP: answered and the connection closed',
   'stray-response': 'an RTSP response, where only requests belong: dropped',
   'foreign-address': 'media or RTCP from another address than the viewer: dropped',

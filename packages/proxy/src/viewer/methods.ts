@@ -2,6 +2,7 @@ import { nextState } from '@forebay/rtsp';
 import type { RtspRequest } from '@forebay/rtsp';
 import { describe } from './describe.js';
 import type { Answer, Exchange, Responder } from './exchange.js';
+import { LIMIT_REASONS } from './limits.js';
 import { options, parameters } from './parameters.js';
 import { pause } from './pause.js';
 import { play } from './play.js';
@@ -33,6 +34,7 @@ export async function respond(exchange: Exchange): Promise<Answer> {
     throw new Refusal(501);
   }
   refuseRequirements(request);
+  refuseLoop(exchange);
   return responder(exchange);
 }
 
@@ -49,4 +51,12 @@ function refuseRequirements({ headers }: RtspRequest): void {
   const echoed = [...tags].filter((tag) => tag !== '' && tag.length <= MAX_TAG_CHARS).slice(0, MAX_TAGS);
   if (tags.size === 1 && tags.has('')) return;
   throw new Refusal(551, { headers: [['Unsupported', echoed.join(', ')]] });
+}
+
+/** @throws Refusal 502 for a request that went round in circles. Source: RFC 2326 section 12.43 */
+function refuseLoop({ request, connection, host }: Exchange): void {
+  const entries = request.headers.all('Via').flatMap((value) => value.split(','));
+  if (entries.length <= host.limits.viaEntries) return;
+  host.rejects.count(LIMIT_REASONS.viaEntries, { viewer: connection.viewerAddress });
+  throw new Refusal(502);
 }

@@ -41,7 +41,12 @@ function actualPace({ request }: Exchange): HeaderField[] {
 function actualRange(asked: RtspRange | undefined, result: PlayResult, presentation: Presentation): string {
   const { startSeconds: start, endSeconds: end } = result;
   if (typeof start === 'number' && asked?.unit === 'smpte') {
-    return formatRange({ unit: 'smpte', format: asked.format, startSeconds: start, ...optional('endSeconds', end) });
+    return formatRange({
+      unit: 'smpte',
+      format: asked.format,
+      startSeconds: start,
+      ...optional('endSeconds', end),
+    });
   }
   const recorded = presentation.description.range;
   if (typeof start === 'number' && asked?.unit === 'clock' && recorded?.unit === 'clock') {

@@ -102,8 +102,8 @@ export class Ports {
   }
 
   async #open(wanted: number, address: string): Promise<Bound | undefined> {
-    if (wanted !== 0 && this.#held.has(wanted)) return undefined;
-    this.#held.add(wanted);
+    if (this.#held.has(wanted)) return undefined;
+    if (wanted !== 0) this.#held.add(wanted);
     const family = address.includes(':') ? 6 : 4;
     const wrapper = DgramAsPromised.createSocket({
       type: family === 6 ? 'udp6' : 'udp4',
@@ -112,15 +112,18 @@ export class Ports {
     });
     try {
       const { port } = await wrapper.bind({ port: wanted, address, exclusive: true });
-      this.#held.add(port);
-      return { wrapper, port };
+      if (wanted !== 0 || !this.#held.has(port)) {
+        this.#held.add(port);
+        return { wrapper, port };
+      }
+      // The same number at another local address: one owner a number keeps the books simple.
+      wrapper.socket.close();
+      return undefined;
     } catch (error) {
       this.#held.delete(wanted);
       wrapper.socket.close();
       if (TAKEN.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
       throw error;
-    } finally {
-      this.#held.delete(0);
     }
   }
 

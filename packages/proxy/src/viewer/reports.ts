@@ -64,7 +64,8 @@ export class ReceiverReports {
   read(bytes: Buffer, start: number, end: number): boolean {
     try {
       for (const packet of parseCompound(bytes, start, end)) {
-        if (packet.type === 'rr' || packet.type === 'sr') packet.reports.forEach((block) => this.#count(block));
+        if (packet.type === 'rr' || packet.type === 'sr')
+          packet.reports.forEach((block) => this.#count(block));
       }
       return true;
     } catch (error) {

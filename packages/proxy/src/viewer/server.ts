@@ -22,7 +22,7 @@ export interface ViewerServerOptions {
   /** Media ports: an even first and an odd last one; 0 and 0 for any that are free. */
   readonly udpPorts: PortRange;
   readonly limits?: Partial<ViewerLimits>;
-  /** Announced in SETUP, at least 10. Default 60, as RFC 2326 section 12.37 has it. */
+  /** Announced in SETUP. Default 60, as RFC 2326 section 12.37 has it. */
   readonly sessionTimeoutSeconds?: number;
   /** Value of the Server header. */
   readonly serverName: string;
@@ -68,10 +68,17 @@ export class ViewerServer {
 
   /** May be called for several addresses. @param port 0 takes any */
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, allowHalfOpen: true });
+    const server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+      allowHalfOpen: true,
+    });
     server.maxConnections = this.#host.limits.connections;
     server.on('connection', (socket) => this.#accept(socket));
-    server.on('drop', (from) => this.#host.rejects.count(LIMIT_REASONS.connections, { viewer: from?.remoteAddress }));
+    server.on('drop', (from) =>
+      this.#host.rejects.count(LIMIT_REASONS.connections, { viewer: from?.remoteAddress }),
+    );
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ host, port }, resolve);

@@ -22,15 +22,26 @@ const ID_BYTES = 16;
 /** A report's jitter is in ticks of this clock where the description names none. */
 const DEFAULT_CLOCK_RATE = 90_000;
 /** Errors of a send that say "no way to the viewer" rather than "not this packet". */
-const UNREACHABLE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'ECONNREFUSED', 'EPERM']);
+const UNREACHABLE = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'ECONNREFUSED',
+  'EPERM',
+]);
 
-/** Where a session is. `silent`: it plays, but nothing is sent since nothing is heard of the viewer. */
-type Phase = 'new' | 'playing' | 'silent' | 'paused' | 'ended' | 'closed';
+/**
+ * Where a session is. `silent`: it plays, but nothing is sent since nothing is heard of the viewer; `waking`: something was
+ * heard, and the reader is asked to go on.
+ */
+type Phase = 'new' | 'playing' | 'silent' | 'waking' | 'paused' | 'ended' | 'closed';
 
 const RTSP_STATE: Readonly<Record<Phase, SessionState>> = {
   new: 'ready',
   playing: 'playing',
   silent: 'playing',
+  waking: 'playing',
   paused: 'ready',
   ended: 'ready',
   closed: 'init',
@@ -72,9 +83,9 @@ export interface SessionOptions {
   readonly resource: string;
   readonly viewerAddress: string;
   /** Made for this session as its owner. */
-  transport(owner: TransportOwner): MediaTransport;
+  readonly transport: (owner: TransportOwner) => MediaTransport;
   /** Called once, when the session is over. */
-  onClosed(session: ViewerSession): void;
+  readonly onClosed: (session: ViewerSession) => void;
 }
 
 /** One RTSP session of a viewer: RFC 2326 appendix A.2, with what it holds: transports, a reader, reports, time limits. */
@@ -184,7 +195,10 @@ export class ViewerSession implements MediaSink, TransportOwner {
     } catch (error) {
       const isUntouched = error instanceof RtspError || this.presentation.live;
       if (position !== undefined && this.#phase === 'paused') {
-        await this.#resume(reader, isUntouched ? undefined : { unit: 'npt', start: position.positionSeconds });
+        await this.#resume(
+          reader,
+          isUntouched ? undefined : { unit: 'npt', start: position.positionSeconds },
+        );
       }
       throw error;
     }
@@ -245,7 +259,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
 
   ended(reason: 'end' | 'failed'): void {
     if (this.#phase !== 'playing' && this.#phase !== 'silent') return;
-    if (reason === 'failed') this.#context.log.warn(this.#summary('media failed'), 'viewer session cannot go on');
+    if (reason === 'failed')
+      this.#context.log.warn(this.#summary('media failed'), 'viewer session cannot go on');
     this.#report(true);
     this.#enter('ended');
   }
@@ -255,7 +270,10 @@ export class ViewerSession implements MediaSink, TransportOwner {
   alive(): void {
     this.#heardMs = this.#context.pulse.nowMs;
     this.#unreachable = undefined;
-    if (this.#phase === 'silent') void this.inTurn(() => this.#speakAgain()).catch(() => undefined);
+    if (this.#phase !== 'silent') return;
+    this.#phase = 'waking';
+    // It ends in a log line, or with the session.
+    this.inTurn(() => this.#wake()).catch(() => undefined);
   }
 
   reports(bytes: Buffer, start: number, end: number): void {
@@ -307,6 +325,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
       await this.#ask(reader, range);
       this.start();
     } catch (cause) {
+      if (this.isClosed) return;
+      this.#enter('paused');
       this.#context.log.warn({ ...this.#summary('resume'), cause }, 'viewer session could not be resumed');
     }
   }
@@ -317,8 +337,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
     this.#enter('silent');
   }
 
-  async #speakAgain(): Promise<void> {
-    if (this.#phase === 'silent' && this.#reader !== undefined) await this.#resume(this.#reader);
+  async #wake(): Promise<void> {
+    if (this.#phase === 'waking' && this.#reader !== undefined) await this.#resume(this.#reader);
   }
 
   #expire(reason: 'unplayed' | 'session-timeout' | 'unreachable'): void {

@@ -14,7 +14,7 @@ import {
 } from './exchange.js';
 import { InterleavedTransport } from './interleaved.js';
 import { LIMIT_REASONS } from './limits.js';
-import { Refusal } from './refusal.js';
+import { Refusal, tryLater } from './refusal.js';
 import type { ViewerSession } from './session.js';
 import type { TransportOwner } from './transport.js';
 import { PortsExhausted, UdpTransport } from './udp.js';
@@ -33,7 +33,11 @@ export async function setup(exchange: Exchange): Promise<Answer> {
   });
 }
 
-async function setUpNew(exchange: Exchange, target: Target, offers: readonly TransportSpec[]): Promise<Answer> {
+async function setUpNew(
+  exchange: Exchange,
+  target: Target,
+  offers: readonly TransportSpec[],
+): Promise<Answer> {
   const { connection, host, signal } = exchange;
   const { viewerAddress } = connection;
   admit(exchange);
@@ -102,9 +106,14 @@ async function setUp(exchange: Exchange, session: ViewerSession, wish: Wish): Pr
   try {
     return await session.setUp(wish.stream, formatRtspUrl(wish.target.url), offer);
   } catch (error) {
-    if (!(error instanceof PortsExhausted)) throw error;
-    host.rejects.count(LIMIT_REASONS.portAttempts, { viewer: connection.viewerAddress });
-    throw new Refusal(453);
+    if (error instanceof Refusal) throw error;
+    if (error instanceof PortsExhausted) {
+      host.rejects.count(LIMIT_REASONS.portAttempts, { viewer: connection.viewerAddress });
+      throw new Refusal(453);
+    }
+    // No sockets left, or no way to bind where the viewer connected to: it may be better later.
+    host.log.error({ viewer: connection.viewerAddress, error }, 'media transport could not be made');
+    throw tryLater();
   }
 }
 
@@ -148,10 +157,17 @@ function judge({ connection, host }: Exchange, offer: TransportSpec, taken: Take
   return 'ok';
 }
 
-function areChannelsFree(channels: Exchange['connection']['channels'], offer: TransportSpec, taken: Taken): boolean {
+function areChannelsFree(
+  channels: Exchange['connection']['channels'],
+  offer: TransportSpec,
+  taken: Taken,
+): boolean {
   const transport = taken?.session.transport;
-  if (transport instanceof InterleavedTransport) return transport.fits(taken!.stream, offer.interleaved, channels);
-  return offer.interleaved === undefined ? channels.freePair() !== undefined : channels.isFree(offer.interleaved[0]);
+  if (transport instanceof InterleavedTransport)
+    return transport.fits(taken!.stream, offer.interleaved, channels);
+  return offer.interleaved === undefined
+    ? channels.freePair() !== undefined
+    : channels.isFree(offer.interleaved[0]);
 }
 
 function interleavedTransport({ connection }: Exchange, owner: TransportOwner): InterleavedTransport {

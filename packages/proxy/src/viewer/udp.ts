@@ -4,6 +4,7 @@ import type { TransportSpec } from '@forebay/rtsp';
 import type { Timeline } from '../read/timeline.js';
 import { normalAddress } from './addresses.js';
 import type { PortPair, Ports } from './ports.js';
+import { Refusal } from './refusal.js';
 import type { Scratch } from './scratch.js';
 import type { Destination, PacketSender } from './sender.js';
 import { FRAME_BYTES, payloadBytes, type MediaTransport, type TransportOwner } from './transport.js';
@@ -51,7 +52,7 @@ export class UdpTransport implements MediaTransport {
     this.#o = options;
   }
 
-  /** @throws PortsExhausted, or the system's error */
+  /** @throws PortsExhausted, Refusal 454 when the session ended meanwhile, or the system's error */
   async setUp(stream: number, asked: TransportSpec): Promise<TransportSpec> {
     const [rtpPort, rtcpPort] = asked.clientPort ?? [0, 0];
     const pair = await this.#o.ports.take(this.#o.localAddress);
@@ -59,7 +60,7 @@ export class UdpTransport implements MediaTransport {
     this.drop(stream);
     if (this.#isClosed) {
       pair.release();
-      throw new PortsExhausted('the session ended meanwhile');
+      throw new Refusal(454);
     }
     const address = this.#o.peerAddress;
     const lane: Lane = {

@@ -1,0 +1,249 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import t from 'tap';
+import { parseTransport } from '@forebay/rtsp';
+import { FIRST_TIMESTAMP } from './viewer-fakes.js';
+import { compound, report, senderReport, sessionOf, type TestViewer } from './viewer-player.js';
+import { until, withRig } from './viewer-rig.js';
+
+/** Two UDP sockets of a player. */
+class Ear {
+  readonly rtp: Socket;
+  readonly rtcp: Socket;
+  readonly media: { bytes: Buffer; from: RemoteInfo }[] = [];
+  readonly reports: { bytes: Buffer; from: RemoteInfo }[] = [];
+
+  private constructor(rtp: Socket, rtcp: Socket) {
+    this.rtp = rtp;
+    this.rtcp = rtcp;
+    rtp.on('message', (bytes, from) => this.media.push({ bytes, from }));
+    rtcp.on('message', (bytes, from) => this.reports.push({ bytes, from }));
+  }
+
+  /** Ports next to each other, as SETUP wants them. */
+  static async open(t: { teardown(fn: () => void): void }, address = '127.0.0.1'): Promise<Ear> {
+    for (;;) {
+      const [rtp, rtcp] = [createSocket('udp4'), createSocket('udp4')];
+      try {
+        rtp.bind(0, address);
+        await once(rtp, 'listening');
+        rtcp.bind(rtp.address().port + 1, address);
+        await once(rtcp, 'listening');
+        t.teardown(() => {
+          rtp.close();
+          rtcp.close();
+        });
+        return new Ear(rtp, rtcp);
+      } catch {
+        rtp.close();
+        rtcp.close();
+      }
+    }
+  }
+
+  get transport(): string {
+    const { port } = this.rtp.address();
+    return `RTP/AVP;unicast;client_port=${port}-${port + 1}`;
+  }
+}
+
+async function setUpUdp(
+  viewer: TestViewer,
+  url: string,
+  ear: Ear,
+): Promise<{ Session: string; ports: readonly [number, number] }> {
+  const setup = await viewer.request('SETUP', url, { Transport: ear.transport });
+  const [told] = parseTransport(setup.headers.get('Transport') ?? '', 'origin');
+  if (told?.serverPort === undefined) throw new Error(`no ports: ${setup.status}`);
+  return { Session: sessionOf(setup), ports: told.serverPort };
+}
+
+t.test('media and reports go to the viewer’s UDP ports, from the ports that were announced', async (t) => {
+  await withRig({}, async ({ connect, url, library, server, lines }) => {
+    const ear = await Ear.open(t);
+    const viewer = await connect();
+    const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    t.equal(ports[0] % 2, 0);
+    t.equal(ports[1], ports[0] + 1);
+    await viewer.request('PLAY', url('/vod/one'), { Session });
+    await until(() => ear.reports.length === 1);
+    t.equal(library.reader.options.transport, 'udp');
+    t.equal(
+      library.reader.emit([{ stream: 0, bytes: 500, ticks: 10 }, { stream: 0 }, { stream: 0 }]),
+      512 + 112 + 112,
+    );
+    await until(() => ear.media.length === 3);
+    const [first] = ear.media;
+    t.match(first?.from, { address: '127.0.0.1', port: ports[0] });
+    t.equal(first?.bytes.length, 512);
+    t.equal(first?.bytes.readUInt32BE(4), (FIRST_TIMESTAMP + 10) >>> 0);
+    t.equal(first?.bytes.readUInt32BE(8), library.reader.timeline.ssrc(0));
+    t.same(
+      ear.media.map(({ bytes }) => bytes.readUInt16BE(2)),
+      [65530, 65531, 65532],
+    );
+    t.equal(ear.reports[0]?.from.port, ports[1]);
+    library.reader.options.sink.ended('end');
+    await until(() => ear.reports.length === 2);
+    t.same(
+      compound(ear.reports[1]!.bytes).map((packet) => packet.type),
+      ['sr', 'sdes', 'bye'],
+    );
+    t.equal(senderReport(ear.reports[1]?.bytes).packetCount, 3);
+    await viewer.request('TEARDOWN', url('/vod/one'), { Session });
+    t.equal(server.sessions, 0);
+    t.match(lines.find((line) => line.message === 'viewer session ended')?.fields, { transport: 'udp' });
+    const again = createSocket('udp4');
+    again.bind(ports[0], '127.0.0.1');
+    await once(again, 'listening');
+    again.close();
+    t.pass('the ports are free again');
+  });
+});
+
+t.test('UDP ports are limited, given back, and never our own', async (t) => {
+  // A range of two pairs that is free now: the system's choice, and its neighbours.
+  const probe = createSocket('udp4');
+  probe.bind(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const first = probe.address().port & ~3;
+  probe.close();
+  await once(probe, 'close');
+  await withRig({ udpPorts: { first, last: first + 3 } }, async ({ connect, url, metric, server }) => {
+    const viewer = await connect();
+    const ear = await Ear.open(t);
+    const sessions: string[] = [];
+    const ports: number[] = [];
+    for (;;) {
+      const setup = await viewer.request('SETUP', url('/vod/one/trackID=0'), { Transport: ear.transport });
+      if (setup.status === 453) break;
+      t.equal(setup.status, 200);
+      sessions.push(sessionOf(setup));
+      ports.push(parseTransport(setup.headers.get('Transport')!, 'origin')[0]!.serverPort![0]);
+    }
+    t.ok(sessions.length <= 2, 'no more than the range holds');
+    t.ok(ports.every((port) => port >= first && port < first + 3 && port % 2 === 0));
+    t.equal(await metric('rejects_total', { reason: 'udp-ports' }), 1);
+    t.equal(server.sessions, sessions.length, 'the refused one left nothing');
+    if (sessions.length > 0) {
+      const loop = `RTP/AVP;unicast;client_port=${ports[0]}-${ports[0]! + 1}`;
+      t.equal((await viewer.request('SETUP', url('/vod/one/trackID=0'), { Transport: loop })).status, 461);
+      t.equal(await metric('rejects_total', { reason: 'port' }), 1);
+      await viewer.request('TEARDOWN', url('/vod/one'), { Session: sessions[0]! });
+      const setup = await viewer.request('SETUP', url('/vod/one/trackID=0'), { Transport: ear.transport });
+      t.equal(setup.status, 200);
+    }
+  });
+});
+
+t.test('what comes from another address than the viewer’s is nothing', async (t) => {
+  await withRig({}, async ({ connect, url, library, metric, clock }) => {
+    const ear = await Ear.open(t);
+    const stranger = await Ear.open(t, '127.0.0.2');
+    const viewer = await connect();
+    const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    await viewer.request('PLAY', url('/vod/one'), { Session });
+    stranger.rtp.send(Buffer.alloc(20), ports[0], '127.0.0.1');
+    stranger.rtcp.send(
+      report(library.reader.timeline.ssrc(0), { lost: 9, jitterTicks: 0 }),
+      ports[1],
+      '127.0.0.1',
+    );
+    await until(async () => (await metric('rejects_total', { reason: 'foreign-address' })) === 2);
+    t.equal(await metric('viewer_packets_lost_total', {}), 0);
+    library.reader.emit([{ stream: 0 }]);
+    await until(() => ear.media.length === 1);
+    t.equal(stranger.media.length, 0, 'nobody takes a stream over');
+    for (let i = 0; i < 16; i++) clock.advance(1000);
+    t.equal(library.reader.state, 'paused', 'nor keeps it alive');
+  });
+});
+
+t.test(
+  'the real ports of a viewer behind a translator are learned once, before its first report',
+  async (t) => {
+    await withRig({}, async ({ connect, url, library, metric }) => {
+      const announced = await Ear.open(t);
+      const real = await Ear.open(t);
+      const late = await Ear.open(t);
+      const viewer = await connect();
+      const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), announced);
+      const punch = async (ear: Ear, count: number): Promise<void> => {
+        ear.rtp.send(Buffer.from('80000000', 'hex'), ports[0], '127.0.0.1');
+        ear.rtcp.send(Buffer.from('no report'), ports[1], '127.0.0.1');
+        await until(async () => (await metric('rejects_total', { reason: 'bad-report' })) === count);
+      };
+      await punch(real, 1);
+      await punch(late, 2);
+      await viewer.request('PLAY', url('/vod/one'), { Session });
+      library.reader.emit([{ stream: 0 }]);
+      await until(() => real.media.length === 1 && real.reports.length === 1);
+      t.equal(announced.media.length + late.media.length, 0);
+    });
+  },
+);
+
+t.test(
+  'a UDP session outlives its connection, falls silent with its viewer and speaks when it is back',
+  async (t) => {
+    await withRig({}, async ({ connect, url, library, clock, server, metric }) => {
+      const ear = await Ear.open(t);
+      const viewer = await connect();
+      const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+      await viewer.request('PLAY', url('/vod/one'), { Session });
+      viewer.socket.end();
+      await viewer.closed();
+      await until(() => server.connections === 0);
+      t.equal(server.sessions, 1);
+      for (let i = 0; i < 16; i++) clock.advance(1000);
+      t.equal(library.reader.state, 'paused', 'after 15 s of silence nothing is sent');
+      t.equal(await metric('rejects_total', { reason: 'silent' }), 1);
+      ear.rtcp.send(
+        report(library.reader.timeline.ssrc(0), { lost: 0, jitterTicks: 0 }),
+        ports[1],
+        '127.0.0.1',
+      );
+      await until(() => library.reader.state === 'playing');
+      t.equal(await metric('viewer_sessions', { state: 'playing' }), 1);
+
+      const second = await connect();
+      t.equal((await second.request('PAUSE', url('/vod/one'), { Session })).status, 200);
+      for (let i = 0; i < 60; i++) clock.advance(1000);
+      t.equal(server.sessions, 1, 'the timeout announced is kept');
+      for (let i = 0; i < 6; i++) clock.advance(1000);
+      await until(() => server.sessions === 0);
+      t.equal(await metric('rejects_total', { reason: 'session-timeout' }), 1);
+      t.equal(library.reader.state, 'closed');
+    });
+  },
+);
+
+t.test('reports keep a UDP session playing as long as they come', async (t) => {
+  await withRig({}, async ({ connect, url, library, clock, server, metric }) => {
+    const ear = await Ear.open(t);
+    const viewer = await connect();
+    const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    await viewer.request('PLAY', url('/vod/one'), { Session });
+    const ssrc = library.reader.timeline.ssrc(0);
+    for (let round = 0; round < 15; round++) {
+      for (let i = 0; i < 10; i++) clock.advance(1000);
+      ear.rtcp.send(report(ssrc, { lost: round + 1, jitterTicks: 0 }), ports[1], '127.0.0.1');
+      await until(async () => (await metric('viewer_packets_lost_total', {})) === round + 1);
+    }
+    t.equal(library.reader.state, 'playing');
+    t.equal(server.sessions, 1);
+  });
+});
+
+t.test('a process that stood still takes nobody’s time', async (t) => {
+  await withRig({}, async ({ connect, url, clock, server, library }) => {
+    const ear = await Ear.open(t);
+    const viewer = await connect();
+    const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    await viewer.request('PLAY', url('/vod/one'), { Session });
+    clock.leap(600_000);
+    clock.advance(1000);
+    t.equal(library.reader.state, 'playing');
+    t.equal(server.sessions, 1);
+  });
+});
