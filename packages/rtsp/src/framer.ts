@@ -4,7 +4,7 @@ import { HeadReader } from './head.js';
 import type { Head } from './head.js';
 import { LIMITS } from './limits.js';
 import type { RtspMessage } from './message.js';
-import { canStart, findNext } from './resync.js';
+import { canStart, findNext, OPENING_BYTES } from './resync.js';
 
 const DOLLAR = 0x24;
 const CR = 0x0d;
@@ -196,17 +196,22 @@ export class Framer {
   #readHead(chunk: Buffer, at: number): number {
     const lineEnd = chunk.indexOf(LF, at);
     const upTo = lineEnd < 0 ? chunk.length : lineEnd + 1;
-    const most = this.#party === 'viewer' ? LIMITS.headBytes : LIMITS.originHeadBytes;
-    const room = most - this.#heldBytes;
-    const next = this.#hold(chunk, at, Math.min(upTo - at, room));
+    const next = this.#hold(chunk, at, Math.min(upTo - at, this.#headRoom()));
+    if (next === at) throw this.#fault('head-too-large');
     if (this.#head.empty && !this.#isPlausibleStart()) {
       this.#state = 'lost';
-      this.#resync();
-      return next;
+      this.#judgeHeld();
+    } else if (next === upTo && lineEnd >= 0) {
+      this.#endLine();
     }
-    if (next < upTo) throw this.#fault('head-too-large');
-    if (lineEnd >= 0) this.#endLine();
     return next;
+  }
+
+  /** Bytes to take at once. The first few of an origin's are judged before more are taken. */
+  #headRoom(): number {
+    if (this.#party === 'viewer') return LIMITS.headBytes - this.#heldBytes;
+    const isOpening = this.#head.empty && this.#heldBytes < OPENING_BYTES;
+    return (isOpening ? OPENING_BYTES : LIMITS.originHeadBytes) - this.#heldBytes;
   }
 
   /**
@@ -272,24 +277,38 @@ export class Framer {
     }
   }
 
+  /** Skips to the next thing that looks like a frame or a status line. */
   #readGarbage(chunk: Buffer, at: number): number {
-    const next = this.#hold(chunk, at, chunk.length - at);
-    this.#resync();
-    return next;
+    if (this.#heldBytes > 0) {
+      this.#hold(chunk, at, 1);
+      this.#judgeHeld();
+      return at + 1;
+    }
+    const found = findNext(chunk, at, this.#channels);
+    this.#countGarbage(found.at - at);
+    if (!found.certain) return this.#hold(chunk, found.at, chunk.length - found.at);
+    this.#state = 'between';
+    return found.at;
   }
 
-  /** Drops what is held up to the next thing that looks like a frame or a status line, and reads on from there. */
-  #resync(): void {
-    const bytes = this.#held.subarray(0, this.#heldBytes);
-    const found = findNext(bytes, this.#channels);
-    this.#garbageBytes += found.at;
-    this.#garbageInARow += found.at;
-    if (this.#garbageInARow > LIMITS.garbageBytes) throw this.#fault('garbage');
-    const rest = Buffer.from(bytes.subarray(found.at));
+  /** As `#readGarbage`, for the few bytes that were held because they may be the beginning of something. */
+  #judgeHeld(): void {
+    const found = findNext(this.#held.subarray(0, this.#heldBytes), 0, this.#channels);
+    this.#countGarbage(found.at);
+    const rest = Buffer.from(this.#held.subarray(found.at, this.#heldBytes));
     this.#heldBytes = 0;
-    if (found.certain) this.#state = 'between';
-    else this.#hold(rest, 0, rest.length);
-    for (let i = 0; found.certain && i < rest.length && this.#alive();) i = this.#step(rest, i);
+    if (!found.certain) {
+      this.#hold(rest, 0, rest.length);
+      return;
+    }
+    this.#state = 'between';
+    for (let i = 0; i < rest.length && this.#alive();) i = this.#step(rest, i);
+  }
+
+  #countGarbage(bytes: number): void {
+    this.#garbageBytes += bytes;
+    this.#garbageInARow += bytes;
+    if (this.#garbageInARow > LIMITS.garbageBytes) throw this.#fault('garbage');
   }
 
   #alive(): boolean {

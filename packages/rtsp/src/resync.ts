@@ -1,6 +1,6 @@
 /** Where reading can go on in a stretch of garbage, and whether more bytes are needed to be sure. */
 export interface Resync {
-  /** Bytes before it are garbage. */
+  /** Offset; the bytes before it are garbage. */
   readonly at: number;
   readonly certain: boolean;
 }
@@ -29,20 +29,23 @@ const STARTS: readonly string[] = [
   ].map((method) => `${method} `),
 ];
 
+/** Enough to know whether something is the start line of an origin's message. */
+export const OPENING_BYTES = 16;
+
 /** Whether `line`, the beginning of something, is or can become the start line of an origin's message. */
 export function canStart(line: Buffer): boolean {
-  const text = line.toString('latin1', 0, 16);
+  const text = line.toString('latin1', 0, OPENING_BYTES);
   return STARTS.some((start) => text.startsWith(start) || start.startsWith(text));
 }
 
 /**
- * The first place in `bytes` that can be a frame (dollar sign, a channel that frames came on before, room for an RTCP
+ * The first place in `bytes[from...]` that can be a frame (dollar sign, a channel that frames came on before, room for an RTCP
  * packet, RTP version 2) or a status line. A candidate that is cut off by the end of `bytes` is uncertain; the decision
  * never needs more than 6 bytes after its first.
  * @param channels 1 for each channel that frames came on
  */
-export function findNext(bytes: Buffer, channels: Uint8Array): Resync {
-  for (let at = 0; at < bytes.length; at++) {
+export function findNext(bytes: Buffer, from: number, channels: Uint8Array): Resync {
+  for (let at = from; at < bytes.length; at++) {
     const first = bytes[at];
     if (first !== DOLLAR && first !== STATUS_LINE.charCodeAt(0)) continue;
     const verdict = first === DOLLAR ? frameAt(bytes, at, channels) : statusAt(bytes, at);
