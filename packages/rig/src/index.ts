@@ -18,3 +18,5 @@ export type { PlayReply } from './viewer/play-reply.js';
 export type { PayloadCheck, SenderReportRecord, StreamRecording } from './viewer/recording.js';
 export { RigViewer } from './viewer/viewer.js';
 export type { ViewerOptions, ViewerTimes, ViewerTransport } from './viewer/viewer.js';
+export { DelayRelay } from './relay/relay.js';
+export type { RelayCounters, RelayOptions } from './relay/relay.js';

@@ -143,14 +143,18 @@ export class StreamRecording {
     const sequence = this.#unwrapper.unwrap(sequenceNumber(bytes, start));
     const role = this.classifier?.classify(bytes, payload, stop) ?? ROLE.other;
     this.#receive(bytes, start, nowMs);
-    this.#watchKeyFrame(sequence, role, bytes, start, nowMs);
+    const ticks = timestamp(bytes, start);
+    const isLast = marker(bytes, start);
+    if (this.firstKeyFrameMs === undefined && this.#isKeyFrameComplete(sequence, role, ticks, isLast)) {
+      this.firstKeyFrameMs = nowMs;
+    }
     this.#lastSequence = sequence;
     if (this.#count === this.#maxPackets) return;
     if (this.#count === this.#capacity) this.#grow();
     const i = this.#count++;
     this.#sequences[i] = sequence;
-    this.#timestamps[i] = timestamp(bytes, start);
-    this.#markers[i] = marker(bytes, start) ? 1 : 0;
+    this.#timestamps[i] = ticks;
+    this.#markers[i] = isLast ? 1 : 0;
     this.#roles[i] = role;
     this.#hashes[i] = crc32(bytes.subarray(payload, stop));
     this.#payloadSizes[i] = stop - payload;
@@ -215,18 +219,13 @@ export class StreamRecording {
   }
 
   /** A key frame is complete at its marker or when another timestamp follows; a hole in it spoils it. */
-  #watchKeyFrame(sequence: number, role: number, bytes: Buffer, start: number, nowMs: number): void {
-    if (this.firstKeyFrameMs !== undefined) return;
-    const ticks = timestamp(bytes, start);
+  #isKeyFrameComplete(sequence: number, role: number, ticks: number, isLast: boolean): boolean {
     if (this.#openKeyFrame >= 0) {
       if (sequence !== this.#lastSequence + 1) this.#openKeyFrame = -1;
-      else if (ticks !== this.#openKeyFrame) {
-        this.firstKeyFrameMs = nowMs;
-        return;
-      }
+      else if (ticks !== this.#openKeyFrame) return true;
     }
     if (role === ROLE.randomAccess) this.#openKeyFrame = ticks;
-    if (this.#openKeyFrame === ticks && marker(bytes, start)) this.firstKeyFrameMs = nowMs;
+    return isLast && this.#openKeyFrame === ticks;
   }
 
   #grow(): void {
