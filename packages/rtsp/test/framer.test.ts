@@ -267,6 +267,12 @@ void t.test('garbage between the frames of an origin is skipped and counted', (t
   }
   const tooMuch = Buffer.concat([frame, Buffer.alloc(LIMITS.garbageBytes + 1), frame]);
   t.equal(read('origin', [tooMuch]).error, '502 garbage');
+  const scraps = ['R', 'R$', 'R$\x02', 'R$\x02\0', 'R$\x02\0\x01'].map((scrap) =>
+    Buffer.concat([frame, Buffer.from(scrap)]),
+  );
+  const alternating = Buffer.concat(Array.from({ length: 4000 }, () => scraps).flat());
+  const survived = read('origin', [alternating]);
+  t.match(survived, { error: undefined, events: { length: 20_000 } }, 'garbage behind each of many frames');
   t.equal(
     read('viewer', [Buffer.concat([frame, Buffer.alloc(1)])]).error,
     '400 not-rtsp',
