@@ -16,6 +16,13 @@ export function recencyEdgeSeconds(bin: number): number {
   return RECENCY_UNIT_SECONDS * 2 ** ((bin + 1) / 2);
 }
 
+export const COUNT_CLASSES = COUNT_BINS / 2;
+
+/** Count of a cell, in octaves. */
+export function countClass(cell: number): number {
+  return Math.floor(Math.floor(cell / TREND_BINS) % COUNT_BINS / 2);
+}
+
 function countBin(count: number): number {
   // A first request is counted 1 and decays at once: 0.97 keeps it out of the cell below, which nothing ever visits for long.
   const bin = Math.floor(2 * Math.log2(Math.max(0.97 * count, 0.125)) + 6);
@@ -85,5 +92,44 @@ export class Calibration {
     tables[0][Math.floor(row / COUNT_BINS)]! += amount;
     tables[1][row]! += amount;
     tables[2][cell]! += amount;
+  }
+}
+
+const SPANS = 24;
+
+/** Span cell of a length of time, an octave each from half a minute; 0 for none. */
+function spanBin(seconds: number): number {
+  if (seconds <= 0) return 0;
+  const bin = Math.floor(Math.log2(Math.max(seconds, RECENCY_UNIT_SECONDS) / RECENCY_UNIT_SECONDS)) + 1;
+  return bin >= SPANS ? SPANS - 1 : bin;
+}
+
+/** A further correction by (recency, some span of time), on top of what the rest foretells. */
+export class SpanFactor {
+  readonly #came = new Float64Array(RECENCY_BINS * SPANS);
+  readonly #foretold = new Float64Array(RECENCY_BINS * SPANS);
+  #agedAt = 0;
+
+  cell(recency: number, spanSeconds: number): number {
+    return recency * SPANS + spanBin(spanSeconds);
+  }
+
+  arrived(cell: number, weight: number): void {
+    this.#came[cell]! += weight;
+  }
+
+  expected(cell: number, mass: number): void {
+    this.#foretold[cell]! += mass;
+  }
+
+  factor(cell: number): number {
+    return (this.#came[cell]! + 3 * PRIOR) / (this.#foretold[cell]! + 3 * PRIOR);
+  }
+
+  age(u: number): void {
+    if (u - this.#agedAt < AGE_EVERY_SECONDS) return;
+    const keep = 2 ** (-(u - this.#agedAt) / HALF_LIFE_SECONDS);
+    this.#agedAt = u;
+    for (const table of [this.#came, this.#foretold]) for (let i = 0; i < table.length; i++) table[i]! *= keep;
   }
 }

@@ -1,4 +1,4 @@
-import { Calibration, RECENCY_BINS, recencyEdgeSeconds } from './calibration.js';
+import { COUNT_CLASSES, Calibration, RECENCY_BINS, SpanFactor, countClass, recencyEdgeSeconds } from './calibration.js';
 
 const HOUR = 3600;
 /** Half-lives of the decayed counts, in seconds of operational time. */
@@ -25,6 +25,12 @@ const LN2 = Math.LN2;
  */
 export class Titles {
   readonly calibration = new Calibration();
+  readonly byGap = new SpanFactor();
+  readonly byAge = new SpanFactor();
+  #gap: Float32Array;
+  #firstU: Float64Array;
+  #gapCell: Uint16Array;
+  #ageCell: Uint16Array;
   #counts: Float32Array;
   /** Operational time of the last request. */
   #lastU: Float64Array;
@@ -38,9 +44,10 @@ export class Titles {
   #previous: Int32Array;
   readonly #head = new Int32Array(RECENCY_BINS).fill(NONE);
   readonly #tail = new Int32Array(RECENCY_BINS).fill(NONE);
-  readonly #weight = new Float64Array(SCALES).fill(FIRST_WEIGHT);
-  readonly #credited = new Float64Array(SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
-  readonly #exposed = new Float64Array(SCALES).fill(WEIGHT_PRIOR);
+  /** Weights of the time scales, for titles of like count; and what they were fitted from. */
+  readonly #weight = new Float64Array(COUNT_CLASSES * SCALES).fill(FIRST_WEIGHT);
+  readonly #credited = new Float64Array(COUNT_CLASSES * SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
+  readonly #exposed = new Float64Array(COUNT_CLASSES * SCALES).fill(WEIGHT_PRIOR);
 
   constructor(slots: number) {
     this.#counts = new Float32Array(slots * SCALES);
@@ -48,6 +55,10 @@ export class Titles {
     this.#chargedU = new Float64Array(slots);
     this.#rate = new Float64Array(slots);
     this.#rateU = new Float64Array(slots).fill(Number.NaN);
+    this.#gap = new Float32Array(slots);
+    this.#firstU = new Float64Array(slots);
+    this.#gapCell = new Uint16Array(slots);
+    this.#ageCell = new Uint16Array(slots);
     this.#cell = new Uint16Array(slots);
     this.#bin = new Uint8Array(slots);
     this.#next = new Int32Array(slots).fill(NONE);
@@ -66,7 +77,8 @@ export class Titles {
       this.#charge(slot, u);
       this.#credit(slot, weight);
       this.#unlink(slot);
-    }
+      this.#gap[slot] = Math.max(1, u - this.#lastU[slot]!);
+    } else this.#firstU[slot] = u;
     for (let j = 0; j < SCALES; j++) counts[base + j]! += weight;
     this.#lastU[slot] = u;
     this.#chargedU[slot] = u;
@@ -79,7 +91,7 @@ export class Titles {
     const age = u - this.#lastU[slot]!;
     if (u - evaluated <= 20 + age / 64) return this.#rate[slot]!;
     if (Number.isNaN(age)) return 0;
-    const rate = this.#foretoldRate(slot, u) * this.calibration.factor(this.#cell[slot]!);
+    const rate = this.#foretoldRate(slot, u) * this.#factor(slot);
     this.#rate[slot] = rate;
     this.#rateU[slot] = u;
     return rate;
@@ -100,14 +112,25 @@ export class Titles {
       }
     }
     this.calibration.age(u);
+    this.byGap.age(u);
+    this.byAge.age(u);
+  }
+
+  #factor(slot: number): number {
+    return (
+      this.calibration.factor(this.#cell[slot]!) *
+      this.byGap.factor(this.#gapCell[slot]!) *
+      this.byAge.factor(this.#ageCell[slot]!)
+    );
   }
 
   #foretoldRate(slot: number, u: number): number {
     const past = u - this.#chargedU[slot]!;
+    const weights = countClass(this.#cell[slot]!) * SCALES;
     let rate = 0;
     for (let j = 0; j < SCALES; j++) {
       const h = HALF_LIVES[j]!;
-      rate += this.#weight[j]! * (LN2 / h) * this.#counts[slot * SCALES + j]! * Math.exp((-LN2 / h) * past);
+      rate += this.#weight[weights + j]! * (LN2 / h) * this.#counts[slot * SCALES + j]! * Math.exp((-LN2 / h) * past);
     }
     return rate;
   }
@@ -118,29 +141,38 @@ export class Titles {
     if (past <= 0) return;
     const counts = this.#counts;
     const cell = this.#cell[slot]!;
-    const factor = this.calibration.factor(cell);
+    const byCell = this.calibration.factor(cell);
+    const byGap = this.byGap.factor(this.#gapCell[slot]!);
+    const byAge = this.byAge.factor(this.#ageCell[slot]!);
+    const factor = byCell * byGap * byAge;
+    const weights = countClass(cell) * SCALES;
     let mass = 0;
     for (let j = 0, i = slot * SCALES; j < SCALES; j++, i++) {
       const before = counts[i]!;
       const after = before * Math.exp((-LN2 / HALF_LIVES[j]!) * past);
       counts[i] = after;
-      mass += this.#weight[j]! * (before - after);
-      this.#exposed[j]! += factor * (before - after);
+      mass += this.#weight[weights + j]! * (before - after);
+      this.#exposed[weights + j]! += factor * (before - after);
     }
     this.#chargedU[slot] = u;
-    this.calibration.expected(cell, mass);
+    this.calibration.expected(cell, mass * byGap * byAge);
+    this.byGap.expected(this.#gapCell[slot]!, mass * byCell * byAge);
+    this.byAge.expected(this.#ageCell[slot]!, mass * byCell * byGap);
   }
 
   /** Shares a request among the time scales by what each had foretold, and fits their weights. */
   #credit(slot: number, weight: number): void {
     const base = slot * SCALES;
+    const weights = countClass(this.#cell[slot]!) * SCALES;
     let sum = 0;
-    for (let j = 0; j < SCALES; j++) sum += (this.#weight[j]! / HALF_LIVES[j]!) * this.#counts[base + j]!;
+    for (let j = 0; j < SCALES; j++) sum += (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!;
     this.calibration.arrived(this.#cell[slot]!, weight);
+    this.byGap.arrived(this.#gapCell[slot]!, weight);
+    this.byAge.arrived(this.#ageCell[slot]!, weight);
     if (sum <= 0) return;
     for (let j = 0; j < SCALES; j++) {
-      this.#credited[j]! += (weight * (this.#weight[j]! / HALF_LIVES[j]!) * this.#counts[base + j]!) / sum;
-      this.#weight[j] = this.#credited[j]! / this.#exposed[j]!;
+      this.#credited[weights + j]! += (weight * (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!) / sum;
+      this.#weight[j] = this.#credited[j]! / this.#exposed[weights + j]!;
     }
   }
 
@@ -150,6 +182,8 @@ export class Titles {
     const trend =
       (counts[base + FAST]! / HALF_LIVES[FAST]) * (HALF_LIVES[SLOW] / Math.max(counts[base + SLOW]!, 1e-9));
     this.#cell[slot] = this.calibration.cell(bin, counts[base + SLOW]!, trend);
+    this.#gapCell[slot] = this.byGap.cell(bin, this.#gap[slot]!);
+    this.#ageCell[slot] = this.byAge.cell(bin, this.#lastU[slot]! - this.#firstU[slot]!);
     this.#bin[slot] = bin;
     this.#rateU[slot] = Number.NaN;
     const tail = this.#tail[bin]!;
