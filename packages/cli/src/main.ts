@@ -25,6 +25,13 @@ program
   .action(async (flags) => await (await import('./serve.js')).serve(flags));
 
 program
+  .command('demo')
+  .description('an origin, a proxy and a viewer in one: see what a cold and a warm start take')
+  .option('--once', 'end after the measurement: 0 if frames are identical and warm beats direct by 5x')
+  .option('--json', 'for programs')
+  .action(async (flags) => await (await import('./demo/demo.js')).demo(flags));
+
+program
   .command('ls')
   .description('list what the cache holds, also while a proxy uses it')
   .argument('[pattern]', 'titles whose URL at the origin matches; * is any text, /... is about the path only')

@@ -1,5 +1,6 @@
 import { Proxy as MediaProxy } from '@forebay/proxy';
 import { adminPages, startAdmin, type AdminServer } from './admin.js';
+import { crashLoudly } from './crash.js';
 import { EXIT } from './exit.js';
 import { openLog, type ProcessLog } from './log.js';
 import { settingsOf, type ServeFlags, type Settings } from './settings.js';
@@ -15,7 +16,8 @@ import { VERSION } from './version.js';
 export async function serve(flags: ServeFlags): Promise<void> {
   const settings = settingsOf(flags, process.env);
   const log = processLog(settings);
-  dieLoudly(log);
+  crashLoudly(log);
+  const ending = endSignal();
   const proxy = await MediaProxy.start({
     routes: settings.routes,
     cacheDirectory: settings.cache.directory,
@@ -39,7 +41,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
       },
       'forebay serves',
     );
-    const signal = await endSignal();
+    const signal = await ending;
     log.info({ signal, drainSeconds: settings.drainSeconds }, 'draining');
     await proxy.drain(settings.drainSeconds * 1000);
   } finally {
@@ -76,13 +78,5 @@ function processLog(settings: Settings): ProcessLog {
     format: isForPeople ? 'text' : 'json',
     secrets,
     write: (line) => process.stderr.write(line),
-  });
-}
-
-/** What nobody caught ends the process, with a line in the log and a code that a supervisor can tell apart. */
-function dieLoudly(log: ProcessLog): void {
-  process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'uncaught exception');
-    process.exit(EXIT.crash);
   });
 }
