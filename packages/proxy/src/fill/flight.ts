@@ -69,7 +69,6 @@ export class Flight implements OriginSink {
   #headSought: Held | undefined;
   #positionMicros: number;
   #closingDeadlineMs = 0;
-  #startedMs = 0;
 
   constructor(
     title: Title,
@@ -233,7 +232,6 @@ export class Flight implements OriginSink {
     if (behind?.state === 'open' && !behind.flying) this.#segmenter.resume(behind);
     this.#ending = new Ending(title.shelves.clock.nowMs());
     this.#state = behind === undefined ? 'filling' : 'joining';
-    this.#startedMs = title.shelves.clock.nowMs();
     session.start();
   }
 
@@ -269,7 +267,6 @@ export class Flight implements OriginSink {
     if (reference) {
       this.#state = 'filling';
       if (this.#coasting) this.#segmenter.reopen();
-      else this.#title.learnOverlap((p.nowMs - this.#startedMs) / 1000);
       this.#headSought = undefined;
       this.#title.shelves.metrics.seams.inc({ result: verdict });
       if (this.#segmenter.current !== undefined) this.#resolveOpened(this.#segmenter.current);

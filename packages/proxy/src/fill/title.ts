@@ -1,11 +1,12 @@
-import type {
-  CachePolicy,
-  Decision,
-  RamTier,
-  Segment,
-  SegmentFacts,
-  SegmentMeta,
-  SegmentStore,
+import {
+  type CachePolicy,
+  type Decision,
+  PACKET_FLAG,
+  type RamTier,
+  type Segment,
+  type SegmentFacts,
+  type SegmentMeta,
+  type SegmentStore,
 } from '@forebay/cache';
 import { classifierFor } from '@forebay/rtp';
 import type { Description } from '@forebay/rtsp';
@@ -20,8 +21,8 @@ import type { SegmenterStream } from './segmenter.js';
 /** An open segment that no flight goes on with is dropped after this long. */
 const ABANDONED_MS = 300_000;
 
-/** Overlap that a join is given before any was measured: about a group of pictures. */
-const INITIAL_OVERLAP_SECONDS = 1.5;
+/** Least overlap that a join is given, seconds. */
+const INITIAL_OVERLAP_SECONDS = 0.5;
 const MAX_OVERLAP_SECONDS = 20;
 
 /** Where segments are kept, shared by all titles. */
@@ -112,8 +113,16 @@ export class Title {
     return this.client.profile.leadSeconds() + this.#overlapSeconds;
   }
 
-  /** A join took this long from the first packet on. */
-  learnOverlap(seconds: number): void {
+  /**
+   * A flight that goes on behind this segment starts at the last random access point in it, at real time: so much longer
+   * the origin must be asked before the seam.
+   */
+  #learnOverlap({ meta, run }: Segment): void {
+    let start = 0;
+    for (let i = 0; i < run.count; i++) {
+      if ((run.flags[i]! & PACKET_FLAG.randomAccess) !== 0) start = run.dueMicros[i]!;
+    }
+    const seconds = (meta.durationMicros - start) / 1e6;
     this.#overlapSeconds = Math.max(this.#overlapSeconds, Math.min(seconds, MAX_OVERLAP_SECONDS));
   }
 
@@ -144,6 +153,7 @@ export class Title {
       this.row.remove(held);
       return undefined;
     }
+    this.#learnOverlap(segment);
     this.shelves.ram.put(segment);
     return { segment, source: 'disk' };
   }
@@ -174,6 +184,7 @@ export class Title {
     held.meta = segment.meta;
     held.state = 'sealed';
     if (held.last) this.learnDuration(held.endMicros / 1e6);
+    this.#learnOverlap(segment);
     this.shelves.ram.put(segment);
     void this.#offer(held, segment);
   }
