@@ -1,5 +1,5 @@
-import { CacheError } from './errors.js';
-import type { StoreFs } from './store-fs.js';
+import { CacheError, cacheErrorFrom } from './errors.js';
+import type { StoreFile, StoreFs } from './store-fs.js';
 
 /**
  * A regular file as a whole, in memory of its own.
@@ -22,7 +22,7 @@ export async function readWholeFile(
     if (filled < size) throw new CacheError('truncated', `${path} ends after ${filled} bytes`);
     return bytes;
   } finally {
-    await file.close();
+    await closeRead(file);
   }
 }
 
@@ -34,6 +34,15 @@ export async function readFileStart(fs: StoreFs, path: string, maxBytes: number)
     const bytes = Buffer.allocUnsafeSlow(maxBytes);
     return bytes.subarray(0, await file.read(bytes));
   } finally {
+    await closeRead(file);
+  }
+}
+
+/** What was read has been read, whatever the system says afterwards. */
+async function closeRead(file: StoreFile): Promise<void> {
+  try {
     await file.close();
+  } catch (cause) {
+    cacheErrorFrom(cause);
   }
 }

@@ -16,18 +16,21 @@ export function systemError(code: string): Error {
 }
 
 /** The process is dead: nothing that it does after this has an effect. Not an error of the system, so nobody handles it. */
-export class Killed extends Error {}
+export class Killed extends Error {
+  override readonly name = 'Killed';
+}
+
+/** True for a call that changes the disk. */
+export function isChange(call: FsCall): boolean {
+  if (call.name === 'close') return call.path.endsWith('.tmp');
+  return !['list', 'openToRead', 'regularSize', 'read', 'readLink'].includes(call.name);
+}
 
 /** The real disk, with a fate for every call. */
 export class FaultFs implements StoreFs {
   readonly calls: FsCall[] = [];
   /** May wait: the call hangs meanwhile. */
   fate: (call: FsCall) => Fate | Promise<Fate> = () => undefined;
-
-  /** Calls that change the disk. */
-  static isChange(call: FsCall): boolean {
-    return !['list', 'openToRead', 'regularSize', 'read', 'readLink'].includes(call.name);
-  }
 
   async *list(directory: string): AsyncGenerator<readonly FoundName[]> {
     await this.#meet('list', directory);

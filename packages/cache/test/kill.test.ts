@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import t from 'tap';
+
+import { GENERATION, makeSegment } from './making.js';
+import { checkInvariants, openStore } from './store-checks.js';
+
+/** More for a long run: FOREBAY_KILLS=1000. */
+const CYCLES = Number(process.env['FOREBAY_KILLS'] ?? 20);
+const CAPACITY_BYTES = 1_200_000;
+const WRITER = fileURLToPath(new URL('kill-writer.js', import.meta.url));
+
+/** Numbers that differ from run to run, and are the same for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Starts a writer, lets it report some segments, and kills it a random moment later. @returns the last one. */
+async function killAWriter(directory: string, first: number, random: () => number): Promise<number> {
+  const writer = spawn(process.execPath, [WRITER, directory, String(CAPACITY_BYTES), String(first)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(writer, 'exit');
+  const reports = 1 + Math.floor(random() * 30);
+  let last = first;
+  let seen = 0;
+  for await (const line of createInterface(writer.stdout)) {
+    if (line !== 'open') last = Number(line);
+    if (++seen === reports) setTimeout(() => writer.kill('SIGKILL'), random() * 8);
+  }
+  const [, signal] = await exited;
+  if (signal !== 'SIGKILL') throw new Error(`the writer ended by itself, after ${seen} lines`);
+  return last;
+}
+
+t.test(
+  `killed ${CYCLES} times while it writes, the cache never holds a wrong byte`,
+  { timeout: 0 },
+  async (t) => {
+    const seed = Number(process.env['FOREBAY_SEED'] ?? Date.now() >>> 0);
+    const random = randomFrom(seed);
+    const directory = join(t.testdir(), 'cache');
+    let number = 0;
+    let verified = 0;
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
+      number = (await killAWriter(directory, number, random)) + 1;
+      const store = await openStore(directory, { capacityBytes: CAPACITY_BYTES });
+      await checkInvariants(t, store, directory);
+      for (const meta of store.segments(GENERATION)) {
+        const segment = await store.read(meta);
+        const seedOf = meta.index & 0xff;
+        const written = makeSegment({
+          startSeconds: 6 * meta.index,
+          seed: seedOf,
+          frames: 60,
+          payloadBytes: 1200,
+        });
+        if (segment?.run.bytes.equals(written.run.bytes) !== true)
+          t.fail(`segment ${meta.index}, seed ${seed}`);
+        verified++;
+      }
+      await store.close();
+    }
+    t.ok(verified > CYCLES, `${verified} segments verified, seed ${seed}`);
+  },
+);
