@@ -63,6 +63,8 @@ function readableLine(json: string): string {
 }
 
 function readableValue(value: unknown): string {
-  if (typeof value === 'string') return /[\s"=]/.test(value) || value === '' ? JSON.stringify(value) : value;
-  return JSON.stringify(value);
+  if (typeof value === 'string' && value !== '' && !/[\s"=]/.test(value)) return value;
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'number' ? Number(item.toFixed(3)) : item,
+  );
 }

@@ -14,6 +14,9 @@ import {
   type Way,
 } from '../src/demo/report.js';
 
+// Three plays of the title, one after the other, at their own pace.
+t.setTimeout(180_000);
+
 const BIN = fileURLToPath(new URL('../../bin/forebay.mjs', import.meta.url));
 
 function measured(

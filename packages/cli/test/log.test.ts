@@ -27,10 +27,13 @@ t.test('JSON lines', (t) => {
 
 t.test('text for people', (t) => {
   const { log, lines } = recorded('text', 'debug');
-  log.warn({ origin: 'nvr', text: 'two words', list: [1], nothing: '' }, 'refused a session');
+  log.warn(
+    { origin: 'nvr', text: 'two words', list: [1], ms: 0.44992000000638654, nothing: '' },
+    'refused a session',
+  );
   t.match(
     lines[0],
-    /^\d\d:\d\d:\d\d\.\d{3} WARN {2}refused a session {2}origin=nvr text="two words" list=\[1\] nothing=""\n$/,
+    /^\d\d:\d\d:\d\d\.\d{3} WARN {2}refused a session {2}origin=nvr text="two words" list=\[1\] ms=0\.45 nothing=""\n$/,
   );
   log.debug({}, 'bare');
   t.match(lines[1], /DEBUG bare\n$/);
