@@ -15,6 +15,10 @@ t.test('a player describes, sets up, plays, pauses, resumes, seeks and tears dow
     t.equal(described.headers.get('Content-Type'), 'application/sdp');
     t.match(described.body.toString(), /a=control:trackID=1/);
 
+    const queried = await viewer.request('DESCRIBE', `${at}?x=1&y=/`);
+    t.equal(queried.headers.get('Content-Base'), `${at}?x=1&y=/`);
+    t.match(queried.body.toString(), `a=control:${at}/trackID=1?x=1&y=`, 'no player loses the query');
+
     const setup = await viewer.request('SETUP', `${at}/trackID=0`, { Transport: TCP });
     t.match(setup.headers.get('Session'), /^[0-9a-f]{32};timeout=60$/);
     const Session = sessionOf(setup);

@@ -148,13 +148,13 @@ export class ViewerConnection implements ControlConnection, FramerSink {
     try {
       this.#framer.push(chunk);
     } catch (error) {
-      if (!(error instanceof RtspError)) throw error;
-      this.#broken(error);
+      if (error instanceof RtspError) this.#broken(error);
+      else this.#defect(error);
     }
     if (!this.#framer.partial) this.#unfinishedMs = undefined;
     else if (this.#isCompleted || this.#unfinishedMs === undefined) this.#unfinishedMs = nowMs;
     if (this.#queue.length >= this.#host.limits.pipelinedRequests) this.#socket.pause();
-    void this.#pump();
+    this.#pump().catch((error: unknown) => this.#defect(error));
   }
 
   /** The viewer wrote its last byte: it may still read the answers to what it asked. */
@@ -177,7 +177,7 @@ export class ViewerConnection implements ControlConnection, FramerSink {
     this.#queue.push({ kind: 'fault', answer, cseq });
     this.#unfinishedMs = undefined;
     this.#enter('ending');
-    void this.#pump();
+    this.#pump().catch((error: unknown) => this.#defect(error));
   }
 
   async #pump(): Promise<void> {
@@ -225,6 +225,14 @@ export class ViewerConnection implements ControlConnection, FramerSink {
   #fail(method: string, error: unknown): Answer {
     this.#host.log.error({ viewer: this.viewerAddress, method, error }, 'request could not be answered');
     return { status: 500, close: true };
+  }
+
+  /** A defect of ours outside of an answer. */
+  #defect(error: unknown): void {
+    this.#host.log.error({ viewer: this.viewerAddress, error }, 'viewer connection lost to a defect');
+    this.#endReason = 'defect';
+    this.#framer.stop();
+    this.#socket.destroy();
   }
 
   #write(answer: Answer, method: string, cseq: number | undefined): void {

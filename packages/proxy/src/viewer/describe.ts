@@ -1,5 +1,5 @@
 import { formatRtspUrl } from '@forebay/rtsp';
-import type { RtspRequest } from '@forebay/rtsp';
+import type { RtspRequest, RtspUrl } from '@forebay/rtsp';
 import { namedSession, targetOf, type Answer, type Exchange } from './exchange.js';
 import { Refusal } from './refusal.js';
 
@@ -19,8 +19,20 @@ export async function describe(exchange: Exchange): Promise<Answer> {
       ['Content-Type', SDP],
       ['Content-Base', contentBase(formatRtspUrl(target.presentation))],
     ],
-    body: presentation.sdp(),
+    body: withControls(presentation.sdp(), target.presentation),
   };
+}
+
+/**
+ * Stream controls are relative, but absolute where the URL has a query: GStreamer 1.22 resolves relative ones as RFC 3986
+ * has it, which drops the query and the last element of the path, and asks for another title.
+ */
+function withControls(sdp: string, presentation: RtspUrl): string {
+  if (presentation.query === '') return sdp;
+  const folder = contentBase(presentation.path);
+  return sdp.replace(/^a=control:(trackID=\d+)/gm, (_line, control: string) => {
+    return `a=control:${formatRtspUrl({ ...presentation, path: folder + control })}`;
+  });
 }
 
 /** Players put `trackID=N` right behind it, behind the query too, and some drop what follows the last slash. */

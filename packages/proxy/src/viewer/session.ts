@@ -56,6 +56,7 @@ export type EndReason =
   | 'session-timeout'
   | 'unreachable'
   | 'refused'
+  | 'defect'
   | 'shutdown';
 
 /** One stream that was set up. */
@@ -254,7 +255,12 @@ export class ViewerSession implements MediaSink, TransportOwner {
   }
 
   send(run: PacketRun, from: number, to: number, timeline: Timeline): number {
-    return this.transport.send(run, from, to, timeline);
+    try {
+      return this.transport.send(run, from, to, timeline);
+    } catch (error) {
+      this.#defect(error);
+      return 0;
+    }
   }
 
   ended(reason: 'end' | 'failed'): void {
@@ -294,6 +300,12 @@ export class ViewerSession implements MediaSink, TransportOwner {
     const sinceMs = isSameRun ? run.sinceMs : nowMs;
     this.#unreachable = { sinceMs, lastMs: nowMs };
     if (nowMs - sinceMs > this.#context.limits.unreachableMs) this.#expire('unreachable');
+  }
+
+  /** A defect of ours on the media path: the session dies, everybody else plays on. */
+  #defect(error: unknown): void {
+    this.#context.log.error({ ...this.#summary('defect'), error }, 'viewer session lost to a defect');
+    this.close('defect');
   }
 
   #open(): Reader {
