@@ -18,7 +18,7 @@ export async function documentTables() {
   const { CACHE_ERRORS } = await built('packages/cache/dist/src/errors.js');
   const { ORIGIN_FAULTS } = await built('packages/proxy/dist/src/origin/errors.js');
   const { ORIGIN_LIMITS } = await built('packages/proxy/dist/src/origin/limits.js');
-  const viewer = await built('packages/proxy/dist/src/viewer/limits.js');
+  const viewer = await builtPrivate('packages/proxy/dist/src/viewer/limits.js', ['TABLE', 'REJECTS']);
   const { RIG_ERRORS } = await built('packages/rig/dist/src/errors.js');
   const errors = 'docs/errors.md';
   const operations = 'docs/operations.md';
@@ -77,10 +77,11 @@ export async function documentTables() {
     {
       file: operations,
       name: 'viewer-limits',
-      markdown: table(['limit', 'value', 'reason'], Object.entries(viewer.VIEWER_LIMITS), (name, value) => [
+      markdown: table(['limit', 'value', 'reason', 'then'], Object.entries(viewer.TABLE), (name, limit) => [
         quoted(name),
-        value,
-        quoted(viewer.LIMIT_REASONS[name]),
+        limit.value,
+        quoted(limit.reason),
+        limit.answer,
       ]),
     },
     {
@@ -109,6 +110,15 @@ export function tableIn(text, name) {
 /** A module of the build. */
 export function built(module) {
   return import(pathToFileURL(join(ROOT, module)).href);
+}
+
+/** Constants that a built module without imports keeps to itself. */
+function builtPrivate(module, names) {
+  const text = readFileSync(join(ROOT, module), 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '');
+  const exported = names.map((name) => `${name} as "private ${name}"`).join(', ');
+  return import(`data:text/javascript,${encodeURIComponent(`${text}\nexport { ${exported} };`)}`).then(
+    (found) => Object.fromEntries(names.map((name) => [name, found[`private ${name}`]])),
+  );
 }
 
 function placeOf(name) {
