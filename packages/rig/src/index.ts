@@ -20,3 +20,17 @@ export { RigViewer } from './viewer/viewer.js';
 export type { ViewerOptions, ViewerTimes, ViewerTransport } from './viewer/viewer.js';
 export { DelayRelay } from './relay/relay.js';
 export type { RelayCounters, RelayOptions } from './relay/relay.js';
+export { GstOrigin } from './tools/gst.js';
+export type { GstOriginOptions } from './tools/gst.js';
+export { ensureMedia } from './tools/media.js';
+export type { TestMedia } from './tools/media.js';
+export { ffmpegHashes, gstPlay } from './tools/players.js';
+export type {
+  FfmpegOptions,
+  FfmpegResult,
+  GstPlayOptions,
+  GstPlayResult,
+  GstStream,
+} from './tools/players.js';
+export { prerequisites } from './tools/prerequisites.js';
+export type { Prerequisites } from './tools/prerequisites.js';

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""Plays an RTSP URL with GStreamer's rtspsrc and tells what came of it, as one line of JSON.
+
+    gst_player.py URL [--protocols tcp|udp|tcp+udp] [--latency MS] [--seek SECONDS] [--stop-after SECONDS]
+                  [--timeout SECONDS] [--user U --password P]
+
+    {"ended": "eos" | "stopped" | "timeout" | "error", "error": null, "endSeconds": 10.1,
+     "streams": [{"media": "video", "encoding": "H264", "firstSeconds": 0.2, "hashes": ["..."], "ptsSeconds": [0.0]}]}
+
+Hashes are MD5 of what the depayloader gives: one picture, or one audio frame. With --seek the lists are of what came
+after the seek. Times count from the start of the pipeline. Exit code 0 for "eos" and "stopped".
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst  # noqa: E402
+
+# Behind the depayloader: what makes one buffer of one picture or frame.
+DEPAYLOADERS = {
+    "H264": "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au",
+    "H265": "rtph265depay ! h265parse ! video/x-h265,stream-format=byte-stream,alignment=au",
+    "JPEG": "rtpjpegdepay",
+    "MPEG4-GENERIC": "rtpmp4gdepay",
+    "OPUS": "rtpopusdepay",
+}
+SETTLE_MS = 300
+TEARDOWN_SECONDS = 3
+
+
+class Stream:
+    def __init__(self, media, encoding):
+        self.media = media
+        self.encoding = encoding
+        self.first_seconds = None
+        self.hashes = []
+        self.pts_seconds = []
+
+    def clear(self):
+        self.first_seconds = None
+        self.hashes = []
+        self.pts_seconds = []
+
+    def report(self):
+        return {
+            "media": self.media,
+            "encoding": self.encoding,
+            "firstSeconds": self.first_seconds,
+            "hashes": self.hashes,
+            "ptsSeconds": self.pts_seconds,
+        }
+
+
+class Player:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.loop = GLib.MainLoop()
+        self.streams = []
+        self.ended = None
+        self.error = None
+        self.has_sought = arguments.seek is None
+        self.start = time.monotonic()
+        self.pipeline = Gst.Pipeline.new(None)
+        self.source = Gst.ElementFactory.make("rtspsrc", None)
+        self.source.set_property("location", arguments.url)
+        self.source.set_property("latency", arguments.latency)
+        Gst.util_set_object_arg(self.source, "protocols", arguments.protocols)
+        if arguments.user is not None:
+            self.source.set_property("user-id", arguments.user)
+            self.source.set_property("user-pw", arguments.password)
+        self.source.connect("pad-added", self.on_pad)
+        self.pipeline.add(self.source)
+        bus = self.pipeline.get_bus()
+        bus.add_signal_watch()
+        bus.connect("message", self.on_message)
+
+    def seconds(self):
+        return round(time.monotonic() - self.start, 4)
+
+    def on_pad(self, _source, pad):
+        caps = pad.get_current_caps().get_structure(0)
+        encoding = (caps.get_string("encoding-name") or "").upper()
+        depayloader = DEPAYLOADERS.get(encoding)
+        if depayloader is None:
+            self.stop("error", f"no depayloader for {encoding}")
+            return
+        stream = Stream(caps.get_string("media"), encoding)
+        self.streams.append(stream)
+        branch = Gst.parse_bin_from_description(f"queue ! {depayloader} ! fakesink name=sink sync=false", True)
+        sink = branch.get_by_name("sink")
+        sink.set_property("signal-handoffs", True)
+        sink.connect("handoff", self.on_buffer, stream)
+        sink.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_FLUSH, self.on_flush, stream)
+        self.pipeline.add(branch)
+        branch.sync_state_with_parent()
+        pad.link(branch.get_static_pad("sink"))
+
+    def on_flush(self, _pad, info, stream):
+        if info.get_event().type == Gst.EventType.FLUSH_STOP:
+            stream.clear()
+        return Gst.PadProbeReturn.OK
+
+    def on_buffer(self, _sink, buffer, _pad, stream):
+        if stream.first_seconds is None:
+            stream.first_seconds = self.seconds()
+        _, contents = buffer.map(Gst.MapFlags.READ)
+        stream.hashes.append(hashlib.md5(contents.data).hexdigest())
+        buffer.unmap(contents)
+        stream.pts_seconds.append(None if buffer.pts == Gst.CLOCK_TIME_NONE else round(buffer.pts / Gst.SECOND, 6))
+        if not self.has_sought:
+            self.has_sought = True
+            GLib.timeout_add(SETTLE_MS, self.seek)
+
+    def seek(self):
+        flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT
+        self.pipeline.seek_simple(Gst.Format.TIME, flags, int(self.arguments.seek * Gst.SECOND))
+        return False
+
+    def on_message(self, _bus, message):
+        if message.type == Gst.MessageType.EOS:
+            self.stop("eos")
+        elif message.type == Gst.MessageType.ERROR:
+            error, detail = message.parse_error()
+            self.stop("error", f"{error.message} ({(detail or '').splitlines()[-1:]})")
+
+    def stop(self, ended, error=None):
+        if self.ended is None:
+            self.ended = ended
+            self.error = error
+            self.end_seconds = self.seconds()
+        self.loop.quit()
+        return False
+
+    def run(self):
+        self.pipeline.set_state(Gst.State.PLAYING)
+        GLib.timeout_add(int(self.arguments.timeout * 1000), self.stop, "timeout")
+        if self.arguments.stop_after is not None:
+            GLib.timeout_add(int(self.arguments.stop_after * 1000), self.stop, "stopped")
+        self.loop.run()
+        report = {
+            "ended": self.ended,
+            "error": self.error,
+            "endSeconds": self.end_seconds,
+            "streams": [stream.report() for stream in self.streams],
+        }
+        print(json.dumps(report), flush=True)
+        code = 0 if self.ended in ("eos", "stopped") else 1
+        # rtspsrc 1.22 sometimes never gets to NULL on a busy machine: everything is said, so leave all the same.
+        leave = threading.Timer(TEARDOWN_SECONDS, os._exit, [code])
+        leave.daemon = True
+        leave.start()
+        self.pipeline.set_state(Gst.State.NULL)
+        leave.cancel()
+        return code
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Plays an RTSP URL and reports what came, for tests.")
+    parser.add_argument("url")
+    parser.add_argument("--protocols", default="tcp")
+    parser.add_argument("--latency", type=int, default=200)
+    parser.add_argument("--seek", type=float)
+    parser.add_argument("--stop-after", type=float)
+    parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--user")
+    parser.add_argument("--password", default="")
+    Gst.init(None)
+    sys.exit(Player(parser.parse_args()).run())
+
+
+if __name__ == "__main__":
+    main()
