@@ -9,9 +9,9 @@ const VIDEO = 'm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track
 const AUDIO = 'm=audio 0 RTP/AVP 97\r\na=rtpmap:97 OPUS/48000/2\r\na=control:trackID=1\r\n';
 const HEAD = 'v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=control:*\r\n';
 
-export const FIRST_SEQUENCE = 65530;
+const FIRST_SEQUENCE = 65530;
 export const FIRST_TIMESTAMP = 0xffff_ff00;
-export const DURATION_SECONDS = 60;
+const DURATION_SECONDS = 60;
 
 /** Time that stands still until it is moved. */
 export class TestClock implements Clock {

@@ -41,7 +41,8 @@ export class TestViewer {
   }
 
   static async connect(port: number, localAddress = '127.0.0.1'): Promise<TestViewer> {
-    const socket = connect({ port, host: '127.0.0.1', localAddress });
+    const host = localAddress.includes(':') ? localAddress : '127.0.0.1';
+    const socket = connect({ port, host, localAddress });
     const viewer = new TestViewer(socket);
     await once(socket, 'connect');
     return viewer;

@@ -378,3 +378,29 @@ t.test(
     });
   },
 );
+
+const line = (request: string, headers: string): string => `${request}\r\n${headers}\r\n\r\n`;
+
+t.test('what is no proper request is answered before the connection ends', async (t) => {
+  await withRig({}, async ({ connect }) => {
+    const long = 'a'.repeat(3000);
+    const table: readonly (readonly [string, number])[] = [
+      [line('DESCRIBE rtsp://h/a RTSP/2.0', 'CSeq: 7'), 505],
+      [line('DESCRIBE rtsp://h/a RTSP/1.0', 'CSeq: seven'), 400],
+      [line('SET_PARAMETER rtsp://h/a RTSP/1.0', 'CSeq: 7\r\nContent-Length: 999999999'), 413],
+      [line(`DESCRIBE rtsp://h/${long} RTSP/1.0`, 'CSeq: 7'), 414],
+      [line('GET /a HTTP/1.1', 'x-sessioncookie: 1'), 405],
+    ];
+    for (const [text, status] of table) {
+      const viewer = await connect();
+      viewer.socket.write(line('OPTIONS * RTSP/1.0', 'CSeq: 6') + text);
+      viewer.socket.end();
+      await viewer.closed();
+      t.same(
+        viewer.responses.map((response) => response.status),
+        [200, status],
+        text.slice(0, 30),
+      );
+    }
+  });
+});

@@ -1,4 +1,7 @@
 import t from 'tap';
+import type { Timeline } from '../src/read/timeline.js';
+import { Addresses, normalAddress } from '../src/viewer/addresses.js';
+import { fakeRun } from './viewer-fakes.js';
 import { play, sessionOf, setUpBoth, TCP, type TestViewer } from './viewer-player.js';
 import { until, withRig } from './viewer-rig.js';
 
@@ -333,4 +336,40 @@ t.test('a flood of requests is answered at a bounded rate and in order', async (
     await viewer.closed();
     t.equal(await metric('rejects_total', { reason: 'request-flood' }), 1);
   });
+});
+
+t.test('a defect on the media path ends that session and no other', async (t) => {
+  await withRig({}, async ({ connect, url, library, lines, server }) => {
+    const viewer = await connect();
+    await play(viewer, url('/vod/a'));
+    const neighbour = await connect();
+    await play(neighbour, url('/vod/a'));
+    const { sink } = library.readers[0]!.options;
+    const timeline = Object.assign(Object.create(null), {
+      stamp: () => {
+        throw new Error('a defect');
+      },
+    }) as Timeline;
+    t.equal(sink.send(fakeRun([{ stream: 0 }]), 0, 1, timeline), 0);
+    t.equal(server.sessions, 1);
+    t.match(lines.find((line) => line.message === 'viewer session ended')?.fields, { reason: 'defect' });
+    library.reader.emit([{ stream: 0 }]);
+    await neighbour.until(() => neighbour.frames(0).length === 1);
+  });
+});
+
+t.test('limits count an IPv4 address, however it came, and an IPv6 subscriber', (t) => {
+  const addresses = new Addresses();
+  const isOne = (a: string, b: string): boolean =>
+    addresses.of(normalAddress(a)) === addresses.of(normalAddress(b));
+  t.ok(isOne('::ffff:192.0.2.1', '192.0.2.1'));
+  t.notOk(isOne('192.0.2.1', '192.0.2.2'));
+  t.ok(isOne('2001:db8:0:1::5', '2001:db8::1:a:b:c:d'));
+  t.ok(isOne('2001:DB8::1', '2001:0db8:0000:0000:ffff::'));
+  t.notOk(isOne('2001:db8:0:1::5', '2001:db8:0:2::5'));
+  t.ok(isOne('fe80::1%eth0', 'fe80::2%eth0'));
+  t.equal(addresses.size, 6);
+  addresses.sweep(0);
+  t.equal(addresses.size, 0, 'and nothing is kept of those with nothing open');
+  t.end();
 });

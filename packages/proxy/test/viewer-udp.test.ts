@@ -1,9 +1,12 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { parseTransport } from '@forebay/rtsp';
+import type { MediaSink } from '../src/read/library.js';
+import type { TransportOwner } from '../src/viewer/transport.js';
 import { FIRST_TIMESTAMP } from './viewer-fakes.js';
-import { compound, report, senderReport, sessionOf, type TestViewer } from './viewer-player.js';
+import { compound, report, senderReport, sessionOf, TestViewer } from './viewer-player.js';
 import { until, withRig } from './viewer-rig.js';
 
 /** Two UDP sockets of a player. */
@@ -23,7 +26,8 @@ class Ear {
   /** Ports next to each other, as SETUP wants them. */
   static async open(t: { teardown(fn: () => void): void }, address = '127.0.0.1'): Promise<Ear> {
     for (;;) {
-      const [rtp, rtcp] = [createSocket('udp4'), createSocket('udp4')];
+      const type = address.includes(':') ? 'udp6' : 'udp4';
+      const [rtp, rtcp] = [createSocket(type), createSocket(type)];
       try {
         rtp.bind(0, address);
         await once(rtp, 'listening');
@@ -45,6 +49,10 @@ class Ear {
     const { port } = this.rtp.address();
     return `RTP/AVP;unicast;client_port=${port}-${port + 1}`;
   }
+}
+
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((list) => list?.some((each) => each.address === '::1'));
 }
 
 async function setUpUdp(
@@ -245,5 +253,56 @@ t.test('a process that stood still takes nobody’s time', async (t) => {
     clock.advance(1000);
     t.equal(library.reader.state, 'playing');
     t.equal(server.sessions, 1);
+  });
+});
+
+t.test(
+  'an IPv4 viewer of a socket for both families gets IPv4',
+  { skip: !hasIpv6() && 'no IPv6 here' },
+  async (t) => {
+    await withRig({}, async ({ url, library, server }) => {
+      const { port } = await server.listen('::', 0);
+      const ear = await Ear.open(t);
+      const viewer = await TestViewer.connect(port);
+      const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+      await viewer.request('PLAY', url('/vod/one'), { Session });
+      t.equal(library.reader.options.viewerAddress, '127.0.0.1');
+      library.reader.emit([{ stream: 0 }]);
+      await until(() => ear.media.length === 1);
+      viewer.socket.destroy();
+    });
+  },
+);
+
+t.test('an IPv6 viewer gets IPv6', { skip: !hasIpv6() && 'no IPv6 here' }, async (t) => {
+  await withRig({}, async ({ library, server }) => {
+    const { port } = await server.listen('::1', 0);
+    const ear = await Ear.open(t, '::1');
+    const viewer = await TestViewer.connect(port, '::1');
+    const { Session } = await setUpUdp(viewer, `rtsp://[::1]:${port}/vod/one/trackID=0`, ear);
+    await viewer.request('PLAY', `rtsp://[::1]:${port}/vod/one`, { Session });
+    library.reader.emit([{ stream: 0 }]);
+    await until(() => ear.media.length === 1);
+    viewer.socket.destroy();
+  });
+});
+
+t.test('a session whose viewer cannot be reached ends after some seconds', async (t) => {
+  await withRig({}, async ({ connect, url, library, clock, server, metric }) => {
+    const ear = await Ear.open(t);
+    const viewer = await connect();
+    const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    await viewer.request('PLAY', url('/vod/one'), { Session });
+    const owner = library.reader.options.sink as MediaSink & TransportOwner;
+    owner.sendFailed(Object.assign(new Error('too long'), { code: 'EMSGSIZE' }));
+    for (let i = 0; i < 3; i++) {
+      owner.sendFailed(Object.assign(new Error('no way'), { code: 'ENETUNREACH' }));
+      clock.advance(1000);
+    }
+    t.equal(server.sessions, 1);
+    clock.advance(1000);
+    owner.sendFailed(Object.assign(new Error('no way'), { code: 'ENETUNREACH' }));
+    t.equal(server.sessions, 0);
+    t.equal(await metric('rejects_total', { reason: 'unreachable' }), 1);
   });
 });

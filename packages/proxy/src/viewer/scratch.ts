@@ -1,5 +1,5 @@
 /** Media that one viewer is sent in one turn: the size where a system call a batch costs no more than the copy. */
-export const BATCH_BYTES = 65536;
+const BATCH_BYTES = 65536;
 
 /** Small batches (live) take small buffers, since a viewer that does not read keeps one. Larger batches get one of their own. */
 const SIZES = [8192, 24_576, BATCH_BYTES] as const;
