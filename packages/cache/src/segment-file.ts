@@ -98,7 +98,7 @@ export function decodeSegment(
  * Header of a whole file whose checksums both match.
  * @throws CacheError as `decodeSegment`, but `mismatch`.
  */
-export function verifyChecksums(file: Buffer): SegmentHeader {
+function verifyChecksums(file: Buffer): SegmentHeader {
   const header = readHeader(file);
   const { byteLength } = header.meta;
   if (file.length !== byteLength) {

@@ -7,7 +7,7 @@ export interface FsCall {
   readonly number: number;
 }
 
-/** What becomes of a call: done as ever, refused, or refused after it was done halfway (writes only). */
+/** What becomes of a call: done as ever, refused, or refused after half of a write, or all of a rename, was done. */
 export type Fate = undefined | { readonly error: Error; readonly halfway?: boolean };
 
 /** An error as the operating system reports it. */
@@ -53,7 +53,7 @@ export class FaultFs implements StoreFs {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#meet('rename', from);
+    await this.#meet('rename', from, () => nodeStoreFs.rename(from, to));
     await nodeStoreFs.rename(from, to);
   }
 

@@ -1,9 +1,11 @@
 import { factsOf, GENERATION, makeSegment } from './making.js';
 import { openStore, TITLE } from './store-checks.js';
 
+/** Command line of the writer: directory, capacity in bytes, number of the first segment. */
+export type WriterArguments = readonly [directory: string, capacityBytes: string, first: string];
+
 /*
- * Writes, reads, evicts and purges until it is killed. Arguments: directory, capacity in bytes, first number.
- * Prints the number of each segment that was stored.
+ * Writes, reads, evicts and purges until it is killed. Prints the number of each segment that was stored.
  */
 const [directory = '', capacity = '', first = ''] = process.argv.slice(2);
 const store = await openStore(directory, { capacityBytes: Number(capacity) });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import t from 'tap';
 
+import type { WriterArguments } from './kill-writer.js';
 import { GENERATION, makeSegment } from './making.js';
 import { checkInvariants, openStore } from './store-checks.js';
 
@@ -25,7 +26,8 @@ function randomFrom(seed: number): () => number {
 
 /** Starts a writer, lets it report some segments, and kills it a random moment later. @returns the last one. */
 async function killAWriter(directory: string, first: number, random: () => number): Promise<number> {
-  const writer = spawn(process.execPath, [WRITER, directory, String(CAPACITY_BYTES), String(first)], {
+  const writing: WriterArguments = [directory, String(CAPACITY_BYTES), String(first)];
+  const writer = spawn(process.execPath, [WRITER, ...writing], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(writer, 'exit');

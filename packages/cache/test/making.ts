@@ -10,7 +10,7 @@ import {
 export const KEY = 'rtsp://origin.example:554/films/a.mp4?day=1';
 export const GENERATION = '00112233445566778899aabbccddeeff';
 export const VIDEO_RATE = 90_000;
-export const AUDIO_RATE = 48_000;
+const AUDIO_RATE = 48_000;
 
 /** One RTP packet as an origin sends it. */
 export interface Sent {

@@ -253,3 +253,20 @@ t.test('a file left by a failed clean-up is counted, and goes as soon as it can'
   t.strictSame(starts(store), [0, 1, 2]);
   await checkInvariants(t, store, directory);
 });
+
+t.test('a rename that was done but reported as failed is undone', async (t) => {
+  const directory = join(t.testdir(), 'cache');
+  const fs = new FaultFs();
+  const time = new TestTime();
+  const store = await openStore(directory, { fs, nowSeconds: time.nowSeconds });
+  t.teardown(() => store.close());
+  await store.saveTitle(TITLE);
+  fs.fate = (call) => (call.name === 'rename' ? { error: systemError('EIO'), halfway: true } : undefined);
+  const segment = segmentAt(0);
+  t.strictSame(await store.offer(segment, factsOf(segment)), REFUSED);
+  await checkInvariants(t, store, directory);
+  fs.fate = () => undefined;
+  time.seconds += 1;
+  t.match(await store.offer(segment, factsOf(segment)), ADMITTED);
+  await checkInvariants(t, store, directory);
+});

@@ -71,6 +71,21 @@ t.test('foreign hands: what is not ours is left alone, what is ours and wrong is
   await checkInvariants(t, store, directory);
 });
 
+t.test('a file whose name says something else than its header is not served', async (t) => {
+  const { store, directory } = await filled(t, [segmentAt(0), segmentAt(1)]);
+  await store.close();
+  const [first, second] = [segmentAt(0).meta, segmentAt(1).meta];
+  await rename(pathOf(directory, first), pathOf(directory, { ...first, durationMicros: 7e6 }));
+  await rename(pathOf(directory, second), pathOf(directory, { ...second, anchor: 99 }));
+  const events: StoreEvent[] = [];
+  const again = await openStore(directory, { onEvent: (event) => void events.push(event) });
+  t.teardown(() => again.close());
+  for (const meta of again.segments(GENERATION)) t.equal(await again.read(meta), undefined);
+  await again.indexed();
+  const lost = events.flatMap((event) => (event.type === 'lost' ? [event.error.code] : []));
+  t.strictSame(lost, ['mismatch', 'mismatch']);
+});
+
 t.test('of segments with wrong content only a few are kept, and they count', async (t) => {
   const segments = Array.from({ length: 12 }, (_, number) => segmentAt(number));
   const { store, directory } = await filled(t, segments);
