@@ -23,7 +23,7 @@ export function countClass(cell: number): number {
   return Math.floor(Math.floor(cell / TREND_BINS) % COUNT_BINS / 2);
 }
 
-function countBin(count: number): number {
+export function countBin(count: number): number {
   // A first request is counted 1 and decays at once: 0.97 keeps it out of the cell below, which nothing ever visits for long.
   const bin = Math.floor(2 * Math.log2(Math.max(0.97 * count, 0.125)) + 6);
   return bin < 0 ? 0 : bin >= COUNT_BINS ? COUNT_BINS - 1 : bin;
@@ -95,24 +95,20 @@ export class Calibration {
   }
 }
 
-const SPANS = 24;
+export const SPANS = 24;
 
 /** Span cell of a length of time, an octave each from half a minute; 0 for none. */
-function spanBin(seconds: number): number {
+export function spanBin(seconds: number): number {
   if (seconds <= 0) return 0;
   const bin = Math.floor(Math.log2(Math.max(seconds, RECENCY_UNIT_SECONDS) / RECENCY_UNIT_SECONDS)) + 1;
   return bin >= SPANS ? SPANS - 1 : bin;
 }
 
 /** A further correction by (recency, some span of time), on top of what the rest foretells. */
-export class SpanFactor {
+export class PairFactor {
   readonly #came = new Float64Array(RECENCY_BINS * SPANS);
   readonly #foretold = new Float64Array(RECENCY_BINS * SPANS);
   #agedAt = 0;
-
-  cell(recency: number, spanSeconds: number): number {
-    return recency * SPANS + spanBin(spanSeconds);
-  }
 
   arrived(cell: number, weight: number): void {
     this.#came[cell]! += weight;

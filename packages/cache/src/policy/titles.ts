@@ -1,17 +1,18 @@
-import { COUNT_CLASSES, Calibration, RECENCY_BINS, SpanFactor, countClass, recencyEdgeSeconds } from './calibration.js';
+import { SPANS, spanBin, countBin, COUNT_CLASSES, Calibration, RECENCY_BINS, PairFactor, countClass, recencyEdgeSeconds } from './calibration.js';
 
 const HOUR = 3600;
 /** Half-lives of the decayed counts, in seconds of operational time. */
-export const HALF_LIVES = [12 * HOUR, 96 * HOUR, 768 * HOUR] as const;
+export const HALF_LIVES = [4 * HOUR, 12 * HOUR, 36 * HOUR, 108 * HOUR, 324 * HOUR] as const;
 export const SCALES = HALF_LIVES.length;
 const FAST = 0;
-const SLOW = 1;
+const SLOW = 2;
 /** Requests' worth of trust in the first guess of the time scales' weights. */
 const WEIGHT_PRIOR = 200;
 const FIRST_WEIGHT = 1 / SCALES;
 /** Titles moved to the next recency cell per session at most: the sweep is sliced by it. */
 const MOVES_PER_STEP = 256;
 const NONE = -1;
+const PAIRS = 3;
 
 const EDGES = Float64Array.from({ length: RECENCY_BINS }, (_, bin) => recencyEdgeSeconds(bin));
 const LN2 = Math.LN2;
@@ -25,12 +26,12 @@ const LN2 = Math.LN2;
  */
 export class Titles {
   readonly calibration = new Calibration();
-  readonly byGap = new SpanFactor();
-  readonly byAge = new SpanFactor();
+  readonly #pairs = Array.from({ length: PAIRS }, () => new PairFactor());
+  /** Cells of each title in the pair tables. */
+  #pairCells: Uint16Array;
+  readonly #factors = new Float64Array(PAIRS + 1);
   #gap: Float32Array;
   #firstU: Float64Array;
-  #gapCell: Uint16Array;
-  #ageCell: Uint16Array;
   #counts: Float32Array;
   /** Operational time of the last request. */
   #lastU: Float64Array;
@@ -57,8 +58,7 @@ export class Titles {
     this.#rateU = new Float64Array(slots).fill(Number.NaN);
     this.#gap = new Float32Array(slots);
     this.#firstU = new Float64Array(slots);
-    this.#gapCell = new Uint16Array(slots);
-    this.#ageCell = new Uint16Array(slots);
+    this.#pairCells = new Uint16Array(slots * PAIRS);
     this.#cell = new Uint16Array(slots);
     this.#bin = new Uint8Array(slots);
     this.#next = new Int32Array(slots).fill(NONE);
@@ -112,16 +112,20 @@ export class Titles {
       }
     }
     this.calibration.age(u);
-    this.byGap.age(u);
-    this.byAge.age(u);
+    for (const pair of this.#pairs) pair.age(u);
   }
 
+  /** Product of all corrections; leaves each in #factors. */
   #factor(slot: number): number {
-    return (
-      this.calibration.factor(this.#cell[slot]!) *
-      this.byGap.factor(this.#gapCell[slot]!) *
-      this.byAge.factor(this.#ageCell[slot]!)
-    );
+    const factors = this.#factors;
+    let product = this.calibration.factor(this.#cell[slot]!);
+    factors[PAIRS] = product;
+    for (let p = 0; p < PAIRS; p++) {
+      const factor = this.#pairs[p]!.factor(this.#pairCells[slot * PAIRS + p]!);
+      factors[p] = factor;
+      product *= factor;
+    }
+    return product;
   }
 
   #foretoldRate(slot: number, u: number): number {
@@ -141,10 +145,7 @@ export class Titles {
     if (past <= 0) return;
     const counts = this.#counts;
     const cell = this.#cell[slot]!;
-    const byCell = this.calibration.factor(cell);
-    const byGap = this.byGap.factor(this.#gapCell[slot]!);
-    const byAge = this.byAge.factor(this.#ageCell[slot]!);
-    const factor = byCell * byGap * byAge;
+    const factor = this.#factor(slot);
     const weights = countClass(cell) * SCALES;
     let mass = 0;
     for (let j = 0, i = slot * SCALES; j < SCALES; j++, i++) {
@@ -155,9 +156,11 @@ export class Titles {
       this.#exposed[weights + j]! += factor * (before - after);
     }
     this.#chargedU[slot] = u;
-    this.calibration.expected(cell, mass * byGap * byAge);
-    this.byGap.expected(this.#gapCell[slot]!, mass * byCell * byAge);
-    this.byAge.expected(this.#ageCell[slot]!, mass * byCell * byGap);
+    const foretold = mass * factor;
+    this.calibration.expected(cell, foretold / this.#factors[PAIRS]!);
+    for (let p = 0; p < PAIRS; p++) {
+      this.#pairs[p]!.expected(this.#pairCells[slot * PAIRS + p]!, foretold / this.#factors[p]!);
+    }
   }
 
   /** Shares a request among the time scales by what each had foretold, and fits their weights. */
@@ -167,12 +170,11 @@ export class Titles {
     let sum = 0;
     for (let j = 0; j < SCALES; j++) sum += (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!;
     this.calibration.arrived(this.#cell[slot]!, weight);
-    this.byGap.arrived(this.#gapCell[slot]!, weight);
-    this.byAge.arrived(this.#ageCell[slot]!, weight);
+    for (let p = 0; p < PAIRS; p++) this.#pairs[p]!.arrived(this.#pairCells[slot * PAIRS + p]!, weight);
     if (sum <= 0) return;
     for (let j = 0; j < SCALES; j++) {
       this.#credited[weights + j]! += (weight * (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!) / sum;
-      this.#weight[j] = this.#credited[j]! / this.#exposed[weights + j]!;
+      this.#weight[weights + j] = this.#credited[weights + j]! / this.#exposed[weights + j]!;
     }
   }
 
@@ -182,8 +184,13 @@ export class Titles {
     const trend =
       (counts[base + FAST]! / HALF_LIVES[FAST]) * (HALF_LIVES[SLOW] / Math.max(counts[base + SLOW]!, 1e-9));
     this.#cell[slot] = this.calibration.cell(bin, counts[base + SLOW]!, trend);
-    this.#gapCell[slot] = this.byGap.cell(bin, this.#gap[slot]!);
-    this.#ageCell[slot] = this.byAge.cell(bin, this.#lastU[slot]! - this.#firstU[slot]!);
+    const cells = this.#pairCells;
+    const gap = spanBin(this.#gap[slot]!);
+    const age = spanBin(this.#lastU[slot]! - this.#firstU[slot]!);
+    const count = countBin(counts[base + SLOW]!);
+    cells[slot * PAIRS] = bin * SPANS + age;
+    cells[slot * PAIRS + 1] = count * SPANS + gap;
+    cells[slot * PAIRS + 2] = count * SPANS + age;
     this.#bin[slot] = bin;
     this.#rateU[slot] = Number.NaN;
     const tail = this.#tail[bin]!;
