@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import {
   PopularityPolicy,
   SegmentBuilder,
@@ -15,22 +11,14 @@ import t from 'tap';
 import { titlePattern } from '../src/cache-options.js';
 import { coverageOf } from '../src/ls.js';
 import { formatTable, printable } from '../src/table.js';
+import { forebay } from './spawned.js';
 
-const BIN = fileURLToPath(new URL('../../bin/forebay.mjs', import.meta.url));
 const FILM = 'rtsp://origin.example/films/one.mp4?x=1';
 const CLIP = 'rtsp://origin.example/clips/two.mkv';
 const GENERATIONS: Readonly<Record<string, string>> = {
   [FILM]: '0123456789abcdef0123456789abcdef',
   [CLIP]: 'ffffffffffffffffffffffffffffffff',
 };
-
-async function forebay(
-  ...args: readonly string[]
-): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [BIN, ...args]);
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  return { code: child.exitCode, out, err };
-}
 
 /** A segment of 4 s: 100 packets of one stream, 25 access units a second, each a random access point. */
 function segment(key: string, index: number): Segment {
@@ -101,7 +89,7 @@ function openStore(directory: string): Promise<SegmentStore> {
 
 t.test('ls: what is held, for people and for programs', async (t) => {
   const directory = await cacheDirectory(t);
-  const listed = await forebay('ls', '--cache-dir', directory);
+  const listed = await forebay(['ls', '--cache-dir', directory]);
   t.match(listed, { code: 0, err: '' });
   const lines = listed.out.split('\n');
   t.match(lines[0], /^TITLE +LENGTH +PREFIX +HELD +SEGMENTS +SIZE +GENERATION$/);
@@ -110,7 +98,7 @@ t.test('ls: what is held, for people and for programs', async (t) => {
   t.match(listed.out, `2 titles, 5 segments`);
   t.notMatch(listed.out, / \n/, 'no trailing blanks');
   const json = JSON.parse(
-    (await forebay('ls', '/films/*', '--json', '--cache-dir', directory)).out,
+    (await forebay(['ls', '/films/*', '--json', '--cache-dir', directory])).out,
   ) as object;
   t.match(json, {
     directory,
@@ -137,29 +125,29 @@ t.test('ls: what is held, for people and for programs', async (t) => {
   t.equal((json as { titles: unknown[] }).titles.length, 1);
   const config = join(directory, '..', 'forebay.yaml');
   writeFileSync(config, `cache: { dir: ${directory} }\nroutes: [{ path: /, origin: 'rtsp://x/' }]\n`);
-  t.equal((await forebay('ls', '--config', config)).out, listed.out);
+  t.equal((await forebay(['ls', '--config', config])).out, listed.out);
 });
 
 t.test('ls: beside a running proxy, and without a cache', async (t) => {
   const directory = await cacheDirectory(t);
   const store = await openStore(directory);
-  t.match(await forebay('ls', '--cache-dir', directory), { code: 0 });
+  t.match(await forebay(['ls', '--cache-dir', directory]), { code: 0 });
   await store.close();
-  const missing = await forebay('ls', '--cache-dir', join(directory, 'nowhere'));
+  const missing = await forebay(['ls', '--cache-dir', join(directory, 'nowhere')]);
   t.equal(missing.code, 1);
   t.match(missing.err, /^forebay: the cache directory cannot be used: .*nowhere; create it.*\n$/);
-  t.equal((await forebay('ls', '--config', '/nowhere.yaml')).code, 2);
+  t.equal((await forebay(['ls', '--config', '/nowhere.yaml'])).code, 2);
 });
 
 t.test('inspect: a sound file, a damaged one, and none', async (t) => {
   const directory = await cacheDirectory(t);
-  const listed = await forebay('ls', '--segments', '/clips/*', '--cache-dir', directory);
+  const listed = await forebay(['ls', '--segments', '/clips/*', '--cache-dir', directory]);
   const path = /\S+\.seg$/m.exec(listed.out)?.[0] ?? '';
-  const sound = await forebay('inspect', path);
+  const sound = await forebay(['inspect', path]);
   t.match(sound, { code: 0, err: '' });
   for (const words of [CLIP, 'sound', 'agrees', '4.000 s', '100, 11.6 kB', '0.000-3.960 s'])
     t.match(sound.out, words);
-  t.match(JSON.parse((await forebay('inspect', path, '--json')).out), {
+  t.match(JSON.parse((await forebay(['inspect', path, '--json'])).out), {
     checksumOk: true,
     nameAgrees: true,
     error: null,
@@ -169,14 +157,14 @@ t.test('inspect: a sound file, a damaged one, and none', async (t) => {
   const bytes = readFileSync(path);
   bytes[bytes.length - 100]! ^= 1;
   writeFileSync(path, bytes);
-  const damaged = await forebay('inspect', path);
+  const damaged = await forebay(['inspect', path]);
   t.equal(damaged.code, 1);
   t.match(damaged.out, 'DAMAGED: a checksum does not match');
-  t.match(JSON.parse((await forebay('inspect', path, '--json')).out), {
+  t.match(JSON.parse((await forebay(['inspect', path, '--json'])).out), {
     checksumOk: false,
     error: { code: 'corrupt' },
   });
-  const missing = await forebay('inspect', join(directory, 'none.seg'));
+  const missing = await forebay(['inspect', join(directory, 'none.seg')]);
   t.equal(missing.code, 1);
   t.match(missing.err, /^forebay: a file of the cache is gone: .*\n$/);
 });
@@ -185,29 +173,29 @@ t.test('purge: what matches and nothing else, and never under a running proxy', 
   const directory = await cacheDirectory(t);
   const args = ['--cache-dir', directory];
   const store = await openStore(directory);
-  const refused = await forebay('purge', '*', ...args);
+  const refused = await forebay(['purge', '*', ...args]);
   t.equal(refused.code, 1);
   t.match(refused.err, 'another process uses the cache directory');
   await store.close();
-  t.match(await forebay('purge', '/films/*', '--dry-run', ...args), {
+  t.match(await forebay(['purge', '/films/*', '--dry-run', ...args]), {
     code: 0,
     out: /would purge 1 title, 4 segments/,
   });
   t.equal(readdirSync(directory).filter((name) => /^[0-9a-f]{32}$/.test(name)).length, 2, 'nothing happened');
-  t.match(await forebay('purge', '/films/*', ...args), {
+  t.match(await forebay(['purge', '/films/*', ...args]), {
     code: 0,
     out: /one\.mp4.*\npurged 1 title, 4 segments/,
   });
-  t.match(await forebay('purge', '/films/*', ...args), {
+  t.match(await forebay(['purge', '/films/*', ...args]), {
     code: 0,
     out: 'purged 0 titles, 0 segments, 0 B\n',
   });
-  const rest = JSON.parse((await forebay('ls', '--json', ...args)).out) as { titles: { key: string }[] };
+  const rest = JSON.parse((await forebay(['ls', '--json', ...args])).out) as { titles: { key: string }[] };
   t.same(
     rest.titles.map((title) => title.key),
     [CLIP],
   );
-  t.match(JSON.parse((await forebay('purge', '*', '--json', ...args)).out), {
+  t.match(JSON.parse((await forebay(['purge', '*', '--json', ...args])).out), {
     titles: [CLIP],
     segments: 1,
     dryRun: false,

@@ -1,69 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { forebay, running } from './spawned.js';
 
-const BIN = fileURLToPath(new URL('../../bin/forebay.mjs', import.meta.url));
 const SERVE = ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
 const ORIGIN = 'rtsp://127.0.0.1:9/base';
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs the real command to its end. */
-async function forebay(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [BIN, ...args], { env: { PATH: process.env['PATH'], ...env } });
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  return { code: child.exitCode, out, err };
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  /** Log lines so far and to come. */
-  readonly lines: Record<string, unknown>[];
-  /** Resolves with the first line that has this message. */
-  logged(message: string): Promise<Record<string, unknown>>;
-  ended(): Promise<number | null>;
-}
-
-/** Starts `forebay serve` and leaves it running; it is killed when the test ends before it does. */
-function running(test: { teardown(work: () => void): void }, args: readonly string[], env = {}): Running {
-  const child = spawn(process.execPath, [BIN, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const lines: Record<string, unknown>[] = [];
-  const waiting = new Map<string, (line: Record<string, unknown>) => void>();
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    const fields = JSON.parse(line) as Record<string, unknown>;
-    lines.push(fields);
-    waiting.get(String(fields['msg']))?.(fields);
-  });
-  const closed = once(child, 'close');
-  test.teardown(() => child.kill('SIGKILL'));
-  return {
-    child,
-    lines,
-    logged: (message) =>
-      new Promise((resolve, reject) => {
-        const seen = lines.find((line) => line['msg'] === message);
-        if (seen !== undefined) return resolve(seen);
-        waiting.set(message, resolve);
-        void closed.then(() => reject(new Error(`ended without '${message}'`)));
-      }),
-    ended: async () => {
-      await closed;
-      return child.exitCode;
-    },
-  };
-}
 
 t.test('wishes are answered with 0', async (t) => {
   const version = await forebay(['--version']);

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import t from 'tap';
 import {
   reportObject,
@@ -13,11 +12,10 @@ import {
   type Result,
   type Way,
 } from '../src/demo/report.js';
+import { BIN, forebay } from './spawned.js';
 
 // Three plays of the title, one after the other, at their own pace.
 t.setTimeout(180_000);
-
-const BIN = fileURLToPath(new URL('../../bin/forebay.mjs', import.meta.url));
 
 function measured(
   way: Way,
@@ -69,11 +67,8 @@ t.test(
   { timeout: 180_000 },
   async (t) => {
     const temporary = t.testdir();
-    const child = spawn(process.execPath, [BIN, 'demo', '--once', '--json'], {
-      env: { PATH: process.env['PATH'], TMPDIR: temporary },
-    });
-    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-    t.equal(child.exitCode, 0, err);
+    const { code, out, err } = await forebay(['demo', '--once', '--json'], { TMPDIR: temporary });
+    t.equal(code, 0, err);
     t.match(JSON.parse(out), {
       roundTripMs: 100,
       direct: { roundTrips: 6 },
@@ -90,7 +85,7 @@ t.test(
 t.test('the demo ends at once when asked to, and cleans up', async (t) => {
   const temporary = t.testdir();
   const child = spawn(process.execPath, [BIN, 'demo'], {
-    env: { PATH: process.env['PATH'], TMPDIR: temporary },
+    env: { TMPDIR: temporary },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   t.teardown(() => child.kill('SIGKILL'));
