@@ -206,8 +206,10 @@ t.test('entrance', async (t) => {
     video.filter((p) => p.ticks >= VIDEO_RATE),
     'a clamped group of pictures is dropped',
   );
-  const clampedAudio = audio.map((p, i) => (i < 4 ? { ...p, ticks: 7 } : p));
-  t.same(run(clampedAudio, true), clampedAudio.slice(4), 'clamped audio is dropped');
+  const clampedAudio = audio.map((p, i) => (i < 4 ? { ...p, ticks: 0 } : p));
+  t.same(run(clampedAudio, true), clampedAudio, 'clamped audio is timed back');
+  const before = audio.slice(20).map((p, i) => (i < 4 ? { ...p, ticks: 23 * 1024 + 900 } : p));
+  t.same(run(before, true), before.slice(4), 'what lies before the start is dropped');
   const stale = [{ ...audio[90]!, ticks: 12 * AUDIO_RATE, payload: Buffer.from('stale-packet') }, ...audio];
   t.same(run(stale, false), audio, 'a stale first packet is dropped');
 });

@@ -1,4 +1,4 @@
-import { ROLE, timestampDelta } from '@forebay/rtp';
+import { ROLE, timestampDelta, wrapTimestamp } from '@forebay/rtp';
 import { keepArrival, type Arrival } from './arrival.js';
 
 const OUTLIER_SECONDS = 2;
@@ -16,15 +16,19 @@ export interface EntranceOptions {
 
 interface Lane {
   open: boolean;
+  /** Of the first packet. */
   timestamp: number;
   markers: number;
+  /** Of the first packet after the ones that share one timestamp; undefined until it came. */
+  advancedTo: number | undefined;
   readonly held: Arrival[];
 }
 
 /**
  * The first packets of a session that cannot be checked against held media. After a seek GStreamer repeats parameter sets,
  * and gives a whole group of pictures, or a few audio packets, one clamped timestamp; VLC sends one stale audio packet first.
- * Such packets are dropped: media begins where timestamps begin to advance.
+ * Clamped pictures and stale packets are dropped; clamped audio is timed back from the packets after it, and what lies
+ * before the start is dropped.
  */
 export class Entrance {
   readonly #o: EntranceOptions;
@@ -32,7 +36,13 @@ export class Entrance {
 
   constructor(options: EntranceOptions) {
     this.#o = options;
-    this.#lanes = options.clockRates.map(() => ({ open: false, timestamp: 0, markers: 0, held: [] }));
+    this.#lanes = options.clockRates.map(() => ({
+      open: false,
+      timestamp: 0,
+      markers: 0,
+      advancedTo: undefined,
+      held: [],
+    }));
   }
 
   /** Packets of `stream` need no look any more. */
@@ -59,21 +69,31 @@ export class Entrance {
       }
       lane.timestamp = timestamp;
     } else if (timestamp !== lane.timestamp || !this.#o.seek) {
-      this.#openLane(lane, p, timestamp, pass);
-      return;
+      if (this.#isUnitClamped(lane, p) && lane.advancedTo === undefined) lane.advancedTo = timestamp;
+      else {
+        this.#openLane(lane, p, timestamp, pass);
+        return;
+      }
     }
     lane.markers += p.bytes[p.start + 1]! >>> 7;
     if (lane.held.length < MAX_HELD_PACKETS) lane.held.push(keepArrival(p));
   }
 
+  /** Several packets of a stream other than the reference share the first timestamp: one more is needed to time them. */
+  #isUnitClamped(lane: Lane, p: Arrival): boolean {
+    return this.#o.seek && p.stream !== this.#o.reference && lane.held.length > 1;
+  }
+
   #openLane(lane: Lane, p: Arrival, timestamp: number, pass: (p: Arrival) => void): void {
     lane.open = true;
-    const video = p.stream === this.#o.reference && lane.markers > 0;
-    const units = video ? lane.markers : lane.held.length;
     const rate = this.#o.clockRates[p.stream] ?? 90_000;
-    const outlier = Math.abs(timestampDelta(lane.timestamp, timestamp)) > OUTLIER_SECONDS * rate;
-    const clamped = this.#o.seek && units > 1;
-    if (!clamped && !outlier) for (const held of this.#withoutRepeats(lane.held)) pass(held);
+    const isStale = Math.abs(timestampDelta(lane.timestamp, timestamp)) > OUTLIER_SECONDS * rate;
+    const isPictureClamped = this.#o.seek && p.stream === this.#o.reference && lane.markers > 1;
+    if (lane.advancedTo !== undefined) {
+      for (const held of timedBack(lane, lane.advancedTo, timestamp)) pass(held);
+    } else if (!isPictureClamped && !isStale) {
+      for (const held of this.#withoutRepeats(lane.held)) pass(held);
+    }
     lane.held.length = 0;
     pass(p);
   }
@@ -86,4 +106,17 @@ export class Entrance {
         this.#o.role(p) !== ROLE.parameter || !held.slice(i + 1).some((later) => later.hash === p.hash),
     );
   }
+}
+
+/** Packets that shared the first timestamp, timed back from the two that came after; those before the start are left out. */
+function timedBack(lane: Lane, advancedTo: number, timestamp: number): Arrival[] {
+  const stepTicks = timestampDelta(advancedTo, timestamp);
+  const clamped = lane.held.length - 1;
+  const fromStart = timestampDelta(lane.timestamp, advancedTo);
+  const kept = lane.held.filter((p, i) => {
+    const ticks = fromStart - (clamped - i) * stepTicks;
+    if (i < clamped) p.bytes.writeUInt32BE(wrapTimestamp(lane.timestamp + ticks), p.start + 4);
+    return i === clamped || (stepTicks > 0 && ticks >= -stepTicks / 2);
+  });
+  return kept;
 }

@@ -1,0 +1,147 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  checkSynthetic,
+  type OriginFaults,
+  RigOrigin,
+  RigViewer,
+  syntheticTitle,
+  type Title,
+} from '@forebay/rig';
+import { parseRtspUrl } from '@forebay/rtsp';
+import type { Test } from 'tap';
+import { Proxy, type ProxyOptions, type RouteOptions } from '../src/index.js';
+
+export interface SceneOptions {
+  readonly title?: Title;
+  readonly titles?: Readonly<Record<string, Title>>;
+  readonly faults?: OriginFaults;
+  readonly route?: Partial<RouteOptions>;
+  /** Keep segments on disk; default true. */
+  readonly disk?: boolean;
+  readonly cacheBytes?: number;
+}
+
+/** Three actors on loopback: an origin, the proxy, and viewers. */
+export interface Scene {
+  readonly origin: RigOrigin;
+  readonly directory: string;
+  proxy: Proxy;
+  /** URL of a path at the proxy, `/film` by default. */
+  url(path?: string): string;
+  /** A viewer that described and set up everything; each comes from an address of its own. */
+  viewer(transport?: 'tcp' | 'udp', path?: string): Promise<RigViewer>;
+  /** Stops the proxy and starts it again on the same cache. */
+  restart(): Promise<void>;
+  metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+}
+
+export const film = (seconds = 8, more: Partial<Parameters<typeof syntheticTitle>[0]> = {}): Title =>
+  syntheticTitle({ seconds, videoKbps: 400, ...more });
+
+/** Sets a scene that is cleared when the test ends. */
+export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
+  const titles = o.titles ?? { '/film': o.title ?? film() };
+  const origin = await RigOrigin.start({ titles, ...(o.faults === undefined ? {} : { faults: o.faults }) });
+  const directory = await mkdtemp(join(tmpdir(), 'forebay-scene-'));
+  const options: ProxyOptions = {
+    routes: [
+      {
+        id: 'rig',
+        pathPrefix: '/',
+        baseUrl: parseRtspUrl(`rtsp://127.0.0.1:${origin.port}/`),
+        allowHosts: [],
+        ...o.route,
+      },
+    ],
+    cacheDirectory: o.disk === false ? undefined : directory,
+    cacheBytes: o.cacheBytes ?? 1e9,
+    ramBytes: 64e6,
+    udpPorts: { first: 0, last: 0 },
+    sessionTimeoutSeconds: 60,
+  };
+  const viewers: RigViewer[] = [];
+  let addresses = 1;
+  const start = async (): Promise<{ proxy: Proxy; port: number }> => {
+    const proxy = await Proxy.start(options);
+    return { proxy, port: (await proxy.listen('127.0.0.1', 0)).port };
+  };
+  let running = await start();
+  const made: Scene = {
+    origin,
+    directory,
+    proxy: running.proxy,
+    url: (path = '/film') => `rtsp://127.0.0.1:${running.port}${path}`,
+    viewer: async (transport = 'tcp', path = '/film') => {
+      const number = ++addresses;
+      const localAddress = `127.0.${number >>> 8}.${number & 0xff}`;
+      const viewer = await RigViewer.connect({
+        url: made.url(path),
+        transport,
+        check: checkSynthetic(),
+        localAddress,
+      });
+      viewers.push(viewer);
+      await viewer.describe();
+      await viewer.setup();
+      return viewer;
+    },
+    restart: async () => {
+      await running.proxy.close();
+      running = await start();
+      made.proxy = running.proxy;
+    },
+    metric: async (name, labels = {}) => {
+      const metric = await made.proxy.metrics.registry.getSingleMetric(name)?.get();
+      const wanted = Object.entries(labels);
+      const values = metric?.values.filter((v) =>
+        wanted.every(([label, value]) => (v.labels as Record<string, unknown>)[label] === value),
+      );
+      return values?.reduce((sum, v) => sum + v.value, 0) ?? 0;
+    },
+  };
+  t.teardown(async () => {
+    await Promise.all(viewers.map((viewer) => viewer.close().catch(() => undefined)));
+    await running.proxy.close();
+    await origin.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return made;
+}
+
+/** Access-unit hashes of a play straight from the origin, by stream; parameter sets left out. */
+export async function directFrames(origin: RigOrigin, path = '/film'): Promise<number[][]> {
+  const viewer = await RigViewer.connect({ url: `rtsp://127.0.0.1:${origin.port}${path}`, transport: 'tcp' });
+  await viewer.describe();
+  await viewer.setup();
+  await viewer.play({ range: 'npt=0-' });
+  await viewer.ended({ timeoutMs: 60_000 });
+  const frames = viewer.recordings.map((r) => viewer.frames(r.stream.index, { parameterSets: false }));
+  await viewer.close();
+  return frames;
+}
+
+export const framesOf = (viewer: RigViewer): number[][] =>
+  viewer.recordings.map((r) => viewer.frames(r.stream.index, { parameterSets: false }));
+
+/** The viewer got whole streams without a break, and no wrong byte. */
+export function assertSound(t: Test, viewer: RigViewer, name: string): void {
+  const { sequenceGaps, sequenceRepeats, timestampBackSteps } = viewer.continuity();
+  t.same(
+    [sequenceGaps, sequenceRepeats, timestampBackSteps],
+    [0, 0, 0],
+    `${name}: no gap, no repeat, no step back`,
+  );
+  t.equal(
+    viewer.recordings.reduce((sum, r) => sum + r.wrongPayloads, 0),
+    0,
+    `${name}: no wrong byte`,
+  );
+}
+
+/** Where `part` lies in `whole`, as a run without a break; -1 when it does not. */
+export function runIn(whole: readonly number[], part: readonly number[]): number {
+  const at = whole.indexOf(part[0] ?? NaN);
+  return at >= 0 && part.every((hash, i) => whole[at + i] === hash) ? at : -1;
+}
