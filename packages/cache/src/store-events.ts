@@ -24,4 +24,6 @@ export type StoreEvent =
   | { readonly type: 'damaged'; readonly file: string; readonly error: CacheError }
   /** The disk failed; nothing is asked of it for `retrySeconds` (0: until the hung call comes back). */
   | { readonly type: 'degraded'; readonly error: CacheError; readonly retrySeconds: number }
-  | { readonly type: 'recovered' };
+  | { readonly type: 'recovered' }
+  /** A mistake of ours, or of the policy, in work that nobody waits for. */
+  | { readonly type: 'failed'; readonly error: unknown };

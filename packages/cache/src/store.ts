@@ -71,7 +71,7 @@ export class SegmentStore {
     this.#reads = new StoreReads(this.#parts, {
       limitMs: LIMIT_MS.read,
       schedule,
-      lose: (entry, error) => void this.#inLane(() => this.#room.setAside(entry, error), 'always'),
+      lose: (entry, error) => this.#inBackground(() => this.#room.setAside(entry, error), 'always'),
     });
     this.#recovery = new StoreRecovery(this.#parts, this.#room);
     this.#lock = lock;
@@ -96,7 +96,14 @@ export class SegmentStore {
     const lock = await DirectoryLock.acquire(fs, directory);
     try {
       const store = new SegmentStore(options, lock);
-      await within(store.#index(), LIMIT_MS.open, schedule, () => undefined);
+      let isLate = false;
+      const indexing = store.#index().catch((error: unknown) => {
+        if (!isLate) throw error;
+        store.#parts.emit({ type: 'failed', error });
+      });
+      await within(indexing, LIMIT_MS.open, schedule, () => {
+        isLate = true;
+      });
       return store;
     } catch (error) {
       await lock.release();
@@ -210,7 +217,7 @@ export class SegmentStore {
     if (entry === undefined || entry.pins === 0) return;
     if (--entry.pins > 0) return;
     this.#parts.policy.unpin(entry.handle);
-    if (this.#room.bytes > this.#room.capacityBytes) void this.#inLane(() => this.#fit(), 'always');
+    if (this.#room.bytes > this.#room.capacityBytes) this.#inBackground(() => this.#fit(), 'always');
   }
 
   /** Deletes titles with all their segments, also those being read: their readers get a clean miss. */
@@ -333,11 +340,15 @@ export class SegmentStore {
     });
   }
 
+  #inBackground(job: () => Promise<void>, when: 'always' | 'in-time'): void {
+    this.#inLane(job, when).catch((error: unknown) => this.#parts.emit({ type: 'failed', error }));
+  }
+
   #savePolicyNowAndThen(): void {
     const nowSeconds = this.#parts.nowSeconds();
     if (Math.abs(nowSeconds - this.#policySavedSeconds) < SAVE_POLICY_SECONDS) return;
     this.#policySavedSeconds = nowSeconds;
-    void this.#inLane(() => this.#writes.savePolicy(), 'in-time');
+    this.#inBackground(() => this.#writes.savePolicy(), 'in-time');
   }
 }
 

@@ -85,7 +85,7 @@ function plain({ meta, run, extents }: Segment): object {
 }
 
 t.test('every truncation and every flipped bit of a file is detected', async (t) => {
-  const segment = makeSegment({ frames: 3, payloadBytes: 16 });
+  const segment = makeSegment({ frames: 9, payloadBytes: 40 });
   const file = encodeSegment(segment, KEY);
   const expect = expectOf(segment);
   const intact = Buffer.from(file);

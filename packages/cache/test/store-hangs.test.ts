@@ -1,11 +1,23 @@
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import t, { type Test } from 'tap';
 
+import { Catalogue } from '../src/catalogue.js';
 import type { SegmentStore, StoreEvent } from '../src/index.js';
 import { FaultFs, systemError, type Fate, type FsCall } from './fault-fs.js';
-import { factsOf, GENERATION } from './making.js';
-import { ADMITTED, checkInvariants, openStore, segmentAt, starts, TestTime, TITLE } from './store-checks.js';
+import { factsOf, GENERATION, makeSegment } from './making.js';
+import {
+  ADMITTED,
+  checkInvariants,
+  openStore,
+  segmentAt,
+  starts,
+  TestTime,
+  TITLE,
+  filled,
+  pathOf,
+} from './store-checks.js';
 
 const REFUSED = { admitted: false, reason: 'disk-error' };
 const SEGMENTS = [0, 1, 2, 3, 4].map((number) => segmentAt(number));
@@ -254,4 +266,73 @@ t.test('a mistake of ours is not taken for disk trouble', async (t) => {
   t.notOk(store.degraded);
   fs.fate = () => undefined;
   t.match(await store.offer(segment, factsOf(segment)), ADMITTED, 'and the store lives');
+});
+
+t.test('a mistake in work that nobody waits for is reported, not thrown at the process', async (t) => {
+  const { store, policy, directory, events } = await filled(t, [segmentAt(0)]);
+  const [meta] = store.segments(GENERATION);
+  if (meta === undefined) throw new Error('not held');
+  policy.dropped = () => {
+    throw new TypeError('a bug');
+  };
+  await unlink(pathOf(directory, meta));
+  t.equal(await store.read(meta), undefined);
+  await store.indexed();
+  t.match(events.at(-1), { type: 'failed', error: { name: 'TypeError' } });
+});
+
+t.test('reads that wait for their turn are bounded: the next one is a miss at once', async (t) => {
+  const { store, fs, release } = await hanging(t, (call) => call.name === 'openToRead');
+  fs.fate = () => undefined;
+  await store.resize(1e6);
+  for (let number = 10; number < 275; number++)
+    await store.offer(segmentAt(number), factsOf(segmentAt(number)));
+  const waiting: ((fate: Fate) => void)[] = [];
+  fs.fate = (call) =>
+    call.name === 'openToRead' ? new Promise((resolve) => waiting.push(resolve)) : undefined;
+  const metas = store.segments(GENERATION);
+  const reading = metas.slice(0, 258).map((meta) => store.read(meta));
+  await settle(() => waiting.length === 2);
+  t.strictSame(
+    await Promise.all(metas.slice(258).map((meta) => store.read(meta))),
+    metas.slice(258).map(() => undefined),
+  );
+  release();
+  for (const resolve of waiting) resolve(undefined);
+  t.ok((await Promise.all(reading)).every((segment) => segment !== undefined));
+});
+
+t.test('titles that wait to be written are bounded, and known all the same', async (t) => {
+  const { store, fs, time, release } = await hanging(t, (call) => call.name === 'create');
+  const saving = Array.from({ length: 1100 }, (_, number) =>
+    store.saveTitle({
+      key: `k${number}`,
+      generation: number.toString(16).padStart(32, '0'),
+      description: 'd',
+    }),
+  );
+  await settle(() => fs.calls.at(-1)?.name === 'create');
+  await Promise.all(saving.slice(1030));
+  t.equal(store.title('k1099')?.description, 'd');
+  time.passDeadlines();
+  await Promise.all(saving);
+  release();
+  await settle(() => !store.degraded);
+});
+
+t.test('of titles without segments the longest unused are forgotten', async (t) => {
+  const catalogue = new Catalogue();
+  const shelves = [1, 2, 3].map((number) => catalogue.save(`k${number}`, `${number}`.repeat(32)));
+  const [first, second, third] = shelves;
+  t.equal(catalogue.surplusEmpty(3), undefined);
+  t.equal(catalogue.surplusEmpty(2), first);
+  catalogue.touch(shelves[0]!);
+  t.equal(catalogue.surplusEmpty(2), second);
+  catalogue.hold(shelves[1]!, makeSegment({ generation: '2'.repeat(32) }).meta, 1);
+  t.equal(catalogue.surplusEmpty(1), third, 'one with segments is not empty');
+  catalogue.drop(catalogue.byHandle(1)!);
+  t.equal(catalogue.surplusEmpty(2), third);
+  catalogue.forget(shelves[2]!);
+  t.equal(catalogue.surplusEmpty(2), undefined);
+  t.equal(catalogue.newest('k3'), undefined);
 });
