@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 import t from 'tap';
 
+import { PopularityPolicy, type SegmentMeta, type SegmentStore } from '../src/index.js';
+import { FifoPolicy } from './fifo-policy.js';
 import { factsOf, GENERATION, KEY, makeSegment } from './making.js';
 import {
   ADMITTED,
@@ -226,3 +228,84 @@ t.test('a lowered capacity holds at once, and for what is being read as soon as 
   t.match(events.filter((event) => event.type === 'evicted').at(-1), { reason: 'capacity' });
   await checkInvariants(t, store, directory);
 });
+
+function held(store: SegmentStore): SegmentMeta[] {
+  return [...store.titles()].flatMap((title) => title.segments);
+}
+
+for (const make of [() => new FifoPolicy(), () => new PopularityPolicy()]) {
+  t.test(`a random walk never leaves the invariants: ${make().name}`, async (t) => {
+    const seed = Number(process.env['FOREBAY_SEED'] ?? Date.now() >>> 0);
+    const directory = join(t.testdir(), 'cache');
+    const generations = ['a', 'b', 'c'].map((letter) => letter.repeat(32));
+    const pinned: SegmentMeta[] = [];
+    let state = seed;
+    const below = (limit: number): number => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((state / 2 ** 32) * limit);
+    };
+    const capacityBytes = 20_000;
+    let store = await openStore(directory, { policy: make(), capacityBytes });
+    const steps: Readonly<Record<string, () => unknown>> = {
+      save: () => {
+        const generation = generations[below(3)] ?? '';
+        return store.saveTitle({
+          key: `k${generation < 'c' ? 1 : 2}`,
+          generation,
+          description: `${below(5)}`,
+        });
+      },
+      offer: () => {
+        const generation = generations[below(3)] ?? '';
+        const key = `k${generation < 'c' ? 1 : 2}`;
+        const segment = makeSegment({
+          key,
+          generation,
+          startSeconds: 6 * below(20),
+          payloadBytes: 8 + below(400),
+        });
+        return store.offer(segment, factsOf(segment, key));
+      },
+      read: () => store.read(held(store)[below(store.segmentCount)] ?? segmentAt(0).meta),
+      pin: () => {
+        const meta = held(store)[below(store.segmentCount)];
+        if (meta === undefined || pinned.length > 5) return;
+        store.pin(meta);
+        pinned.push(meta);
+      },
+      unpin: () => {
+        const [meta] = pinned.splice(below(pinned.length), 1);
+        if (meta !== undefined) store.unpin(meta);
+      },
+      purge: () => store.purge((title) => title.generation === generations[below(3)]),
+      reopen: async () => {
+        await store.close();
+        pinned.length = 0;
+        store = await openStore(directory, { policy: make(), capacityBytes });
+      },
+    };
+    const often = [
+      'save',
+      'offer',
+      'offer',
+      'offer',
+      'offer',
+      'offer',
+      'offer',
+      'read',
+      'pin',
+      'pin',
+      'unpin',
+    ];
+    for (let step = 0; step < 250; step++) {
+      const name = step % 50 === 49 ? ['purge', 'reopen'][below(2)] : often[below(often.length)];
+      await steps[name ?? '']?.();
+      if (store.bytes > store.capacityBytes) t.fail(`${store.bytes} bytes, seed ${seed}`);
+      const lost = pinned.filter((meta) => !store.segments(meta.generation).includes(meta));
+      if (lost.length > 0 && name !== 'purge') t.fail(`a pinned segment is gone after ${name}, seed ${seed}`);
+      if (name === 'purge') pinned.length = 0;
+      if (step % 25 === 24) await checkInvariants(t, store, directory);
+    }
+    await store.close();
+  });
+}
