@@ -177,9 +177,9 @@ export class FakeReader implements Reader {
   }
 }
 
-const TITLES = new Set(['/vod/a', '/vod/one', '/live', '/slow', '/forbidden', '/broken', '/bug']);
+const TITLES = new Set(['/vod/a', '/vod/one', '/vod/big', '/live', '/slow', '/forbidden', '/broken', '/bug']);
 
-/** Titles: /vod/a (video and audio), /vod/one (video), /live, and those that fail; /slow answers when it is released. */
+/** Titles: /vod/a (video and audio), /vod/one (video), /vod/big (a description of 200 kB), /live, and those that fail; /slow answers when it is released. */
 export class FakeLibrary implements Library {
   readonly clock: Clock;
   readonly readers: FakeReader[] = [];
@@ -211,6 +211,7 @@ export class FakeLibrary implements Library {
       });
     }
     const range = url.path === '/live' ? 'a=range:npt=now-\r\n' : `a=range:npt=0-${DURATION_SECONDS}\r\n`;
+    const padding = url.path === '/vod/big' ? `a=x:${'x'.repeat(200_000)}\r\n` : '';
     const media = url.path === '/vod/one' ? VIDEO : VIDEO + AUDIO;
     const description = parseDescription(HEAD + range + media);
     return {
@@ -219,7 +220,7 @@ export class FakeLibrary implements Library {
       description,
       live: url.path === '/live',
       durationSeconds: url.path === '/live' ? undefined : DURATION_SECONDS,
-      sdp: () => rewriteDescription(description, {}),
+      sdp: () => rewriteDescription(description, {}) + padding,
     };
   }
 

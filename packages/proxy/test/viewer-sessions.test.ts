@@ -373,3 +373,42 @@ t.test('limits count an IPv4 address, however it came, and an IPv6 subscriber', 
   t.equal(addresses.size, 0, 'and nothing is kept of those with nothing open');
   t.end();
 });
+
+t.test('answers wait for a viewer that does not read them, and nobody else does', async (t) => {
+  const limits = { requestsPerSecond: 1e6, requestBurst: 1e6, pendingBytes: 1000 };
+  await withRig({ limits }, async ({ connect, url, server, library, metric, clock }) => {
+    const viewer = await connect();
+    viewer.socket.pause();
+    // The kernel takes some megabytes of answers before the first one waits.
+    for (let sent = 0; (await metric('rejects_total', { reason: 'unread' })) === 0; sent++) {
+      viewer.send('DESCRIBE', url('/vod/big'));
+      if (sent % 5 === 0) await new Promise((resolve) => void setImmediate(resolve));
+    }
+    t.ok(library.asked.length > 0);
+    const neighbour = await connect();
+    t.equal((await neighbour.request('OPTIONS', '*')).status, 200);
+    for (let i = 0; i < 12; i++) clock.advance(1000);
+    await until(() => server.connections === 1);
+    t.equal(await metric('rejects_total', { reason: 'stalled' }), 1);
+  });
+});
+
+t.test('a viewer that leaves while it waits its turn leaves nothing behind', async (t) => {
+  await withRig(
+    { limits: { requestsPerSecond: 1, requestBurst: 1 } },
+    async ({ connect, clock, lines, server }) => {
+      const viewer = await connect();
+      const first = viewer.send('OPTIONS', '*');
+      viewer.send('OPTIONS', '*');
+      await viewer.answer(first);
+      viewer.socket.resetAndDestroy();
+      await until(() => server.connections === 0);
+      clock.advance(2000);
+      await new Promise((resolve) => void setImmediate(resolve));
+      t.same(
+        lines.filter((line) => line.level === 'error'),
+        [],
+      );
+    },
+  );
+});

@@ -1,10 +1,8 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, Socket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { parseTransport } from '@forebay/rtsp';
-import type { MediaSink } from '../src/read/library.js';
-import type { TransportOwner } from '../src/viewer/transport.js';
 import { FIRST_TIMESTAMP } from './viewer-fakes.js';
 import { compound, report, senderReport, sessionOf, TestViewer } from './viewer-player.js';
 import { until, withRig } from './viewer-rig.js';
@@ -213,6 +211,10 @@ t.test(
       );
       await until(() => library.reader.state === 'playing');
       t.equal(await metric('viewer_sessions', { state: 'playing' }), 1);
+      for (let i = 0; i < 34; i++) clock.advance(1000);
+      t.equal(library.reader.state, 'playing', 'a player that has reported has until its keep-alive');
+      for (let i = 0; i < 2; i++) clock.advance(1000);
+      t.equal(library.reader.state, 'paused');
 
       const second = await connect();
       t.equal((await second.request('PAUSE', url('/vod/one'), { Session })).status, 200);
@@ -293,15 +295,24 @@ t.test('a session whose viewer cannot be reached ends after some seconds', async
     const viewer = await connect();
     const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
     await viewer.request('PLAY', url('/vod/one'), { Session });
-    const owner = library.reader.options.sink as MediaSink & TransportOwner;
-    owner.sendFailed(Object.assign(new Error('too long'), { code: 'EMSGSIZE' }));
-    for (let i = 0; i < 3; i++) {
-      owner.sendFailed(Object.assign(new Error('no way'), { code: 'ENETUNREACH' }));
+    const original = Object.getOwnPropertyDescriptor(Socket.prototype, 'send');
+    t.teardown(() => Object.defineProperty(Socket.prototype, 'send', original ?? {}));
+    let code = 'EMSGSIZE';
+    Socket.prototype.send = function fail(this: Socket): void {
+      this.emit('error', Object.assign(new Error('not sent'), { code }));
+    };
+    for (let i = 0; i < 6; i++) {
+      library.reader.emit([{ stream: 0 }]);
       clock.advance(1000);
     }
-    t.equal(server.sessions, 1);
-    clock.advance(1000);
-    owner.sendFailed(Object.assign(new Error('no way'), { code: 'ENETUNREACH' }));
+    t.equal(server.sessions, 1, 'packets too long are no broken way');
+    code = 'ENETUNREACH';
+    for (let i = 0; i < 4; i++) {
+      t.equal(server.sessions, 1);
+      library.reader.emit([{ stream: 0 }]);
+      clock.advance(1000);
+    }
+    library.reader.emit([{ stream: 0 }]);
     t.equal(server.sessions, 0);
     t.equal(await metric('rejects_total', { reason: 'unreachable' }), 1);
   });

@@ -93,9 +93,11 @@ export class ViewerConnection implements ControlConnection, FramerSink {
     const { limits, pulse, sessions } = this.#host;
     const nowMs = pulse.nowMs;
     if (this.#phase === 'closed') return;
+    // What is unfinished cannot be finished while nothing is read.
+    if (this.#unfinishedMs !== undefined && this.#socket.isPaused()) this.#unfinishedMs = nowMs;
     if (this.#isStalled(nowMs)) this.#kill(LIMIT_REASONS.stalledMs, 'stalled');
     else if (this.#phase === 'ending' || this.#phase === 'finished') {
-      if (nowMs - this.#phaseMs > limits.lingerMs) this.#socket.destroy();
+      if (nowMs - this.#phaseMs > limits.lingerMs) this.#kill(LIMIT_REASONS.lingerMs);
     } else if (this.#heardMs === undefined) {
       if (nowMs - this.#openedMs > limits.firstByteMs) this.#kill(LIMIT_REASONS.firstByteMs);
     } else if (this.#unfinishedMs !== undefined && nowMs - this.#unfinishedMs > limits.unfinishedMs) {
@@ -153,7 +155,10 @@ export class ViewerConnection implements ControlConnection, FramerSink {
     }
     if (!this.#framer.partial) this.#unfinishedMs = undefined;
     else if (this.#isCompleted || this.#unfinishedMs === undefined) this.#unfinishedMs = nowMs;
-    if (this.#queue.length >= this.#host.limits.pipelinedRequests) this.#socket.pause();
+    if (this.#queue.length >= this.#host.limits.pipelinedRequests) {
+      this.#host.rejects.count(LIMIT_REASONS.pipelinedRequests, { viewer: this.viewerAddress });
+      this.#socket.pause();
+    }
     this.#pump().catch((error: unknown) => this.#defect(error));
   }
 
@@ -186,8 +191,10 @@ export class ViewerConnection implements ControlConnection, FramerSink {
     const { limits } = this.#host;
     while (this.#queue.length > 0 && this.#isWritable()) {
       await this.#paceRequests();
-      await this.writer.below(limits.pendingBytes);
-      const next = this.#queue.shift()!;
+      await this.#whenRead(limits.pendingBytes);
+      const next = this.#queue.shift();
+      // The connection ended meanwhile.
+      if (next === undefined) break;
       if (this.#queue.length < limits.pipelinedRequests) this.#socket.resume();
       if (next.kind === 'fault') this.#write(next.answer, 'other', next.cseq);
       else await this.#answer(next);
@@ -204,6 +211,13 @@ export class ViewerConnection implements ControlConnection, FramerSink {
         clock.setTimeout(resolve, this.#requestBucket.waitMs);
       });
     }
+  }
+
+  /** A viewer that does not read its answers gets no more of them. */
+  async #whenRead(pendingBytes: number): Promise<void> {
+    if (this.writer.pendingBytes <= pendingBytes) return;
+    this.#host.rejects.count(LIMIT_REASONS.pendingBytes, { viewer: this.viewerAddress });
+    await this.writer.below(pendingBytes);
   }
 
   async #answer(request: RtspRequest): Promise<void> {

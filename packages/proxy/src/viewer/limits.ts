@@ -37,11 +37,15 @@ const TABLE = {
   stalledMs: { value: 10 * SECOND, reason: 'stalled', answer: 'connection closed' },
   /** Set up, then neither played nor named again. */
   unplayedMs: { value: 30 * SECOND, reason: 'unplayed', answer: 'session ended' },
-  /** A UDP session plays and nothing is heard of the viewer. */
+  /**
+   * A UDP session plays, nothing ever came from the ports that media goes to, and nothing else is heard of the viewer. With
+   * something from there it is half the session timeout and `graceMs`: FFmpeg reports only once in 280 kB, and sends its
+   * keep-alive at half the timeout.
+   */
   silentMs: { value: 15 * SECOND, reason: 'silent', answer: 'sending stops until something is heard' },
   /** What a UDP session has beyond the timeout announced in SETUP. */
   graceMs: { value: 5 * SECOND, reason: 'session-timeout', answer: 'session ended' },
-  /** Every datagram failed to leave. */
+  /** Datagrams to the viewer cannot leave, as the system says. */
   unreachableMs: { value: 3 * SECOND, reason: 'unreachable', answer: 'session ended' },
   /** Interleaved frames on a connection that has no session. */
   earlyFrames: { value: 10, reason: 'early-frames', answer: 'connection closed' },

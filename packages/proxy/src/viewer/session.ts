@@ -21,15 +21,6 @@ const REPORT_EVERY_MS = 5000;
 const ID_BYTES = 16;
 /** A report's jitter is in ticks of this clock where the description names none. */
 const DEFAULT_CLOCK_RATE = 90_000;
-/** Errors of a send that say "no way to the viewer" rather than "not this packet". */
-const UNREACHABLE = new Set([
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'EADDRNOTAVAIL',
-  'ECONNREFUSED',
-  'EPERM',
-]);
 
 /**
  * Where a session is. `silent`: it plays, but nothing is sent since nothing is heard of the viewer; `waking`: something was
@@ -111,7 +102,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
   #turn: Promise<unknown> = Promise.resolve();
   #heardMs: number;
   #reportedMs = 0;
-  #unreachable: { sinceMs: number; lastMs: number } | undefined;
+  /** Something came from the viewer's media ports: there is somebody. */
+  #isPunched = false;
 
   constructor(o: SessionOptions) {
     const { context } = o;
@@ -245,7 +237,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     // A TCP session lives as long as its connection, which has time limits of its own: many players send no keep-alive there.
     if (this.transport.kind === 'tcp') return;
     if (unheardMs > timeoutSeconds * 1000 + limits.graceMs) this.#expire('session-timeout');
-    else if (this.#phase === 'playing' && unheardMs > limits.silentMs) this.#fallSilent();
+    else if (this.#phase === 'playing' && unheardMs > this.#silentMs) this.#fallSilent();
   }
 
   // MediaSink: what the reader calls.
@@ -271,20 +263,25 @@ export class ViewerSession implements MediaSink, TransportOwner {
     this.#enter('ended');
   }
 
-  // TransportOwner: what the transport and the control connection call.
-
+  /** The viewer gave a sign of life. */
   alive(): void {
     this.#heardMs = this.#context.pulse.nowMs;
-    this.#unreachable = undefined;
     if (this.#phase !== 'silent') return;
     this.#phase = 'waking';
     // It ends in a log line, or with the session.
     this.inTurn(() => this.#wake()).catch(() => undefined);
   }
 
+  // TransportOwner: what the transport calls.
+
+  punched(): void {
+    this.#isPunched = true;
+    this.alive();
+  }
+
   reports(bytes: Buffer, start: number, end: number): void {
     const { rejects, pulse } = this.#context;
-    this.alive();
+    this.punched();
     if (!this.#reportBucket.take(pulse.nowMs)) {
       rejects.count('report-rate', { viewer: this.viewerAddress });
     } else if (!this.#receiverReports.read(bytes, start, end)) {
@@ -292,14 +289,15 @@ export class ViewerSession implements MediaSink, TransportOwner {
     }
   }
 
-  sendFailed(error: NodeJS.ErrnoException): void {
-    if (this.isClosed || !UNREACHABLE.has(error.code ?? '')) return;
-    const nowMs = this.#context.pulse.nowMs;
-    const run = this.#unreachable;
-    const isSameRun = run !== undefined && nowMs - run.lastMs <= this.#context.limits.unreachableMs;
-    const sinceMs = isSameRun ? run.sinceMs : nowMs;
-    this.#unreachable = { sinceMs, lastMs: nowMs };
-    if (nowMs - sinceMs > this.#context.limits.unreachableMs) this.#expire('unreachable');
+  unreachable(): void {
+    if (!this.isClosed) this.#expire('unreachable');
+  }
+
+  /** Silence that a playing UDP session may keep. */
+  get #silentMs(): number {
+    const { limits, timeoutSeconds } = this.#context;
+    if (!this.#isPunched) return limits.silentMs;
+    return Math.max(limits.silentMs, timeoutSeconds * 500 + limits.graceMs);
   }
 
   /** A defect of ours on the media path: the session dies, everybody else plays on. */

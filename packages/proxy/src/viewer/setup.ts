@@ -182,6 +182,8 @@ function udpTransport({ connection, host }: Exchange, owner: TransportOwner): Ud
     owner,
     localAddress: connection.localAddress,
     peerAddress: connection.viewerAddress,
+    unreachableMs: host.limits.unreachableMs,
+    nowMs: () => host.pulse.nowMs,
     onForeign: (from) => host.rejects.count('foreign-address', { viewer: connection.viewerAddress, from }),
   });
 }

@@ -25,12 +25,12 @@ export interface MediaTransport {
 
 /** What a transport tells its session. */
 export interface TransportOwner {
-  /** The viewer gave a sign of life. */
-  alive(): void;
+  /** Something came from the port that media goes to. */
+  punched(): void;
   /** The viewer sent bytes[start, end) as RTCP. */
   reports(bytes: Buffer, start: number, end: number): void;
-  /** A datagram could not be sent. */
-  sendFailed(error: Error): void;
+  /** Nothing has been reaching the viewer for too long. */
+  unreachable(): void;
 }
 
 /** Payload octets of the RTP packet at bytes[start, end), as sender reports count them: no header, no padding. */

@@ -10,6 +10,15 @@ import type { Destination, PacketSender } from './sender.js';
 import { FRAME_BYTES, payloadBytes, type MediaTransport, type TransportOwner } from './transport.js';
 
 const LEAST_PORT = 1024;
+/** Errors of a send that say "no way to the viewer" rather than "not this packet". */
+const UNREACHABLE = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'ECONNREFUSED',
+  'EPERM',
+]);
 
 /** No media port could be had. */
 export class PortsExhausted extends Error {
@@ -25,6 +34,9 @@ export interface UdpOptions {
   readonly localAddress: string;
   /** ... and goes here and nowhere else, whatever the viewer says. */
   readonly peerAddress: string;
+  /** How long sending may fail, and the clock that this is measured by. */
+  readonly unreachableMs: number;
+  nowMs(): number;
   /** Something came from elsewhere. */
   onForeign(address: string): void;
 }
@@ -47,6 +59,7 @@ export class UdpTransport implements MediaTransport {
   readonly #o: UdpOptions;
   readonly #lanes: (Lane | undefined)[] = [];
   #isClosed = false;
+  #failing: { readonly sinceMs: number; readonly lastMs: number } | undefined;
 
   constructor(options: UdpOptions) {
     this.#o = options;
@@ -129,7 +142,17 @@ export class UdpTransport implements MediaTransport {
       if (normalAddress(from.address) === this.#o.peerAddress) received(bytes, from);
       else this.#o.onForeign(from.address);
     });
-    socket.on('error', (error) => this.#o.owner.sendFailed(error));
+    socket.on('error', (error) => this.#sendFailed(error));
+  }
+
+  #sendFailed(error: NodeJS.ErrnoException): void {
+    if (!UNREACHABLE.has(error.code ?? '')) return;
+    const { unreachableMs, owner } = this.#o;
+    const nowMs = this.#o.nowMs();
+    const isSameRun = this.#failing !== undefined && nowMs - this.#failing.lastMs <= unreachableMs;
+    const sinceMs = isSameRun ? this.#failing!.sinceMs : nowMs;
+    this.#failing = { sinceMs, lastMs: nowMs };
+    if (nowMs - sinceMs > unreachableMs) owner.unreachable();
   }
 
   /** Players send something to our RTP port to open a way through their translator. */
@@ -138,12 +161,14 @@ export class UdpTransport implements MediaTransport {
       this.#learn(lane.rtp, from.port);
       lane.learns = 'rtcp';
     }
-    this.#o.owner.alive();
+    this.#failing = undefined;
+    this.#o.owner.punched();
   }
 
   #reported(lane: Lane, bytes: Buffer, from: RemoteInfo): void {
     if (lane.learns !== 'none') this.#learn(lane.rtcp, from.port);
     lane.learns = 'none';
+    this.#failing = undefined;
     this.#o.owner.reports(bytes, 0, bytes.length);
   }
 
