@@ -12,6 +12,7 @@ import { checkInvariants, openStore } from './store-checks.js';
 
 /** More for a long run: FOREBAY_KILLS=1000. */
 const CYCLES = Number(process.env['FOREBAY_KILLS'] ?? 20);
+const TIMEOUT_MS = 60_000 + 5000 * CYCLES;
 const CAPACITY_BYTES = 1_200_000;
 const WRITER = fileURLToPath(new URL('kill-writer.js', import.meta.url));
 
@@ -45,7 +46,7 @@ async function killAWriter(directory: string, first: number, random: () => numbe
 
 t.test(
   `killed ${CYCLES} times while it writes, the cache never holds a wrong byte`,
-  { timeout: 0 },
+  { timeout: TIMEOUT_MS },
   async (t) => {
     const seed = Number(process.env['FOREBAY_SEED'] ?? Date.now() >>> 0);
     const random = randomFrom(seed);

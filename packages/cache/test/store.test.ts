@@ -229,7 +229,7 @@ t.test('a lowered capacity holds at once, and for what is being read as soon as 
   await checkInvariants(t, store, directory);
 });
 
-function held(store: SegmentStore): SegmentMeta[] {
+function allHeld(store: SegmentStore): SegmentMeta[] {
   return [...store.titles()].flatMap((title) => title.segments);
 }
 
@@ -266,9 +266,9 @@ for (const make of [() => new FifoPolicy(), () => new PopularityPolicy()]) {
         });
         return store.offer(segment, factsOf(segment, key));
       },
-      read: () => store.read(held(store)[below(store.segmentCount)] ?? segmentAt(0).meta),
+      read: () => store.read(allHeld(store)[below(store.segmentCount)] ?? segmentAt(0).meta),
       pin: () => {
-        const meta = held(store)[below(store.segmentCount)];
+        const meta = allHeld(store)[below(store.segmentCount)];
         if (meta === undefined || pinned.length > 5) return;
         store.pin(meta);
         pinned.push(meta);
