@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { assertSound, directFrames, film, framesOf, runIn, scene, type Scene } from './scene.js';
+import { assertSound, directFrames, film, framesOf, runIn, sameFrames, scene, type Scene } from './scene.js';
 
 t.jobs = 8;
 t.setTimeout(180_000);
@@ -25,7 +25,7 @@ t.test(
       const viewer = await s.viewer(transport);
       await viewer.play({ range: 'npt=0-' });
       await viewer.ended({ timeoutMs: 30_000 });
-      t.same(framesOf(viewer), direct, `frames, ${transport}`);
+      sameFrames(t, viewer, direct, `frames, ${transport}`);
       assertSound(t, viewer, transport);
     }
     t.equal(s.origin.counters.plays - before.plays, 1, 'the second viewer costs the origin nothing');
@@ -34,7 +34,7 @@ t.test(
     const again = await s.viewer();
     await again.play();
     await again.ended({ timeoutMs: 30_000 });
-    t.same(framesOf(again), direct, 'after a restart');
+    sameFrames(t, again, direct, 'after a restart');
     t.equal(s.origin.counters.mediaBytes, bytes, 'from disk alone');
     t.ok((await s.metric('forebay_viewer_bytes_total', { source: 'disk' })) > 0);
   },
@@ -68,13 +68,13 @@ for (const kept of [[0], [0, 1], [0, 2], [1, 2]]) {
     const warm = await s.viewer();
     await warm.play({ range: 'npt=0-' });
     await warm.ended({ timeoutMs: 30_000 });
-    t.same(framesOf(warm), direct, 'cold');
+    sameFrames(t, warm, direct, 'cold');
     await forget(s, (cell) => !kept.includes(cell));
     await s.restart();
     const viewer = await s.viewer();
     await viewer.play({ range: 'npt=0-' });
     await viewer.ended({ timeoutMs: 30_000 });
-    t.same(framesOf(viewer), direct, 'over the seam');
+    sameFrames(t, viewer, direct, 'over the seam');
     assertSound(t, viewer, 'over the seam');
     const isJoined = kept.includes(0);
     t.equal(
@@ -161,7 +161,7 @@ t.test('PAUSE releases the origin, and resuming loses nothing', { buffered: true
   t.equal(s.origin.counters.openSessions, 0);
   await viewer.play();
   await viewer.ended({ timeoutMs: 30_000 });
-  t.same(framesOf(viewer), direct);
+  sameFrames(t, viewer, direct);
   assertSound(t, viewer, 'over the pause');
 });
 
@@ -175,8 +175,8 @@ t.test('viewers at different positions share what is fetched', { buffered: true 
   const second = await s.viewer();
   await second.play({ range: 'npt=0-' });
   await Promise.all([first.ended({ timeoutMs: 30_000 }), second.ended({ timeoutMs: 30_000 })]);
-  t.same(framesOf(first), direct);
-  t.same(framesOf(second), direct);
+  sameFrames(t, first, direct);
+  sameFrames(t, second, direct);
   const share = (s.origin.counters.mediaBytes - before) / before;
   t.ok(share <= 1.05, `origin bytes ${share.toFixed(2)} of the title`);
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   checkSynthetic,
   type OriginFaults,
+  type OriginOptions,
   RigOrigin,
   RigViewer,
   syntheticTitle,
@@ -15,7 +16,7 @@ import { Proxy, type ProxyOptions, type RouteOptions } from '../src/index.js';
 
 export interface SceneOptions {
   readonly title?: Title;
-  readonly titles?: Readonly<Record<string, Title>>;
+  readonly titles?: OriginOptions['titles'];
   readonly faults?: OriginFaults;
   readonly route?: Partial<RouteOptions>;
   /** Keep segments on disk; default true. */
@@ -144,4 +145,18 @@ export function assertSound(t: Test, viewer: RigViewer, name: string): void {
 export function runIn(whole: readonly number[], part: readonly number[]): number {
   const at = whole.indexOf(part[0] ?? NaN);
   return at >= 0 && part.every((hash, i) => whole[at + i] === hash) ? at : -1;
+}
+
+/** The viewer saw exactly the frames of `direct`, stream by stream. Says where the first difference is. */
+export function sameFrames(
+  t: Test,
+  viewer: RigViewer,
+  direct: readonly (readonly number[])[],
+  name = 'frames',
+): void {
+  for (const [stream, got] of framesOf(viewer).entries()) {
+    const want = direct[stream] ?? [];
+    const at = want.findIndex((hash, i) => hash !== got[i]);
+    t.same([got.length, at], [want.length, -1], `${name}: stream ${stream} as from the origin`);
+  }
 }

@@ -62,6 +62,8 @@ export class Flight implements OriginSink {
   #anchor!: TimeAnchor;
   #entrance: Entrance | undefined;
   #joins: StreamJoin[] | undefined;
+  /** What the title begins with, while nobody knows whether the origin seeks: it may play that and say otherwise. */
+  #beginning: Head | undefined;
   #coasting = false;
   #segmenter!: Segmenter;
   #ending: Ending;
@@ -185,6 +187,9 @@ export class Flight implements OriginSink {
     const startMicros = this.#startOf(session, askMicros);
     const behind = title.live ? undefined : this.#stretchEnd(title.row.covering(startMicros));
     this.#joins = behind === undefined ? undefined : await joinsBehind(title, behind);
+    const first = title.row.covering(0);
+    const isSeekProven = title.live || startMicros === 0 || title.client.profile.seeks === true;
+    this.#beginning = first === undefined || isSeekProven ? undefined : await headOf(title, first);
     if (!this.#isOver()) this.#begin(session, startMicros, this.#joins === undefined ? undefined : behind);
   }
 
@@ -258,6 +263,7 @@ export class Flight implements OriginSink {
     if (join === undefined) return false;
     const reference = p.stream === this.#title.reference;
     const role = reference ? this.#role(p) : ROLE.randomAccess;
+    if (reference && role === ROLE.randomAccess) this.#unmask(p, join);
     const verdict = join.judge(p.hash, p.ticks, role !== ROLE.randomAccess && role !== ROLE.parameter);
     if (verdict === 'before') return false;
     lane.joined = true;
@@ -267,11 +273,23 @@ export class Flight implements OriginSink {
     if (reference) {
       this.#state = 'filling';
       if (this.#coasting) this.#segmenter.reopen();
+      else if (verdict === 'content') this.#title.client.profile.seeks ??= true;
       this.#headSought = undefined;
       this.#title.shelves.metrics.seams.inc({ result: verdict });
       if (this.#segmenter.current !== undefined) this.#resolveOpened(this.#segmenter.current);
     }
     return true;
+  }
+
+  /** An origin that plays the title's first picture when asked for another cannot seek, whatever it says. */
+  #unmask(p: Arrival, join: StreamJoin): void {
+    const beginning = this.#beginning;
+    this.#beginning = undefined;
+    if (beginning?.hash === undefined || beginning.hash !== p.hash || join.holds(p.hash)) return;
+    this.#title.client.profile.seeks = false;
+    const clockRates = this.#title.streams.map((s) => s.clockRate);
+    this.#anchor = new TimeAnchor({ startSeconds: 0, rtpInfo: [], clockRates });
+    p.ticks = this.#anchor.place(p.stream, timestamp(p.bytes, p.start), sequenceNumber(p.bytes, p.start));
   }
 
   #advance(p: Arrival): void {

@@ -74,6 +74,11 @@ export class StreamJoin {
     return this.#offsetTicks;
   }
 
+  /** A packet like this is in the held tail. */
+  holds(hash: number): boolean {
+    return this.#positions.has(hash);
+  }
+
   /**
    * Judges the next packet of the stream.
    * @param hash crc32 of marker bit and payload
