@@ -102,7 +102,7 @@ export class RigViewer {
     );
     viewer.#connectedMs = performance.now();
     if (options.reports !== false) {
-      viewer.#reports = setInterval(() => viewer.#sendReports(), REPORT_INTERVAL_MS);
+      viewer.#reports = setInterval(() => viewer.sendReports(), REPORT_INTERVAL_MS);
       viewer.#reports.unref();
     }
     return viewer;
@@ -279,11 +279,10 @@ export class RigViewer {
     await this.until(isEnded, { ...options, what: 'BYE on all streams' });
   }
 
-  /** Waits until `packets` more than now have come, over all streams. */
+  /** Waits until `packets` have come since the beginning, over all streams. */
   async received(packets: number, options: { timeoutMs: number }): Promise<void> {
     const count = (): number => this.recordings.reduce((sum, recording) => sum + recording.packets, 0);
-    const goal = count() + packets;
-    await this.until(() => count() >= goal, { ...options, what: `${packets} packets` });
+    await this.until(() => count() >= packets, { ...options, what: `${packets} packets` });
   }
 
   /** Breaks in what arrived, of all streams. @param from index of the first packet to look at in each stream */
@@ -347,7 +346,8 @@ export class RigViewer {
     throw new RigError('status', `${request.method} ${request.url}: ${status} ${reason}`, { status });
   }
 
-  #sendReports(): void {
+  /** One receiver report for each stream, now. They also go out every 5 s. */
+  sendReports(): void {
     for (const seat of this.#seats) {
       const report = seat.recording.report(performance.now());
       if (report === undefined) continue;
