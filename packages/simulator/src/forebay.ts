@@ -65,7 +65,7 @@ export class Forebay implements Rival {
       engine.drop(victim);
       this.#handle[this.#segmentOf[victim]!] = NONE;
     }
-    const handle = engine.held.hold(title, start, width, w.segmentBytes);
+    const handle = engine.hold(title, { startSeconds: start, durationSeconds: width, bytes: w.segmentBytes }, now);
     this.#segmentOf[handle] = segment;
     this.#handle[segment] = handle;
     this.writes += 1;

@@ -19,7 +19,7 @@ export const VOD = {
   viewMedianSeconds: 540,
   viewTitleSigma: 0.5,
   viewSigma: 1.55,
-  completion: 0.03,
+  completionBeta: [0.48, 5.5],
   seekShare: 0.12,
   seekReach: 0.9,
   gammaShape: 60,
@@ -54,6 +54,7 @@ interface Catalogue {
   readonly durationSeconds: Float64Array;
   readonly segmentSeconds: Float64Array;
   readonly viewMedianSeconds: Float64Array;
+  readonly completes: Float64Array;
 }
 
 /** A generated month of video on demand. */
@@ -136,20 +137,24 @@ function drawCatalogue(random: Random, days: number, births: boolean): Catalogue
     }),
     segmentSeconds: bitrate.map((b) => (VOD.segmentBytes * 8) / b),
     viewMedianSeconds: column(() => VOD.viewMedianSeconds * random.lognormal(1, VOD.viewTitleSigma)),
+    completes: column(() => random.beta(...VOD.completionBeta)),
   };
 }
 
-/** How much of its weight a title has at an instant: new titles are boosted and fade to their base. */
+/** How much of its weight a title has at an instant: releases fade to their base, those of this month from a boosted start. */
 function appeal(c: Catalogue, title: number, now: number): number {
-  const age = now - c.bornSeconds[title]!;
+  const born = c.bornSeconds[title]!;
+  const age = now - born;
   if (age === Number.POSITIVE_INFINITY) return 1;
-  return age < 0 ? 0 : c.base[title]! + VOD.boost * (1 - c.base[title]!) * Math.exp(-age / c.lifeSeconds[title]!);
+  if (age < 0) return 0;
+  const faded = c.base[title]! + (1 - c.base[title]!) * Math.exp(-age / c.lifeSeconds[title]!);
+  return born < 0 ? faded : VOD.boost * faded;
 }
 
 function drawView(random: Random, c: Catalogue, title: number): { from: number; watched: number } {
   const duration = c.durationSeconds[title]!;
   const from = random.next() < VOD.seekShare ? random.uniform(0, VOD.seekReach) * duration : 0;
-  const stays = random.next() < VOD.completion;
+  const stays = random.next() < c.completes[title]!;
   const watched = stays ? duration : random.lognormal(c.viewMedianSeconds[title]!, VOD.viewSigma);
   return { from, watched: Math.min(watched, duration - from) };
 }
@@ -157,7 +162,8 @@ function drawView(random: Random, c: Catalogue, title: number): { from: number; 
 /** Chance that a view lasts longer than `seconds`. */
 function lasts(c: Catalogue, title: number, seconds: number): number {
   if (seconds <= 0) return 1;
-  return VOD.completion + (1 - VOD.completion) * normalTail(Math.log(seconds / c.viewMedianSeconds[title]!) / VOD.viewSigma);
+  const completes = c.completes[title]!;
+  return completes + (1 - completes) * normalTail(Math.log(seconds / c.viewMedianSeconds[title]!) / VOD.viewSigma);
 }
 
 function trueShare(c: Catalogue, title: number, start: number): number {

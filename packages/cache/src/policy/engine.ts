@@ -1,11 +1,12 @@
 import { Held } from './held.js';
 import { OperationalClock } from './operational-clock.js';
+import { Ranking } from './ranking.js';
 import { REACH_BINS, Reach } from './reach.js';
 import { Titles } from './titles.js';
 import { Viewers, type IndexQuestion } from './viewers.js';
 
-/** Candidates for eviction that are remembered from draw to draw. */
-const POOL = 32;
+/** Segments that rose since they were last valued and are passed over in the search for a victim, at most. */
+const TRIES = 16;
 const NONE = -1;
 
 export interface EngineOptions {
@@ -17,10 +18,8 @@ export interface EngineOptions {
   readonly startSeconds: number;
   /** A candidate must be worth this many times what leaves. */
   readonly margin: number;
-  /** Segments drawn at random for every eviction, and for every candidate that is turned away. */
-  readonly draws: number;
-  readonly glances: number;
-  readonly seed: number;
+  /** Held segments that are valued anew with every decision. */
+  readonly looks: number;
   /** Newcomers' rates and reach known from elsewhere, for the causal bound of a generated workload. */
   readonly truth?: {
     rate(title: number, nowSeconds: number): number;
@@ -38,11 +37,9 @@ export class PopularityEngine {
   readonly #options: EngineOptions;
   readonly #bin: number[] = [];
   readonly #weight: number[] = [];
-  readonly #poolHandle = new Int32Array(POOL).fill(NONE);
-  readonly #poolValue = new Float64Array(POOL);
-  #poolCount = 0;
-  #refresh = 0;
-  #random: number;
+  readonly #ranking = new Ranking();
+  leastValue = 0;
+  #hand = 0;
   readonly #question: IndexQuestion = {
     title: 0,
     startSeconds: 0,
@@ -59,7 +56,6 @@ export class PopularityEngine {
     this.titles = new Titles(options.titles);
     this.reach = new Reach(options.titles);
     this.viewers = new Viewers(options.titles, this.reach);
-    this.#random = options.seed | 1;
   }
 
   start(title: number, startSeconds: number, weight: number, nowSeconds: number): number {
@@ -126,104 +122,56 @@ export class PopularityEngine {
     );
   }
 
-  /** The segment that is worth least, of those drawn; NONE when all drawn are pinned. */
-  victim(nowSeconds: number, draws: number): number {
-    this.#draw(draws, nowSeconds);
-    return this.#least(nowSeconds);
+  /** Takes a segment into the held set. @returns its handle. */
+  hold(title: number, extent: { startSeconds: number; durationSeconds: number; bytes: number }, nowSeconds: number): number {
+    const handle = this.held.hold(title, extent.startSeconds, extent.durationSeconds, extent.bytes);
+    this.#ranking.place(handle, this.valueOf(handle, nowSeconds));
+    return handle;
+  }
+
+  drop(handle: number): void {
+    this.#ranking.remove(handle);
+    this.held.drop(handle);
+  }
+
+  /** The held segment of least value, or NONE when all that were looked at are pinned. Leaves its value in `leastValue`. */
+  least(nowSeconds: number, looks: number): number {
+    this.#look(looks, nowSeconds);
+    const ranking = this.#ranking;
+    let best = NONE;
+    this.leastValue = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const handle = ranking.least();
+      if (handle === NONE) break;
+      const value = this.valueOf(handle, nowSeconds);
+      const before = ranking.stepOf(handle);
+      if (this.held.pinned(handle)) {
+        ranking.place(handle, Number.MAX_VALUE);
+        continue;
+      }
+      const after = ranking.place(handle, value);
+      if (value < this.leastValue) {
+        this.leastValue = value;
+        best = handle;
+      }
+      if (after <= before) break;
+    }
+    return best;
   }
 
   /** The handle to drop for a candidate of this value a byte, or NONE when it is worth less than what would leave. */
   admit(value: number, nowSeconds: number): number {
-    this.#draw(this.#options.glances, nowSeconds);
-    let least = this.#least(nowSeconds);
-    if (least === NONE || value <= this.#options.margin * this.#leastValue) return NONE;
-    this.#draw(this.#options.draws, nowSeconds);
-    least = this.#least(nowSeconds);
-    return value > this.#options.margin * this.#leastValue ? least : NONE;
+    const handle = this.least(nowSeconds, this.#options.looks);
+    return handle !== NONE && value > this.#options.margin * this.leastValue ? handle : NONE;
   }
 
-  drop(handle: number): void {
-    this.held.drop(handle);
-    for (let i = 0; i < this.#poolCount; i++) if (this.#poolHandle[i] === handle) this.#removeFromPool(i);
-  }
-
-  #leastValue = 0;
-
-  /** The least of the pool by its present value. */
-  #least(nowSeconds: number): number {
-    for (let tries = 0; tries < POOL; tries++) {
-      let at = NONE;
-      let value = Number.POSITIVE_INFINITY;
-      for (let i = 0; i < this.#poolCount; i++) {
-        if (this.#poolValue[i]! < value) {
-          value = this.#poolValue[i]!;
-          at = i;
-        }
-      }
-      if (at === NONE) return NONE;
-      const handle = this.#poolHandle[at]!;
-      if (this.held.pinned(handle)) {
-        this.#removeFromPool(at);
-        continue;
-      }
-      const now = this.valueOf(handle, nowSeconds);
-      this.#poolValue[at] = now;
-      if (now <= value * 1.02) {
-        this.#leastValue = now;
-        return handle;
-      }
+  /** Values the next few held segments anew: a sweep over all of them, in slices. */
+  #look(looks: number, nowSeconds: number): void {
+    const held = this.held;
+    for (let i = Math.min(looks, held.count); i > 0; i--) {
+      this.#hand = this.#hand === 0 || this.#hand > held.count ? held.count - 1 : this.#hand - 1;
+      const handle = held.nth(this.#hand);
+      if (!held.pinned(handle)) this.#ranking.place(handle, this.valueOf(handle, nowSeconds));
     }
-    let at = 0;
-    for (let i = 1; i < this.#poolCount; i++) if (this.#poolValue[i]! < this.#poolValue[at]!) at = i;
-    this.#leastValue = this.#poolValue[at]!;
-    return this.#poolHandle[at]!;
-  }
-
-  #removeFromPool(at: number): void {
-    const last = --this.#poolCount;
-    this.#poolHandle[at] = this.#poolHandle[last]!;
-    this.#poolValue[at] = this.#poolValue[last]!;
-  }
-
-  #draw(draws: number, nowSeconds: number): void {
-    if (this.held.count === 0) return;
-    if (this.#poolCount > 0) {
-      this.#refresh = (this.#refresh + 1) % this.#poolCount;
-      this.#poolValue[this.#refresh] = this.valueOf(this.#poolHandle[this.#refresh]!, nowSeconds);
-    }
-    for (let i = 0; i < draws; i++) {
-      const handle = this.held.nth(this.#below(this.held.count));
-      if (this.held.pinned(handle)) continue;
-      this.#remember(handle, this.valueOf(handle, nowSeconds));
-    }
-  }
-
-  #remember(handle: number, value: number): void {
-    let most = 0;
-    let mostValue = -1;
-    for (let i = 0; i < this.#poolCount; i++) {
-      if (this.#poolHandle[i] === handle) {
-        this.#poolValue[i] = value;
-        return;
-      }
-      if (this.#poolValue[i]! > mostValue) {
-        mostValue = this.#poolValue[i]!;
-        most = i;
-      }
-    }
-    if (this.#poolCount < POOL) most = this.#poolCount++;
-    else if (value >= mostValue) return;
-    this.#poolHandle[most] = handle;
-    this.#poolValue[most] = value;
-  }
-
-  /** Xorshift: seeded, so that a replay decides the same. */
-  #below(limit: number): number {
-    let x = this.#random;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#random = x;
-    return (((x >>> 0) * limit) / 4294967296) | 0;
   }
 }

@@ -14,9 +14,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   startShare: 1,
   startSeconds: 6,
   margin: 1.3,
-  draws: 12,
-  glances: 3,
-  seed: 0x5eed,
+  looks: 4,
 };
 
 /**
@@ -57,9 +55,9 @@ export class PopularityPolicy implements CachePolicy {
     this.#viewers.delete(session);
   }
 
-  hold(facts: SegmentFacts, _nowSeconds: number): number {
+  hold(facts: SegmentFacts, nowSeconds: number): number {
     const slot = this.#slot(facts.title, facts.titleDurationSeconds);
-    return this.#engine.held.hold(slot, facts.startSeconds, facts.durationSeconds, facts.bytes);
+    return this.#engine.hold(slot, facts, nowSeconds);
   }
 
   dropped(handle: number): void {
@@ -98,7 +96,7 @@ export class PopularityPolicy implements CachePolicy {
     const chosen: number[] = [];
     let freed = 0;
     while (freed < bytes) {
-      const handle = this.#engine.victim(nowSeconds, 16);
+      const handle = this.#engine.least(nowSeconds, 4);
       if (handle === NONE) break;
       freed += this.#engine.held.bytesOf(handle);
       chosen.push(handle);
