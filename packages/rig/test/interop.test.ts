@@ -29,6 +29,7 @@ async function origin(t: Test): Promise<RigOrigin> {
 
 t.test(
   'FFmpeg plays the bundled title as it is in the file, over TCP and UDP, and from a seek',
+  { buffered: true },
   async (t) => {
     const url = (await origin(t)).url('/title');
     const [file, tcp, udp, middle] = await Promise.all([

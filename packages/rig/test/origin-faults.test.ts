@@ -217,3 +217,31 @@ t.test('a viewer that does not read holds back its own stream and nobody else', 
   t.match(slow.continuity(), NO_BREAKS);
   t.equal(slow.accessUnits(0).length, 1500);
 });
+
+t.test('a recorder speaks of wall clock times alone', async (t) => {
+  const clockStartMs = Date.UTC(2026, 0, 31, 23, 59, 58);
+  const origin = await originFor(t, { clockStartMs });
+  const viewer = await viewerOf(t, origin);
+  t.match(viewer.description, {
+    onDemand: true,
+    durationSeconds: 6,
+    range: { unit: 'clock', startMs: clockStartMs },
+  });
+  await viewer.setup();
+  t.equal((await viewer.request('PLAY', viewer.url, [['Range', 'npt=0-']])).status, 501);
+  const reply = await viewer.play({ range: 'clock=20260201T000001.5Z-20260201T000003Z' });
+  t.same(reply.range, { unit: 'clock', startMs: clockStartMs + 3000, endMs: clockStartMs + 5000 });
+  await viewer.ended(TIMEOUT);
+  t.equal(viewer.accessUnits(0).length, 50);
+});
+
+t.test('media comes at the pace of its own clock', async (t) => {
+  const origin = await originFor(t, { speed: 1 });
+  const viewer = await played(origin, 'npt=4-');
+  for (const stream of [0, 1]) {
+    const { mediaSeconds, wallSeconds, mostEarlyMs } = viewer.pace(stream);
+    t.ok(wallSeconds > mediaSeconds - 0.2, 'nothing is rushed');
+    // A picture that others need is sent two frames before its turn; the first one may itself have come late.
+    t.ok(mostEarlyMs < 300, `${mostEarlyMs} ms early`);
+  }
+});

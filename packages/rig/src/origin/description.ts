@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { formatRange } from '@forebay/rtsp';
 import type { Title } from '../title/title.js';
 import type { OriginFaults } from './faults.js';
 
@@ -32,8 +33,17 @@ export function describeTitle(
   return `${lines.join('\r\n')}\r\n`;
 }
 
-function rangeOf(durationSeconds: number, live: boolean, { sdpRange }: OriginFaults): string | undefined {
+function rangeOf(durationSeconds: number, live: boolean, faults: OriginFaults): string | undefined {
+  const { sdpRange, clockStartMs } = faults;
   if (sdpRange === 'missing') return undefined;
   if (sdpRange === 'now-end') return `npt=now-${durationSeconds}`;
+  if (clockStartMs !== undefined && sdpRange === undefined)
+    return clockRange(clockStartMs, 0, durationSeconds);
   return sdpRange ?? (live ? 'npt=now-' : `npt=0-${durationSeconds}`);
+}
+
+/** A range of a title as wall clock times. Source: RFC 2326 section 3.7 */
+export function clockRange(clockStartMs: number, startSeconds: number, endSeconds: number): string {
+  const startMs = clockStartMs + startSeconds * 1000;
+  return formatRange({ unit: 'clock', startMs, endMs: clockStartMs + endSeconds * 1000 });
 }

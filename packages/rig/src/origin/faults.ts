@@ -59,6 +59,8 @@ export interface OriginFaults {
   readonly rateControl?: boolean;
   /** a=range: `now-end` as GStreamer for mp4, `missing`, or any other value. Default `npt=0-<duration>`. */
   readonly sdpRange?: 'now-end' | 'missing' | `npt=${string}` | `clock=${string}` | ` npt=${string}`;
+  /** A recorder: its ranges are wall clock times, and this is when the title begins, milliseconds since 1970. NPT is 501. */
+  readonly clockStartMs?: number;
   /** A request that comes before the last one is answered: ignored, or the connection is closed. */
   readonly pipelining?: 'dropped' | 'closed';
   /** After a seek in a session timestamps begin again (GStreamer). Default: they go on. */

@@ -9,8 +9,9 @@ import {
   RtspError,
   VIEWER_METHODS,
 } from '@forebay/rtsp';
-import type { RtpInfoEntry, RtspRequest, TransportSpec } from '@forebay/rtsp';
+import type { RtpInfoEntry, RtspRange, RtspRequest, TransportSpec } from '@forebay/rtsp';
 import type { Answer } from './connection.js';
+import { clockRange } from './description.js';
 import type { OriginFaults } from './faults.js';
 import type { Mount, OriginSession, PlayOptions } from './session.js';
 
@@ -65,10 +66,8 @@ export function formatChosen(
 
 /** What a PLAY asks for. @throws RtspError 457, 400, 501 */
 export function playOptions(request: RtspRequest, mount: Mount, faults: OriginFaults): PlayOptions {
-  const value = request.headers.get('Range');
-  const range = value === undefined ? undefined : parseRange(value);
-  if (range !== undefined && range.unit !== 'npt') throw new RtspError('viewer', 'range-unit');
-  const start = range?.start === 'now' ? undefined : range === undefined ? undefined : (range.start ?? 0);
+  const range = request.headers.get('Range');
+  const { start, end } = range === undefined ? {} : secondsOf(parseRange(range), faults.clockStartMs);
   if (!mount.live && start !== undefined && start >= mount.title.durationSeconds) {
     throw new RtspError('viewer', 'range-invalid');
   }
@@ -79,10 +78,28 @@ export function playOptions(request: RtspRequest, mount: Mount, faults: OriginFa
     faults.rateControl === true && request.headers.get('Rate-Control')?.toLowerCase() === 'no';
   return {
     startSeconds: start,
-    endSeconds: range?.end,
+    endSeconds: end,
     speed: isUnpaced ? UNPACED : factor * (faults.speed ?? 1),
     squeezed: faults.speedHeader === 'squeezed' && factor !== 1,
     faults,
+  };
+}
+
+/** Seconds of NPT; of 'now' and open ends undefined. */
+function secondsOf(range: RtspRange, clockStartMs: number | undefined): { start?: number; end?: number } {
+  if (range.unit !== (clockStartMs === undefined ? 'npt' : 'clock'))
+    throw new RtspError('viewer', 'range-unit');
+  const seconds = (ms: number | undefined): number | undefined =>
+    ms === undefined ? undefined : (ms - clockStartMs!) / 1000;
+  const [start, end] =
+    range.unit === 'clock'
+      ? [seconds(range.startMs), seconds(range.endMs)]
+      : range.unit === 'npt'
+        ? [range.start ?? 0, range.end]
+        : [];
+  return {
+    ...(typeof start === 'number' ? { start: Math.max(0, start) } : {}),
+    ...(end === undefined ? {} : { end }),
   };
 }
 
@@ -117,9 +134,7 @@ function rangeText(
   if (mount.live) return 'npt=now-';
   const isAsked = faults.range === 'asked' || faults.seek === 'pretends';
   const start = isAsked ? (startSeconds ?? 0) : cued.startSeconds;
-  return formatRange({
-    unit: 'npt',
-    start,
-    end: isAsked ? (endSeconds ?? mount.title.durationSeconds) : cued.endSeconds,
-  });
+  const end = isAsked ? (endSeconds ?? mount.title.durationSeconds) : cued.endSeconds;
+  if (faults.clockStartMs !== undefined) return clockRange(faults.clockStartMs, start, end);
+  return formatRange({ unit: 'npt', start, end });
 }

@@ -1,5 +1,5 @@
 import { RigViewer } from './viewer.js';
-import type { ViewerOptions } from './viewer.js';
+import type { ViewerOptions } from './options.js';
 
 export interface PlayOnceOptions extends ViewerOptions {
   /** Value of the Range header, such as `npt=10-20`. Players always send one: default `npt=0.000-` with `likePlayer`. */

@@ -1,54 +1,22 @@
 import { formatReceiverReport } from '@forebay/rtp';
 import { controlBase, formatRtspUrl, parseDescription, parseRtspUrl, resolveControl } from '@forebay/rtsp';
-import type { Credentials, Description, RtspResponse } from '@forebay/rtsp';
+import type { Description, RtspResponse } from '@forebay/rtsp';
 import { RigError } from '../errors.js';
 import { accessUnitsOf, continuityOf, sumOf } from './continuity.js';
 import type { AccessUnit, AccessUnitOptions, Continuity } from './continuity.js';
 import { ViewerConnection } from './connection.js';
 import type { RigRequest } from './connection.js';
+import { paceOf } from './pace.js';
+import type { Pace } from './pace.js';
+import type { ViewerOptions, ViewerTimes } from './options.js';
 import { readPlayReply } from './play-reply.js';
 import type { PlayReply } from './play-reply.js';
-import type { PayloadCheck, StreamRecording } from './recording.js';
+import type { StreamRecording } from './recording.js';
 import { StreamSeat } from './seat.js';
 
 const REPORT_INTERVAL_MS = 5000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_PACKETS = 1_000_000;
-
-export type ViewerTransport = 'tcp' | 'udp';
-
-export interface ViewerOptions {
-  /** rtsp:// or rtsps://; user and password in it are used as credentials. */
-  readonly url: string;
-  readonly transport: ViewerTransport;
-  /** Address to connect from and to receive UDP on. */
-  readonly localAddress?: string;
-  readonly credentials?: Credentials;
-  /** For the connection and each answer; default 10 s. */
-  readonly timeoutMs?: number;
-  /** Packets kept of each stream; default 1,000,000. With 0 only counters and times are kept. */
-  readonly maxPackets?: number;
-  /** Checks every payload; refused ones are counted in `wrongPayloads`. */
-  readonly check?: PayloadCheck;
-  /** Receiver reports every 5 s; default true. */
-  readonly reports?: boolean;
-  /** With rtsps: certificates (PEM) to trust. Without, any is accepted. */
-  readonly ca?: string;
-}
-
-/** On the monotonic clock, performance.now(). The later ones are those of the last PLAY. */
-export interface ViewerTimes {
-  readonly connectStartMs: number;
-  readonly connectedMs: number;
-  readonly playSentMs: number | undefined;
-  readonly playReplyMs: number | undefined;
-  /** First RTP packet of any stream. */
-  readonly firstRtpMs: number | undefined;
-  /** First complete access unit that a decoder can start with: of video if there is video, else of any stream. */
-  readonly firstKeyFrameMs: number | undefined;
-  /** BYE on the last stream. */
-  readonly endedMs: number | undefined;
-}
 
 interface Waiter {
   readonly check: () => boolean;
@@ -297,6 +265,12 @@ export class RigViewer {
 
   accessUnits(stream: number, options?: AccessUnitOptions): AccessUnit[] {
     return accessUnitsOf(this.recording(stream), options);
+  }
+
+  /** How evenly a stream came. */
+  pace(stream: number, options?: AccessUnitOptions): Pace {
+    const recording = this.recording(stream);
+    return paceOf(accessUnitsOf(recording, options), recording.stream.clockRate);
   }
 
   #aggregateUrl(): string {
