@@ -270,7 +270,8 @@ t.test('a segment file can be inspected, damaged or not', async (t) => {
 
 t.test('the RAM tier holds what was used last, within its bytes', async (t) => {
   const bytes = segmentMemoryBytes(segmentAt(0));
-  const ram = new RamTier(3 * bytes);
+  const evicted: number[] = [];
+  const ram = new RamTier(3 * bytes, (segment) => evicted.push(segment.meta.startMicros / 6e6));
   const check = (expected: readonly number[]): void => {
     const held = [0, 1, 2, 3, 4].filter((number) => ram.get(GENERATION, number * 6e6) !== undefined);
     t.strictSame(held, expected);
@@ -289,6 +290,7 @@ t.test('the RAM tier holds what was used last, within its bytes', async (t) => {
   ram.drop(GENERATION, 12e6);
   ram.drop(GENERATION, 12e6);
   check([0, 3]);
+  t.strictSame(evicted, [1], 'told of those that had to make room, and of no others');
   const stranger = makeSegment({ generation: 'a'.repeat(32) });
   ram.put(stranger);
   ram.dropGeneration(GENERATION);

@@ -20,6 +20,26 @@ export class Killed extends Error {
   override readonly name = 'Killed';
 }
 
+/** Lets calls hang until it is opened. */
+export class Gate {
+  readonly #waiting: ((fate: Fate) => void)[] = [];
+  #isOpen = false;
+
+  /** Calls that hang. */
+  get held(): number {
+    return this.#waiting.length;
+  }
+
+  hold(): Promise<Fate> | undefined {
+    return this.#isOpen ? undefined : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  open(): void {
+    this.#isOpen = true;
+    for (const resolve of this.#waiting.splice(0)) resolve(undefined);
+  }
+}
+
 /** True for a call that changes the disk. */
 export function isChange(call: FsCall): boolean {
   if (call.name === 'close') return call.path.endsWith('.tmp');

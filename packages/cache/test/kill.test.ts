@@ -44,6 +44,7 @@ async function killAWriter(directory: string, first: number, random: () => numbe
   return last;
 }
 
+t.setTimeout(TIMEOUT_MS);
 t.test(
   `killed ${CYCLES} times while it writes, the cache never holds a wrong byte`,
   { timeout: TIMEOUT_MS },

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 
 import { Catalogue } from '../src/catalogue.js';
 import type { SegmentStore, StoreEvent } from '../src/index.js';
-import { FaultFs, systemError, type Fate, type FsCall } from './fault-fs.js';
+import { FaultFs, Gate, systemError, type FsCall } from './fault-fs.js';
 import { factsOf, GENERATION, makeSegment } from './making.js';
 import {
   ADMITTED,
@@ -50,12 +50,9 @@ async function hanging(
   const store = await openStore(directory, options);
   await store.saveTitle(TITLE);
   for (const segment of SEGMENTS.slice(0, 3)) await store.offer(segment, factsOf(segment));
-  const waiting: ((fate: Fate) => void)[] = [];
-  fs.fate = (call) => (where(call) ? new Promise((resolve) => waiting.push(resolve)) : undefined);
-  const release = (): void => {
-    fs.fate = () => undefined;
-    for (const resolve of waiting) resolve(undefined);
-  };
+  const gate = new Gate();
+  fs.fate = (call) => (where(call) ? gate.hold() : undefined);
+  const release = (): void => gate.open();
   t.teardown(async () => {
     release();
     await store.close();
@@ -282,23 +279,20 @@ t.test('a mistake in work that nobody waits for is reported, not thrown at the p
 });
 
 t.test('reads that wait for their turn are bounded: the next one is a miss at once', async (t) => {
-  const { store, fs, release } = await hanging(t, (call) => call.name === 'openToRead');
-  fs.fate = () => undefined;
+  const { store, fs } = await hanging(t, () => false);
   await store.resize(1e6);
   for (let number = 10; number < 275; number++)
     await store.offer(segmentAt(number), factsOf(segmentAt(number)));
-  const waiting: ((fate: Fate) => void)[] = [];
-  fs.fate = (call) =>
-    call.name === 'openToRead' ? new Promise((resolve) => waiting.push(resolve)) : undefined;
+  const gate = new Gate();
+  fs.fate = (call) => (call.name === 'openToRead' ? gate.hold() : undefined);
   const metas = store.segments(GENERATION);
   const reading = metas.slice(0, 258).map((meta) => store.read(meta));
-  await settle(() => waiting.length === 2);
+  await settle(() => gate.held === 2);
   t.strictSame(
     await Promise.all(metas.slice(258).map((meta) => store.read(meta))),
     metas.slice(258).map(() => undefined),
   );
-  release();
-  for (const resolve of waiting) resolve(undefined);
+  gate.open();
   t.ok((await Promise.all(reading)).every((segment) => segment !== undefined));
 });
 
