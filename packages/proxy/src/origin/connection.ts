@@ -34,6 +34,8 @@ export interface ConnectionOwner {
   frame(channel: number, bytes: Buffer, start: number, end: number): void;
   /** The origin made a request; it has been answered. */
   asked(request: RtspRequest): void;
+  /** Everything that arrived with one read has been delivered. */
+  read(): void;
   /** The connection is gone. */
   over(error: OriginError): void;
 }
@@ -44,7 +46,9 @@ interface Pending {
   interim: number;
 }
 
-const NOBODY: ConnectionOwner = { frame: () => undefined, asked: () => undefined, over: () => undefined };
+const nothing = (): void => undefined;
+/** Takes no notice of anything. */
+export const NOBODY: ConnectionOwner = { frame: nothing, asked: nothing, read: nothing, over: nothing };
 
 /** An RTSP connection to an origin: questions, answers matched by CSeq, interleaved frames. */
 export class OriginConnection {
@@ -166,6 +170,7 @@ export class OriginConnection {
     this.bytesReceived += count;
     try {
       this.#framer.push(buffer.subarray(0, count));
+      this.owner.read();
     } catch (error) {
       this.#fail(asOriginError(error, 'protocol', 'unreadable bytes'));
     }

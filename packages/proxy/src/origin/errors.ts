@@ -1,3 +1,5 @@
+import { RtspError } from '@forebay/rtsp';
+
 interface Fault {
   /** What a viewer who waits for the origin is told. */
   readonly status: number;
@@ -29,6 +31,7 @@ export const ORIGIN_FAULTS = {
   session: { status: 502, text: 'no usable session identifier, or another one in mid-session' },
   'session-gone': { status: 502, text: 'the origin forgot the session' },
   changed: { status: 502, text: 'the origin announced another description in mid-session' },
+  internal: { status: 500, text: 'a defect of the proxy, not of the origin' },
   'source-changed': { status: 502, text: 'the packets of a stream come from another source than before' },
 } as const satisfies Record<string, Fault>;
 
@@ -81,7 +84,8 @@ export function errorOfStatus(method: string, originStatus: number): OriginError
   return new OriginError(code, `${method} was answered with ${originStatus}`, { originStatus });
 }
 
-/** `cause` as an OriginError: itself if it is one, else wrapped under `code`. */
+/** `cause` as an OriginError: itself if it is one; a breach of RTSP as `code`; anything else is our own defect. */
 export function asOriginError(cause: unknown, code: OriginErrorCode, detail: string): OriginError {
-  return cause instanceof OriginError ? cause : new OriginError(code, detail, { cause });
+  if (cause instanceof OriginError) return cause;
+  return new OriginError(cause instanceof RtspError ? code : 'internal', detail, { cause });
 }

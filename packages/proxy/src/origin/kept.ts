@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from '../clock.js';
+import { NOBODY } from './connection.js';
 import type { Dialogue } from './dialogue.js';
 import { ORIGIN_LIMITS } from './limits.js';
 
@@ -30,7 +31,7 @@ export class KeptConnections {
     const drop = (): void => this.#drop(kept);
     const timer = this.#clock.setTimeout(drop, ORIGIN_LIMITS.keptMs);
     const kept: Kept = { url, dialogue, timer };
-    connection.owner = { frame: () => undefined, asked: drop, over: drop };
+    connection.owner = { ...NOBODY, asked: drop, over: drop };
     this.#kept.push(kept);
     if (this.#kept.length > ORIGIN_LIMITS.keptConnections) this.#drop(this.#kept[0]!);
   }

@@ -2,7 +2,7 @@ import type { RtspRequest, RtspResponse } from '@forebay/rtsp';
 import type { Clock, TimerHandle } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
-import type { ConnectionOwner, OriginConnection } from './connection.js';
+import { type ConnectionOwner, NOBODY, type OriginConnection } from './connection.js';
 import { Deadline, whenAborted } from './deadline.js';
 import type { Dialogue } from './dialogue.js';
 import { asOriginError, errorOfStatus, OriginError } from './errors.js';
@@ -18,6 +18,13 @@ import { formatFrame, formatReports } from './reports.js';
 import type { OpenOptions, OriginSession } from './session.js';
 
 const TICK_MS = 1000;
+/**
+ * Nagle's algorithm at the origin holds a small packet back until the one before it is acknowledged, and our kernel
+ * delays acknowledgements by 40 ms unless there is something to send. So while a session starts, what arrives is
+ * answered by a receiver report at once. Measured: first picture of GStreamer 1.22 over loopback 86 ms before, 8 after;
+ * live555 holds its answer to PLAY back likewise.
+ */
+const PROMPT = { forMs: 250, most: 4 } as const;
 
 export interface LegOptions {
   readonly negotiation: Negotiation;
@@ -52,6 +59,8 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
   #lost: OriginError | undefined;
   #timer: TimerHandle | undefined;
   #reportedMs: number;
+  readonly #openedMs: number;
+  #prompts = 0;
   #countedBytes = 0;
   #throttled = false;
   #full = false;
@@ -64,7 +73,8 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
     const tracks = negotiation.tracks;
     this.ssrcs = open.origin.description.streams.map((_, i) => tracks.find((t) => t.stream === i)?.ssrc);
     this.#reply = options.reply;
-    this.#reportedMs = clock.nowMs();
+    this.#openedMs = clock.nowMs();
+    this.#reportedMs = this.#openedMs;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -73,15 +83,17 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
     metrics.originSessions.inc({ origin: profile.route });
     this.#unwatch = whenAborted(open.signal, () => void this.close());
     this.#schedule();
+    this.#prompt();
   }
 
   get reply(): PlayReply {
     return this.#reply;
   }
 
+  /** Over TCP with what frames and answers cost, over UDP without. */
   get bytesReceived(): number {
-    const udp = this.#o.negotiation.tracks.reduce((sum, track) => sum + (track.udp?.bytesReceived ?? 0), 0);
-    return this.#connection.bytesReceived - this.#o.bytesBefore + udp;
+    if (this.transport === 'tcp') return this.#connection.bytesReceived - this.#o.bytesBefore;
+    return this.#o.negotiation.tracks.reduce((sum, track) => sum + (track.udp?.bytesReceived ?? 0), 0);
   }
 
   start(): void {
@@ -109,7 +121,6 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
 
   async pause(): Promise<void> {
     await this.#command('PAUSE', []);
-    this.#o.intake.drop();
     this.#state = 'paused';
   }
 
@@ -131,6 +142,10 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
   frame(channel: number, bytes: Buffer, start: number, end: number): void {
     this.#o.intake.arrivalMs = this.#connection.arrivalMs;
     this.#o.intake.frame(channel, bytes, start, end);
+  }
+
+  read(): void {
+    if (this.#prompts < PROMPT.most) this.#prompt();
   }
 
   asked(request: RtspRequest): void {
@@ -178,7 +193,9 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
     const deadline = new Deadline({ clock, ms: timeoutMs, what: method, parents: [this.#stop.signal] });
     try {
       const answered = (response: RtspResponse): void => {
-        if (method === 'PLAY' && response.status === 200) intake.answered();
+        if (response.status !== 200) return;
+        if (method === 'PLAY') intake.answered();
+        else intake.drop();
       };
       const question = {
         method,
@@ -226,6 +243,16 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
     });
   }
 
+  /** One report, for the sake of the acknowledgement that goes with it. */
+  #prompt(): void {
+    const track = this.#o.negotiation.tracks[0];
+    if (track?.channels === undefined || this.#state === 'over') return;
+    this.#prompts++;
+    if (this.#o.clock.nowMs() - this.#openedMs > PROMPT.forMs) this.#prompts = PROMPT.most;
+    else
+      this.#connection.send(formatFrame(track.channels[1], formatReports(this.#o.intake, track.place, {})));
+  }
+
   #count(): void {
     const bytes = this.bytesReceived;
     this.#o.metrics.originBytes.inc({ origin: this.#o.profile.route }, bytes - this.#countedBytes);
@@ -267,7 +294,7 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
     const { dialogue, negotiation, clock } = this.#o;
     const { sessionId, aggregateUrl: url } = negotiation;
     const connection = this.#connection;
-    connection.owner = { frame: () => undefined, asked: () => undefined, over: () => undefined };
+    connection.owner = NOBODY;
     await leave(dialogue, { sessionId, url, clock });
     for (const track of negotiation.tracks) track.udp?.close();
     this.#resolveEnded();

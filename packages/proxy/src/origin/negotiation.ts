@@ -90,6 +90,8 @@ export class Negotiation {
   readonly #streams: readonly StreamDescription[];
   readonly #udp: UdpStream[] = [];
   #form: ControlForm;
+  /** Whether the origin's next answer waits for an acknowledgement of the last one. */
+  #prompt: 'unneeded' | 'needed' | 'sent' = 'unneeded';
 
   constructor(options: NegotiationOptions) {
     const { open, plan, profile } = options;
@@ -128,6 +130,28 @@ export class Negotiation {
       url: this.aggregateUrl,
       clock: this.#o.clock,
     });
+  }
+
+  /**
+   * A read ended. Where the answers to requests sent in one go come one by one, the origin is probably holding the next
+   * one back until this one is acknowledged (Nagle's algorithm), which our kernel delays by 40 ms while there is nothing
+   * to send. OPTIONS is something to send, and its answer tells which methods the origin has. Measured with GStreamer
+   * 1.22 over loopback: PLAY answered after 45 ms before, 5 after.
+   */
+  read(): void {
+    const { dialogue, profile } = this.#o;
+    if (this.#prompt !== 'needed') return;
+    this.#prompt = 'sent';
+    const question = {
+      method: 'OPTIONS',
+      url: this.aggregateUrl,
+      headers: [['Session', this.sessionId] as const],
+    };
+    // Nobody waits for the answer; it ends with the connection at the latest.
+    dialogue.ask(question, new AbortController().signal).then(
+      (response) => profile.advertises(response.headers.get('public')),
+      () => undefined,
+    );
   }
 
   /** @throws OriginError `session` where a later answer speaks of a session that is none of ours */
@@ -182,6 +206,7 @@ export class Negotiation {
         questions.push(await this.#setupQuestion(place, urls[i] ?? this.#urls(place)[0]!.url, signal));
       }
       const [spelling] = this.#aggregates();
+      this.aggregateUrl = spelling!.url;
       intake.ask();
       const asked = [...questions, this.#playQuestion(spelling!.url)];
       const outcomes = await dialogue.askTogether(asked, deadline.signal);
@@ -243,7 +268,12 @@ export class Negotiation {
     const transport = await this.#transportFor(place, signal);
     const headers: [string, string][] = [['Transport', formatTransport(transport)]];
     if (this.sessionId !== '') headers.push(['Session', this.sessionId]);
-    return { method: 'SETUP', url, headers };
+    // Media of this stream may follow the answer in the same read, when PLAY was sent in one go with SETUP.
+    const answered = (response: RtspResponse): void => {
+      if (response.status === 200) this.#bindEarly(place, response);
+      if (this.stage === 'together' && this.#prompt === 'unneeded') this.#prompt = 'needed';
+    };
+    return { method: 'SETUP', url, headers, answered };
   }
 
   #playQuestion(url: string): Question {
@@ -255,6 +285,7 @@ export class Negotiation {
     }
     const answered = (response: RtspResponse): void => {
       if (response.status === 200) intake.answered();
+      this.#prompt = 'unneeded';
     };
     return { method: 'PLAY', url, headers, answered };
   }
@@ -280,8 +311,7 @@ export class Negotiation {
     this.#noteSession(response);
     if (this.sessionId === '') throw new OriginError('session', 'SETUP was answered without one');
     const spec = this.#agreed(place, response.headers.get('transport'));
-    const channels =
-      this.lower === 'tcp' ? (spec?.interleaved ?? ([2 * place, 2 * place + 1] as const)) : undefined;
+    const channels = this.#channels(place, spec);
     if (channels !== undefined && !this.#o.intake.bind(place, channels)) {
       throw new OriginError('transport', `channels ${channels.join('-')} for two streams`);
     }
@@ -290,6 +320,22 @@ export class Negotiation {
     const track = { place, stream: this.#streams[place]!.index, url, ssrc: spec?.ssrc, channels, udp };
     this.tracks.push(track);
     this.#punch([track]);
+  }
+
+  #bindEarly(place: number, response: RtspResponse): void {
+    try {
+      const channels = this.#channels(place, this.#agreed(place, response.headers.get('transport')));
+      if (channels !== undefined) this.#o.intake.bind(place, channels);
+    } catch (error) {
+      if (!(error instanceof OriginError)) throw error;
+      // The same comes to light, and is dealt with, when the answer is looked at in its turn.
+    }
+  }
+
+  /** The channels that the origin says, else those that it was asked for; undefined over UDP. */
+  #channels(place: number, spec: TransportSpec | undefined): ChannelPair | undefined {
+    if (this.lower === 'udp') return undefined;
+    return spec?.interleaved ?? [2 * place, 2 * place + 1];
   }
 
   /** Whatever the origin says about addresses is not looked at: media goes to and comes from its own. */

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { checkWanted, Deadline } from './deadline.js';
+import { NOBODY } from './connection.js';
 import type { Dialogue } from './dialogue.js';
 import { asOriginError, OriginError, type OriginErrorCode } from './errors.js';
 import { Intake } from './intake.js';
@@ -159,14 +160,6 @@ export class Opening {
     });
     const { connection } = dialogue;
     const bytesBefore = connection.bytesReceived;
-    connection.owner = {
-      frame: (channel, bytes, start, end) => {
-        intake.arrivalMs = connection.arrivalMs;
-        intake.frame(channel, bytes, start, end);
-      },
-      asked: () => undefined,
-      over: () => undefined,
-    };
     const negotiation = new Negotiation({
       dialogue,
       open,
@@ -176,6 +169,14 @@ export class Opening {
       clock,
       timeoutMs,
     });
+    connection.owner = {
+      ...NOBODY,
+      frame: (channel, bytes, start, end) => {
+        intake.arrivalMs = connection.arrivalMs;
+        intake.frame(channel, bytes, start, end);
+      },
+      read: () => negotiation.read(),
+    };
     const board = async (signal: AbortSignal): Promise<OriginLeg> => {
       const reply = await negotiation.run(signal);
       if (connection.closed) throw new OriginError('origin-closed', 'right after PLAY');
