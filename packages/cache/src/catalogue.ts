@@ -149,6 +149,12 @@ export class Catalogue {
     return this.#byHandle.get(handle);
   }
 
+  /** Cost: looks at every segment until one is found. */
+  findEntry(isWanted: (entry: Entry) => boolean): Entry | undefined {
+    for (const entry of this.#byHandle.values()) if (isWanted(entry)) return entry;
+    return undefined;
+  }
+
   nextSerial(): number {
     return ++this.#serial;
   }

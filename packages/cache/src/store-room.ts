@@ -106,14 +106,20 @@ export class StoreRoom {
     }
   }
 
-  /** Makes room for what needs no admission. @returns false when too much of what is held is being read. */
+  /**
+   * Makes room for what needs no admission. Where the policy names no victims, anything goes that nobody reads.
+   * @returns false when too much of what is held is being read.
+   */
   async makeRoom(bytes: number, reason: EvictReason): Promise<boolean> {
     await this.makeEasyRoom(bytes);
     const { policy, nowSeconds } = this.#parts;
     while (this.freeBytes < bytes) {
       const before = this.freeBytes;
       await this.evictHandles(policy.victims(bytes - before, nowSeconds()), reason);
-      if (this.freeBytes <= before) return false;
+      if (this.freeBytes > before) continue;
+      const entry = this.#parts.catalogue.findEntry(isEvictable);
+      if (entry === undefined) return false;
+      await this.evict(entry, reason);
     }
     return true;
   }
@@ -121,7 +127,7 @@ export class StoreRoom {
   async evictHandles(handles: readonly number[], reason: EvictReason): Promise<void> {
     for (const handle of handles) {
       const entry = this.#parts.catalogue.byHandle(handle);
-      if (entry !== undefined && entry.pins === 0 && !entry.leaving) await this.evict(entry, reason);
+      if (entry !== undefined && isEvictable(entry)) await this.evict(entry, reason);
     }
   }
 
@@ -233,4 +239,8 @@ export class StoreRoom {
       if (error.code !== 'vanished' && error.code !== 'not-a-file') throw error;
     }
   }
+}
+
+function isEvictable(entry: Entry): boolean {
+  return entry.pins === 0 && !entry.leaving;
 }

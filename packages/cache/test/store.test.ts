@@ -229,6 +229,21 @@ t.test('a lowered capacity holds at once, and for what is being read as soon as 
   await checkInvariants(t, store, directory);
 });
 
+t.test('a policy that names no victims does not keep the store above its capacity', async (t) => {
+  const { store, directory, policy } = await filled(
+    t,
+    [0, 1, 2, 3].map((number) => segmentAt(number)),
+  );
+  policy.victims = () => [];
+  const [first] = store.segments(GENERATION);
+  if (first === undefined) throw new Error('nothing held');
+  store.pin(first);
+  await store.resize(2 * first.byteLength + 600);
+  t.equal(store.segmentCount, 2);
+  t.strictSame(starts(store)[0], 0, 'the one being read stays');
+  await checkInvariants(t, store, directory);
+});
+
 function allHeld(store: SegmentStore): SegmentMeta[] {
   return [...store.titles()].flatMap((title) => title.segments);
 }
