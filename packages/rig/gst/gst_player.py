@@ -32,6 +32,13 @@ DEPAYLOADERS = {
     "MPEG4-GENERIC": "rtpmp4gdepay",
     "OPUS": "rtpopusdepay",
 }
+# Looked up once and by one thread: pads appear on several at a time, and the first look is not safe then.
+FLUSH_EVENTS = Gst.PadProbeType.EVENT_FLUSH
+FLUSH_STOP = Gst.EventType.FLUSH_STOP
+PASS = Gst.PadProbeReturn.OK
+READ = Gst.MapFlags.READ
+NO_TIME = Gst.CLOCK_TIME_NONE
+SECOND = Gst.SECOND
 SETTLE_MS = 300
 TEARDOWN_SECONDS = 3
 
@@ -98,23 +105,23 @@ class Player:
         sink = branch.get_by_name("sink")
         sink.set_property("signal-handoffs", True)
         sink.connect("handoff", self.on_buffer, stream)
-        sink.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_FLUSH, self.on_flush, stream)
+        sink.get_static_pad("sink").add_probe(FLUSH_EVENTS, self.on_flush, stream)
         self.pipeline.add(branch)
         branch.sync_state_with_parent()
         pad.link(branch.get_static_pad("sink"))
 
     def on_flush(self, _pad, info, stream):
-        if info.get_event().type == Gst.EventType.FLUSH_STOP:
+        if info.get_event().type == FLUSH_STOP:
             stream.clear()
-        return Gst.PadProbeReturn.OK
+        return PASS
 
     def on_buffer(self, _sink, buffer, _pad, stream):
         if stream.first_seconds is None:
             stream.first_seconds = self.seconds()
-        _, contents = buffer.map(Gst.MapFlags.READ)
+        _, contents = buffer.map(READ)
         stream.hashes.append(hashlib.md5(contents.data).hexdigest())
         buffer.unmap(contents)
-        stream.pts_seconds.append(None if buffer.pts == Gst.CLOCK_TIME_NONE else round(buffer.pts / Gst.SECOND, 6))
+        stream.pts_seconds.append(None if buffer.pts == NO_TIME else round(buffer.pts / SECOND, 6))
         if not self.has_sought:
             self.has_sought = True
             GLib.timeout_add(SETTLE_MS, self.seek)
