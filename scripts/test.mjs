@@ -91,7 +91,7 @@ async function runTests(filters, jobs) {
     ['ignore', 'pipe', 'inherit'],
     (line) => {
       const match = CLOSING_LINE.exec(line);
-      if (match === null) console.log(`   ${line}`);
+      if (match === null) console.log(line === '' ? '' : `   ${line}`);
       else closing = match;
     },
   );

@@ -55,12 +55,12 @@ export function reportText(result: Result): string {
     measured === direct ? '-' : sameFrames(measured, direct) ? 'yes' : 'NO',
   ]);
   const { identical, factor, good } = verdictOf(result);
-  const frames = direct.frames.map((list) => list.length).join(' + ');
+  const frames = countsOf(direct);
   const verdict = good
     ? `Warm starts ${factor.toFixed(0)} times as fast as direct; ${frames} frames came through unchanged, both times.`
     : identical
       ? `Warm starts only ${factor.toFixed(1)} times as fast as direct; ${WANTED_FACTOR} were expected.`
-      : 'Frames were lost or changed on the way.';
+      : `Frames were lost or changed on the way: direct ${frames}, cold ${countsOf(cold)}, warm ${countsOf(warm)}.`;
   return `${formatTable(COLUMNS, rows)}\n${verdict}\n`;
 }
 
@@ -87,6 +87,11 @@ export function reportObject(result: Result): object {
     warmFactor: Number(factor.toFixed(1)),
     good,
   };
+}
+
+/** `300 + 562`: frames by stream. */
+function countsOf(viewing: Viewing): string {
+  return viewing.frames.map((list) => list.length).join(' + ');
 }
 
 function sameFrames(left: Viewing, right: Viewing): boolean {
