@@ -111,7 +111,7 @@ export class Reception {
     this.#lastSrArrivalMs = arrivalMs;
   }
 
-  /** The report block as of now. The next one's fraction lost counts from here. */
+  /** The report block as of now; formatReceiverReport() fits it to its fields. The next fraction lost counts from here. */
   report(nowMs: number): ReportBlock {
     const expected = this.#expected;
     const expectedSince = expected - this.#expectedReported;
@@ -120,18 +120,12 @@ export class Reception {
     this.#receivedReported = this.#received;
     return {
       ssrc: this.#ssrc,
-      fractionLost: lostSince > 0 ? Math.min(255, Math.floor((lostSince * 256) / expectedSince)) : 0,
-      cumulativeLost: Math.max(-0x800000, Math.min(0x7fffff, expected - this.#received)),
+      fractionLost: lostSince > 0 ? Math.floor((lostSince * 256) / expectedSince) : 0,
+      cumulativeLost: expected - this.#received,
       highestSequence: this.#base === NONE ? 0 : this.#highest >>> 0,
-      jitterTicks: Math.min(0xffffffff, Math.floor(this.#jitterTicks)),
+      jitterTicks: Math.floor(this.#jitterTicks),
       lastSr: this.#lastSr,
-      delaySinceLastSr: this.#lastSr === 0 ? 0 : this.#delayUnits(nowMs),
+      delaySinceLastSr: this.#lastSr === 0 ? 0 : Math.round((nowMs - this.#lastSrArrivalMs) * 65.536),
     };
-  }
-
-  /** Units of 1/65536 s. */
-  #delayUnits(nowMs: number): number {
-    const units = Math.round(((nowMs - this.#lastSrArrivalMs) * 65536) / 1000);
-    return Math.min(0xffffffff, Math.max(0, units));
   }
 }

@@ -45,8 +45,8 @@ export function formatSenderReport(report: SenderReport): Buffer {
 }
 
 /**
- * A receiver's compound: RR with its report blocks, SDES with the CNAME, BYE if asked for. Losses and jitter are
- * clamped to what their fields hold.
+ * A receiver's compound: RR with its report blocks, SDES with the CNAME, BYE if asked for. Losses, jitter and
+ * delay are clamped to what their fields hold.
  *
  * Source: RFC 3550 section 6.1, 6.4.2, 6.5, 6.6.
  * @throws RangeError if there are more than 31 report blocks, or the CNAME is too long

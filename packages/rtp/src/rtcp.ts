@@ -24,7 +24,7 @@ export interface ReportBlock {
   readonly ssrc: number;
   /** Lost since the previous report, in 1/256, 0..255. */
   readonly fractionLost: number;
-  /** Lost since the beginning, signed 24 bits: duplicates make it negative. */
+  /** Lost since the beginning; duplicates make it negative. Signed 24 bits on the wire. */
   readonly cumulativeLost: number;
   /** Sequence number in the low 16 bits, cycles above. */
   readonly highestSequence: number;

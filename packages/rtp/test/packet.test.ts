@@ -101,7 +101,12 @@ t.test('RTCP is told from RTP by its packet type', async (t) => {
     ['80c800', false],
     ['', false],
   ];
-  for (const [text, value] of kinds) t.equal(isRtcp(hex(text), 0, text.length / 2), value, text);
+  for (const [text, value] of kinds) {
+    const bytes = hex(text);
+    t.equal(isRtcp(bytes, 0, bytes.length), value, text);
+    const around = Buffer.concat([hex('80c8000080'), bytes, hex('80c80000')]);
+    t.equal(isRtcp(around, 5, 5 + bytes.length), value, `${text} in the middle`);
+  }
 });
 
 const uint = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { Reception } from '../src/index.js';
+import { formatReceiverReport, parseCompound, Reception } from '../src/index.js';
 
 /** 90 kHz video at 25 frames a second, one packet a frame, arriving on time. */
 const FRAME_TICKS = 3600;
@@ -35,7 +35,7 @@ class Feed {
 
 t.test('nothing is known before two packets in order', async (t) => {
   const feed = new Feed();
-  t.match(feed.reception.report(0), {
+  t.match(feed.reception.report(5000), {
     ssrc: 7,
     fractionLost: 0,
     cumulativeLost: 0,
@@ -71,8 +71,10 @@ t.test('the fraction counts from the previous report', async (t) => {
   t.equal(feed.reception.report(0).fractionLost, 0);
   feed.packets(104, 108);
   t.equal(feed.reception.report(0).fractionLost, 192, '6 of 8');
+  feed.packets(109, 110, 112);
+  t.equal(feed.reception.report(0).fractionLost, 64, '1 of 4');
   t.equal(feed.reception.report(0).fractionLost, 0, 'nothing since');
-  feed.packets(108 + 2999);
+  feed.packets(112 + 2999);
   t.equal(feed.reception.report(0).fractionLost, 255, '2998 of 2999');
 });
 
@@ -145,13 +147,22 @@ t.test('jitter takes a sixteenth of each difference', async (t) => {
   t.equal(reception.report(0).jitterTicks, Math.floor(expected));
 });
 
-t.test('jitter starts anew after a restart and stays within its field', async (t) => {
+t.test('jitter starts anew after a restart', async (t) => {
   const reception = new Reception(SOURCE);
   for (let i = 0; i < 5; i += 1) reception.packet(i, i * FRAME_TICKS, i * FRAME_MS);
   for (let i = 0; i < 5; i += 1) reception.packet(20000 + i, 2 ** 31 + i * FRAME_TICKS, 1000 + i * FRAME_MS);
-  t.equal(reception.report(0).jitterTicks, 0, 'the jump of the timestamps is not jitter');
-  for (let i = 5; i < 500; i += 1) reception.packet(20000 + i, (i % 2) * 2 ** 31, i * 1e9);
-  t.equal(reception.report(0).jitterTicks, 2 ** 32 - 1);
+  t.equal(reception.report(0).jitterTicks, 0);
+});
+
+t.test('a report of extremes can be written', async (t) => {
+  const reception = new Reception(SOURCE);
+  reception.senderReport(1, 0, 0);
+  reception.packet(0xffff, 0, 0);
+  for (let i = 0; i < 3000; i += 1) reception.packet((i * 2999) & 0xffff, (i % 2) * 2 ** 31, i * 1e9);
+  const written = formatReceiverReport({ ssrc: 1, cname: 'a', reports: [reception.report(1e12)] });
+  t.match(parseCompound(written, 0, written.length)[0], {
+    reports: [{ cumulativeLost: 2 ** 23 - 1, jitterTicks: 2 ** 32 - 1, delaySinceLastSr: 2 ** 32 - 1 }],
+  });
 });
 
 t.test('the round trip can be told from the last sender report', async (t) => {
@@ -159,8 +170,6 @@ t.test('the round trip can be told from the last sender report', async (t) => {
   reception.senderReport(0xe93c7b12, 0x89abcdef, 10_000);
   t.match(reception.report(10_000), { lastSr: 0x7b1289ab, delaySinceLastSr: 0 });
   t.match(reception.report(15_250), { lastSr: 0x7b1289ab, delaySinceLastSr: 5.25 * 65536 });
-  t.equal(reception.report(9_000).delaySinceLastSr, 0, 'a clock that steps back');
-  t.equal(reception.report(1e12).delaySinceLastSr, 2 ** 32 - 1, 'a sender that fell silent');
   reception.senderReport(0x0000ffff, 0xffff0000, 20_000);
   t.equal(reception.report(20_000).lastSr, 0xffffffff);
 });

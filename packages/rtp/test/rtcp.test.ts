@@ -134,7 +134,7 @@ const COMPOUNDS: readonly { name: string; text: string; value: readonly RtcpPack
 
 /** Reads a compound that lies in the middle of other bytes. */
 function parse(compound: Buffer): RtcpPacket[] {
-  const bytes = Buffer.concat([Buffer.alloc(3, 0xff), compound, Buffer.alloc(70_000, 0xff)]);
+  const bytes = Buffer.concat([Buffer.alloc(3, 0xff), compound, Buffer.alloc(300, 0xff)]);
   return parseCompound(bytes, 3, 3 + compound.length);
 }
 
@@ -170,6 +170,11 @@ const MALFORMED: readonly { name: string; text: string; code: RtpErrorCode }[] =
   { name: 'padding of nothing', text: 'a0c90002 00000002 00000000', code: 'rtcp-padding' },
   { name: 'padding of three bytes', text: 'a0c90002 00000002 00000003', code: 'rtcp-padding' },
   { name: 'padding larger than the packet', text: 'a0c90002 00000002 0000000c', code: 'rtcp-padding' },
+  {
+    name: 'padding larger than the last packet',
+    text: `${RR} a1cb0002 00000003 0000000c`,
+    code: 'rtcp-padding',
+  },
   { name: 'padding into the report', text: 'a0c90001 00000004', code: 'rtcp-short' },
   { name: 'report block missing', text: '81c90001 00000002', code: 'rtcp-count' },
   { name: '31 report blocks in one', text: `9fc90007 00000002 ${BLOCK_TEXT}`, code: 'rtcp-count' },
@@ -204,6 +209,7 @@ t.test('one malformed packet condemns the compound', async (t) => {
     'every code has a case',
   );
   t.equal(parse(hex(RR.repeat(64))).length, 64, '64 packets are accepted');
+  t.equal(parse(hex(`${RR} 80cc3ffc ${'00'.repeat(65520)}`)).length, 2, '65532 bytes are accepted');
   t.throws(() => parseCompound(hex(RR), 0, 12), { code: 'rtcp-short' }, 'an end behind the buffer');
   t.throws(() => parse(hex(`${RR} c0cb0000`)), { name: 'RtpError', message: /not version 2 \(at byte 8\)/ });
 });
