@@ -20,18 +20,22 @@ const COMMANDS = ['ffmpeg', 'ffprobe', 'gst-launch-1.0'];
 /**
  * Installs what is missing with apt-get, output shown.
  *
+ * @param isRoot whether packages may be installed
  * @returns one line that says what was done
  * @throws Error with a line that says what to do, where it can not be done here
  */
-export function installPrerequisites() {
+export function installPrerequisites(isRoot = process.getuid?.() === 0) {
   if (!runs('dpkg-query', ['--version'])) return requireCommands();
   const missing = DEBIAN_PACKAGES.filter((name) => !isInstalled(name));
   if (missing.length === 0) return 'all present';
-  if (process.getuid?.() !== 0) {
-    throw new Error(`not root and packages are missing; run: sudo apt-get install ${missing.join(' ')}`);
+  if (!isRoot) {
+    throw new Error(
+      `not root and packages are missing; run: sudo apt-get install --no-install-recommends ${missing.join(' ')}`,
+    );
   }
-  apt('update', '-qq');
-  apt('install', '-y', '-qq', '--no-install-recommends', ...missing);
+  console.log(`   installing ${missing.join(' ')}`);
+  apt('update', '-q');
+  apt('install', '-y', '-q', '--no-install-recommends', ...missing);
   return `installed ${missing.join(' ')}`;
 }
 
