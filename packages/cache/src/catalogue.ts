@@ -39,8 +39,8 @@ export class Shelf {
   description = '';
   durationSeconds: number | undefined;
   serial = 0;
-  /** Saved by this process, and so newer than whatever is found on disk. */
-  fresh = false;
+  /** How often this process has saved it; if ever, it is newer than whatever is found on disk. */
+  saves = 0;
   /** Size of its title record on disk; 0: there is none. */
   titleBytes = 0;
   /** The record on disk says what this shelf says. */
@@ -167,7 +167,7 @@ export class Catalogue {
   /** The shelf of a title that is being saved: the newest of its key from now on. */
   save(key: string, generation: string): Shelf {
     const shelf = this.#shelves.get(generation) ?? this.#add(new Shelf(key, generation));
-    shelf.fresh = true;
+    shelf.saves++;
     this.touch(shelf);
     this.#makeNewest(shelf);
     return shelf;
@@ -183,7 +183,7 @@ export class Catalogue {
     shelf.serial = title?.serial ?? 0;
     this.#serial = Math.max(this.#serial, shelf.serial);
     const rival = this.#newest.get(key);
-    if (rival === undefined || (!rival.fresh && rival.serial < shelf.serial)) this.#makeNewest(shelf);
+    if (rival === undefined || (rival.saves === 0 && rival.serial < shelf.serial)) this.#makeNewest(shelf);
     else this.#superseded.add(shelf);
     return shelf;
   }

@@ -92,7 +92,7 @@ export class StoreRecovery {
     if (key === undefined) return undefined;
     const shelf = catalogue.find(key, generation, title);
     catalogue.setTitleBytes(shelf, Math.max(shelf.titleBytes, found.titleBytes));
-    shelf.titleSaved ||= title !== undefined && !shelf.fresh;
+    shelf.titleSaved ||= title !== undefined && shelf.saves === 0;
     return shelf;
   }
 

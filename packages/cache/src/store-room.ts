@@ -180,24 +180,29 @@ export class StoreRoom {
 
   /**
    * Deletes the segments of a title until `untilFree` bytes are free, and the title itself once it has none. Segments
-   * that are being read stay, unless they are purged: then their readers get a clean miss.
+   * that are being read stay, unless they are purged: then their readers get a clean miss. A title that is saved
+   * meanwhile stays, and is superseded no more.
    */
   async dropShelf(shelf: Shelf, reason: EvictReason, untilFree = Infinity): Promise<void> {
+    const { saves } = shelf;
+    if (this.#parts.catalogue.shelf(shelf.generation) !== shelf) return;
     for (const entry of Array.from(shelf.entries.values())) {
       if (this.freeBytes >= untilFree) return;
+      if (reason === 'superseded' && shelf.saves !== saves) return;
       const spared = entry.leaving || (entry.pins > 0 && reason !== 'purged');
       if (!spared) await this.evict(entry, reason);
     }
-    if (shelf.entries.size === 0) await this.removeTitle(shelf);
+    if (shelf.entries.size === 0) await this.removeTitle(shelf, saves);
   }
 
-  /** Deletes the record and the folder of a title without segments. */
-  async removeTitle(shelf: Shelf): Promise<void> {
+  /** Deletes the record and the folder of a title without segments, and forgets it unless it is saved meanwhile. */
+  async removeTitle(shelf: Shelf, saves = shelf.saves): Promise<void> {
     const { catalogue, directory, fs } = this.#parts;
     const folder = join(directory, shelf.generation);
     await this.#remove(join(folder, TITLE_NAME));
     catalogue.setTitleBytes(shelf, 0);
-    catalogue.forget(shelf);
+    shelf.titleSaved = false;
+    if (shelf.saves === saves) catalogue.forget(shelf);
     await fs.removeDirectory(folder).catch(() => undefined);
   }
 

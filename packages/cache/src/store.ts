@@ -234,7 +234,7 @@ export class SegmentStore {
     return purged;
   }
 
-  /** Changes the capacity. Resolves when what is held fits, but for segments that are being read. */
+  /** Changes the capacity. Resolves when what is held fits, but for segments that are being read, or after 5 s. */
   async resize(capacityBytes: number): Promise<void> {
     this.#room.setCapacity(capacityBytes);
     await this.#inLane(() => this.#fit(), 'always');

@@ -160,6 +160,29 @@ t.test('a deletion that hangs holds up neither its caller nor the readers', asyn
   await checkInvariants(t, store, directory);
 });
 
+t.test('a title that is saved while it is being deleted stays known, and is written again', async (t) => {
+  for (const why of ['superseded', 'purged']) {
+    await t.test(why, async (t) => {
+      const { store, fs, directory, release } = await hanging(t, (call) => call.name === 'remove');
+      if (why === 'superseded') await store.saveTitle({ ...TITLE, generation: 'a'.repeat(32) });
+      const deleting = why === 'purged' ? store.purge(() => true) : store.resize(2 * SEGMENT_BYTES);
+      await settle(() => fs.calls.at(-1)?.name === 'remove');
+      const saving = store.saveTitle({ ...TITLE, description: 'again' });
+      release();
+      await Promise.all([deleting, saving]);
+      t.equal(store.title(TITLE.key)?.description, 'again');
+      await store.resize(20 * SEGMENT_BYTES);
+      const segment = segmentAt(9);
+      t.match(await store.offer(segment, factsOf(segment)), ADMITTED);
+      await checkInvariants(t, store, directory);
+      await store.close();
+      const again = await openStore(directory);
+      t.equal(again.title(TITLE.key)?.description, 'again');
+      await again.close();
+    });
+  }
+});
+
 t.test('a store whose disk hangs can be closed; its directory stays locked', async (t) => {
   const { store, fs, time, directory, release } = await hanging(t, (call) => call.name === 'create');
   const segment = segmentAt(3);
