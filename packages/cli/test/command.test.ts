@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { forebay, running } from './spawned.js';
 
@@ -66,6 +69,34 @@ t.test('a world that does not play along ends with 1', async (t) => {
   t.equal(code, 1);
   t.match(err, 'EADDRINUSE');
   t.notMatch(err, '    at ', 'no stack');
+});
+
+t.test('one process a cache directory', async (t) => {
+  const directory = t.testdir({ file: '' });
+  const args = [...SERVE, '--origin', ORIGIN, '--cache-dir'];
+  const first = running(t, [...args, directory]);
+  await first.logged('forebay serves');
+  const second = await forebay([...args, directory]);
+  t.equal(second.code, 1);
+  t.match(second.err, /^forebay: another process uses the cache directory: .*; stop that process, or .*\n$/);
+  const misplaced = await forebay([...args, join(directory, 'file')]);
+  t.equal(misplaced.code, 1);
+  t.match(misplaced.err, /^forebay: the cache directory cannot be used: .*\n$/);
+});
+
+t.test('what nobody caught is logged and ends with 70', async (t) => {
+  const crash = new URL('../src/crash.js', import.meta.url).href;
+  for (const bug of ["throw new Error('boom')", "Promise.reject(new Error('boom'))"]) {
+    const script = `import { crashLoudly } from '${crash}';
+      crashLoudly({ fatal: ({ err }, message) => console.error(message, err.message) });
+      setTimeout(() => { ${bug} });`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const [err] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    t.equal(child.exitCode, 70, bug);
+    t.equal(err, 'uncaught exception boom\n');
+  }
 });
 
 t.test('serves, answers on the admin pages, drains on SIGTERM and ends with 0', async (t) => {
