@@ -14,7 +14,12 @@ export const CLIP = {
 } as const;
 
 /** Draws durations, completion probabilities and viewed parts for a trace of (time, title). */
-export function clipSessions(times: Float64Array, title: Int32Array, viewer: Int32Array, seed: number): { titles: Titles; sessions: Sessions } {
+export function clipSessions(
+  times: Float64Array,
+  title: Int32Array,
+  viewer: Int32Array,
+  seed: number,
+): { titles: Titles; sessions: Sessions } {
   const count = title.reduce((most, t) => Math.max(most, t + 1), 0);
   const random = new Random(seed);
   const durationSeconds = new Float64Array(count);
@@ -28,10 +33,21 @@ export function clipSessions(times: Float64Array, title: Int32Array, viewer: Int
   for (let s = 0; s < times.length; s++) {
     const duration = durationSeconds[title[s]!]!;
     const stays = random.next() < completes[title[s]!]!;
-    watchedSeconds[s] = stays ? duration : Math.min(duration, random.exponential(CLIP.leaverMeanShare * duration));
+    watchedSeconds[s] = stays
+      ? duration
+      : Math.min(duration, random.exponential(CLIP.leaverMeanShare * duration));
   }
   return {
-    titles: { durationSeconds, segmentSeconds: new Float64Array(count).fill((CLIP.segmentBytes * 8) / CLIP.bitrateBps) },
-    sessions: { startedSeconds: times, title, fromSeconds: new Float64Array(times.length), watchedSeconds, viewer },
+    titles: {
+      durationSeconds,
+      segmentSeconds: new Float64Array(count).fill((CLIP.segmentBytes * 8) / CLIP.bitrateBps),
+    },
+    sessions: {
+      startedSeconds: times,
+      title,
+      fromSeconds: new Float64Array(times.length),
+      watchedSeconds,
+      viewer,
+    },
   };
 }

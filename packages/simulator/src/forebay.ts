@@ -1,8 +1,9 @@
 import { PopularityEngine, type EngineOptions } from '@forebay/cache';
 import type { Rival } from './rivals/rival.js';
-import { requestSeconds, type Workload } from './workload.js';
+import { requestSeconds, type Truth, type Workload } from './workload.js';
 
 const NONE = -1;
+const ANY_GROUP = -1;
 
 /** The serving policy's own engine, driven by a workload. */
 export class Forebay implements Rival {
@@ -13,15 +14,21 @@ export class Forebay implements Rival {
   readonly #handle: Int32Array;
   readonly #segmentOf: number[] = [];
   readonly #viewer: Int32Array;
-  readonly #opened: Uint8Array;
+  /** Slot of each title, or -1. */
+  readonly #slot: Int32Array;
+  readonly #titleOfSlot: Int32Array;
 
-  constructor(w: Workload, capacity: number, options: EngineOptions) {
+  constructor(w: Workload, capacity: number, options: EngineOptions, truth?: Truth) {
     this.#w = w;
     this.#capacity = capacity;
-    this.engine = new PopularityEngine(options);
+    this.#titleOfSlot = new Int32Array(options.titles).fill(NONE);
+    this.#slot = new Int32Array(w.titles.durationSeconds.length).fill(NONE);
+    const known = truth === undefined ? {} : { truth: bySlot(truth, this.#titleOfSlot) };
+    this.engine = new PopularityEngine({ ...options, ...known }, (slot) => {
+      this.#slot[this.#titleOfSlot[slot]!] = NONE;
+    });
     this.#handle = new Int32Array(w.titleOf.length).fill(NONE);
     this.#viewer = new Int32Array(w.sessions.title.length).fill(NONE);
-    this.#opened = new Uint8Array(w.titles.durationSeconds.length);
   }
 
   get held(): number {
@@ -38,11 +45,7 @@ export class Forebay implements Rival {
     const engine = this.engine;
     let viewer = this.#viewer[s]!;
     if (viewer === NONE) {
-      if (this.#opened[title] === 0) {
-        this.#opened[title] = 1;
-        engine.reach.open(title, w.titles.durationSeconds[title]!);
-      }
-      viewer = engine.start(title, position * width, 1, now);
+      viewer = engine.start(this.#open(title), position * width, 1, now);
       this.#viewer[s] = viewer;
     }
     engine.reached(viewer, (position + 1) * width, now);
@@ -57,17 +60,44 @@ export class Forebay implements Rival {
     const engine = this.engine;
     const title = w.titleOf[segment]!;
     const width = w.titles.segmentSeconds[title]!;
+    const slot = this.#open(title);
     const start = (segment - w.offset[title]!) * width;
     if (engine.held.count === this.#capacity) {
-      const value = engine.value(title, start, width, now) / w.segmentBytes;
-      const victim = engine.admit(value, now);
+      const value = engine.value(slot, start, width, now) / w.segmentBytes;
+      const victim = engine.admit(value, ANY_GROUP, now);
       if (victim === NONE) return;
       engine.drop(victim);
       this.#handle[this.#segmentOf[victim]!] = NONE;
     }
-    const handle = engine.hold(title, { startSeconds: start, durationSeconds: width, bytes: w.segmentBytes }, now);
+    const handle = engine.hold(
+      slot,
+      { startSeconds: start, durationSeconds: width, bytes: w.segmentBytes },
+      now,
+    );
     this.#segmentOf[handle] = segment;
     this.#handle[segment] = handle;
     this.writes += 1;
   }
+
+  #open(title: number): number {
+    let slot = this.#slot[title]!;
+    if (slot === NONE) {
+      slot = this.engine.open(
+        Math.imul(title + 1, 0x9e3779b1) >>> 0,
+        this.#w.titles.durationSeconds[title]!,
+        0,
+      );
+      if (slot === 0) return slot;
+      this.#slot[title] = slot;
+      this.#titleOfSlot[slot] = title;
+    }
+    return slot;
+  }
+}
+
+function bySlot(truth: Truth, titleOfSlot: Int32Array): Truth {
+  return {
+    rate: (slot, now) => truth.rate(titleOfSlot[slot]!, now),
+    share: (slot, start, end) => truth.share(titleOfSlot[slot]!, start, end),
+  };
 }

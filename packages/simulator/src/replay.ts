@@ -42,7 +42,11 @@ export function replay(w: Workload, rival: Rival, capacity: number): Outcome {
   };
 }
 
-function measure(w: Workload, hits: Uint8Array, warm: number): Omit<Outcome, 'writesPerRequest' | 'nsPerDecision'> {
+function measure(
+  w: Workload,
+  hits: Uint8Array,
+  warm: number,
+): Omit<Outcome, 'writesPerRequest' | 'nsPerDecision'> {
   const total = w.segment.length;
   const begin = w.sessions.startedSeconds[0] ?? 0;
   const bins = Math.floor((requestSeconds(w, total - 1) - begin) / BIN_SECONDS) + 2;

@@ -28,7 +28,10 @@ export const VOD = {
 } as const;
 
 /** Demand by hour of the day, mean 1. */
-const HOURS = [1.1, 0.7, 0.4, 0.22, 0.15, 0.16, 0.24, 0.36, 0.5, 0.62, 0.7, 0.8, 0.95, 1, 1, 1.02, 1.1, 1.25, 1.5, 1.9, 2.3, 2.45, 2.15, 1.55] as const;
+const HOURS = [
+  1.1, 0.7, 0.4, 0.22, 0.15, 0.16, 0.24, 0.36, 0.5, 0.62, 0.7, 0.8, 0.95, 1, 1, 1.02, 1.1, 1.25, 1.5, 1.9,
+  2.3, 2.45, 2.15, 1.55,
+] as const;
 const BITRATES = [1_200_000, 2_500_000, 4_000_000] as const;
 /** Kinds of title: share, median minutes, sigma of the logarithm. */
 const KINDS = [
@@ -90,7 +93,10 @@ export function vodWorkload(options: VodOptions = {}): Workload {
   const truth: Truth = {
     rate: (title, now) => {
       const hour = Math.min(hours - 1, Math.max(0, Math.floor(now / 3600)));
-      return ((perHour[hour]! / 3600) * catalogue.weight[title]! * appeal(catalogue, title, now)) / weightSums[hour]!;
+      return (
+        ((perHour[hour]! / 3600) * catalogue.weight[title]! * appeal(catalogue, title, now)) /
+        weightSums[hour]!
+      );
     },
     share: (title, start) => trueShare(catalogue, title, start),
   };
@@ -116,7 +122,8 @@ function drawCatalogue(random: Random, days: number, births: boolean): Catalogue
     const j = random.below(i + 1);
     [ranks[i], ranks[j]] = [ranks[j]!, ranks[i]!];
   }
-  const column = (draw: (t: number) => number): Float64Array => Float64Array.from({ length: count }, (_, t) => draw(t));
+  const column = (draw: (t: number) => number): Float64Array =>
+    Float64Array.from({ length: count }, (_, t) => draw(t));
   const bitrate = column(() => {
     const x = random.next();
     return BITRATES[x < 0.3 ? 0 : x < 0.8 ? 1 : 2];
@@ -163,7 +170,9 @@ function drawView(random: Random, c: Catalogue, title: number): { from: number; 
 function lasts(c: Catalogue, title: number, seconds: number): number {
   if (seconds <= 0) return 1;
   const completes = c.completes[title]!;
-  return completes + (1 - completes) * normalTail(Math.log(seconds / c.viewMedianSeconds[title]!) / VOD.viewSigma);
+  return (
+    completes + (1 - completes) * normalTail(Math.log(seconds / c.viewMedianSeconds[title]!) / VOD.viewSigma)
+  );
 }
 
 function trueShare(c: Catalogue, title: number, start: number): number {
@@ -171,7 +180,8 @@ function trueShare(c: Catalogue, title: number, start: number): number {
   const steps = 8;
   let sought = 0;
   const until = Math.min(start, reach);
-  for (let i = 0; i < steps; i++) sought += (lasts(c, title, start - ((i + 0.5) / steps) * until) * until) / reach / steps;
+  for (let i = 0; i < steps; i++)
+    sought += (lasts(c, title, start - ((i + 0.5) / steps) * until) * until) / reach / steps;
   return (1 - VOD.seekShare) * lasts(c, title, start) + VOD.seekShare * sought;
 }
 
@@ -179,7 +189,8 @@ function trueShare(c: Catalogue, title: number, start: number): number {
 function normalTail(x: number): number {
   if (x < 0) return 1 - normalTail(-x);
   const t = 1 / (1 + 0.2316419 * x);
-  const poly = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+  const poly =
+    t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
   return (Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI)) * poly;
 }
 

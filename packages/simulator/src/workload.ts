@@ -67,15 +67,27 @@ export function workload(parts: WorkloadParts): Workload {
     const width = titles.segmentSeconds[title]!;
     const most = segmentsOf(titles, title);
     const first = Math.min(most - 1, Math.floor(sessions.fromSeconds[s]! / width));
-    const last = Math.min(most - 1, Math.ceil((sessions.fromSeconds[s]! + sessions.watchedSeconds[s]!) / width - 1e-9) - 1);
+    const last = Math.min(
+      most - 1,
+      Math.ceil((sessions.fromSeconds[s]! + sessions.watchedSeconds[s]!) / width - 1e-9) - 1,
+    );
     firstSegment[s] = first;
     segmentCount[s] = Math.max(1, last - first + 1);
   }
   const order = sortRequests({ titles, sessions, offset, firstSegment, segmentCount });
   const truth = parts.truth === undefined ? {} : { truth: parts.truth };
   return {
-    name: parts.name, segmentBytes: parts.segmentBytes, titles, sessions, offset, titleOf, firstSegment, segmentCount,
-    ...order, footprint: distinct(order.segment, titleOf.length), ...truth,
+    name: parts.name,
+    segmentBytes: parts.segmentBytes,
+    titles,
+    sessions,
+    offset,
+    titleOf,
+    firstSegment,
+    segmentCount,
+    ...order,
+    footprint: distinct(order.segment, titleOf.length),
+    ...truth,
   };
 }
 

@@ -20,9 +20,16 @@ export const COUNT_CLASSES = COUNT_BINS / 2;
 
 /** Count of a cell, in octaves. */
 export function countClass(cell: number): number {
-  return Math.floor(Math.floor(cell / TREND_BINS) % COUNT_BINS / 2);
+  return Math.floor((Math.floor(cell / TREND_BINS) % COUNT_BINS) / 2);
 }
 
+/** Recency cell of a title last asked for `ageSeconds` of operational time ago. */
+export function recencyBin(ageSeconds: number): number {
+  if (ageSeconds < recencyEdgeSeconds(0)) return 0;
+  return Math.min(RECENCY_BINS - 1, Math.floor(2 * Math.log2(ageSeconds / RECENCY_UNIT_SECONDS)));
+}
+
+/** Cell of a decayed count: two an octave. */
 export function countBin(count: number): number {
   // A first request is counted 1 and decays at once: 0.97 keeps it out of the cell below, which nothing ever visits for long.
   const bin = Math.floor(2 * Math.log2(Math.max(0.97 * count, 0.125)) + 6);
@@ -40,14 +47,15 @@ function trendBin(trend: number): number {
  * counts foretold. A cell that has seen little leans on its (recency, count) row, that on its recency, that on the whole.
  */
 export class Calibration {
+  /** Requests by recency, by row and by cell. */
   readonly #came = [new Float64Array(RECENCY_BINS), new Float64Array(ROWS), new Float64Array(CELLS)] as const;
   readonly #foretold = [
     new Float64Array(RECENCY_BINS),
     new Float64Array(ROWS),
     new Float64Array(CELLS),
   ] as const;
-  #allCame = 1;
-  #allForetold = 1;
+  /** All that came, all that was foretold. */
+  readonly #all = Float64Array.of(1, 1);
   #agedAt = 0;
 
   /** The cell of a title; `trend` is its present over its usual rate. */
@@ -57,20 +65,20 @@ export class Calibration {
 
   arrived(cell: number, weight: number): void {
     this.#add(this.#came, cell, weight);
-    this.#allCame += weight;
+    this.#all[0]! += weight;
   }
 
   /** The counts foretold `mass` requests of a title in this cell. */
   expected(cell: number, mass: number): void {
     this.#add(this.#foretold, cell, mass);
-    this.#allForetold += mass;
+    this.#all[1]! += mass;
   }
 
   /** Requests per request foretold. */
   factor(cell: number): number {
     const row = Math.floor(cell / TREND_BINS);
     const recency = Math.floor(row / COUNT_BINS);
-    const all = this.#allCame / this.#allForetold;
+    const all = this.#all[0]! / this.#all[1]!;
     const first = (this.#came[0][recency]! + PRIOR * all) / (this.#foretold[0][recency]! + PRIOR);
     const second = (this.#came[1][row]! + PRIOR * first) / (this.#foretold[1][row]! + PRIOR);
     return (this.#came[2][cell]! + 3 * PRIOR * second) / (this.#foretold[2][cell]! + 3 * PRIOR);
@@ -81,10 +89,11 @@ export class Calibration {
     if (u - this.#agedAt < AGE_EVERY_SECONDS) return;
     const keep = 2 ** (-(u - this.#agedAt) / HALF_LIFE_SECONDS);
     this.#agedAt = u;
-    this.#allCame *= keep;
-    this.#allForetold *= keep;
-    for (const table of [...this.#came, ...this.#foretold])
-      for (let i = 0; i < table.length; i++) table[i]! *= keep;
+    for (const table of this.tables()) for (let i = 0; i < table.length; i++) table[i]! *= keep;
+  }
+
+  tables(): Float64Array[] {
+    return [this.#all, ...this.#came, ...this.#foretold];
   }
 
   #add(tables: readonly [Float64Array, Float64Array, Float64Array], cell: number, amount: number): void {
@@ -104,7 +113,7 @@ export function spanBin(seconds: number): number {
   return bin >= SPANS ? SPANS - 1 : bin;
 }
 
-/** A further correction by (recency, some span of time), on top of what the rest foretells. */
+/** A further correction by a pair of features, on top of what all the others foretell. */
 export class PairFactor {
   readonly #came = new Float64Array(RECENCY_BINS * SPANS);
   readonly #foretold = new Float64Array(RECENCY_BINS * SPANS);
@@ -126,6 +135,10 @@ export class PairFactor {
     if (u - this.#agedAt < AGE_EVERY_SECONDS) return;
     const keep = 2 ** (-(u - this.#agedAt) / HALF_LIFE_SECONDS);
     this.#agedAt = u;
-    for (const table of [this.#came, this.#foretold]) for (let i = 0; i < table.length; i++) table[i]! *= keep;
+    for (const table of this.tables()) for (let i = 0; i < table.length; i++) table[i]! *= keep;
+  }
+
+  tables(): Float64Array[] {
+    return [this.#came, this.#foretold];
   }
 }

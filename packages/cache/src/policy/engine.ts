@@ -1,44 +1,60 @@
-import { Held } from './held.js';
+import { Ghosts } from './ghosts.js';
+import { type Extent, Held } from './held.js';
 import { OperationalClock } from './operational-clock.js';
 import { Ranking } from './ranking.js';
 import { REACH_BINS, Reach } from './reach.js';
-import { Titles } from './titles.js';
-import { Viewers, type IndexQuestion } from './viewers.js';
+import { HALF_LIVES, Titles } from './titles.js';
+import { type IndexQuestion, Viewers } from './viewers.js';
 
+/** Slot of the titles for which there is no slot. */
+export const OTHERS = 0;
+const OTHERS_DURATION_SECONDS = 7200;
 /** Segments that rose since they were last valued and are passed over in the search for a victim, at most. */
 const TRIES = 16;
 const NONE = -1;
+const NEW_TITLE = { counts: [], lastAgeSeconds: 0, firstAgeSeconds: 0, gapSeconds: 0 };
 
 export interface EngineOptions {
-  /** Titles that are remembered at most. */
+  /** Titles that are remembered at most, 230 bytes each. */
   readonly titles: number;
-  /** What a fast start is worth, as a share of the bytes that the session will be delivered. */
+  /** Groups of titles that have a quota each; group 0 has none. */
+  readonly groups: number;
+  /** What a start without delay is worth, as a share of what its session will be delivered. */
   readonly startShare: number;
-  /** How many seconds of a title make its start. */
+  /** Segments that begin within so many seconds of a title are its start. */
   readonly startSeconds: number;
-  /** A candidate must be worth this many times what leaves. */
+  /** A candidate must be worth so many times what leaves: what is read once is not worth a write. */
   readonly margin: number;
   /** Held segments that are valued anew with every decision. */
   readonly looks: number;
-  /** Newcomers' rates and reach known from elsewhere, for the causal bound of a generated workload. */
+  /** Rates and reach known from elsewhere, for the causal bound of a generated workload. */
   readonly truth?: {
+    /** Sessions a wall second. */
     rate(title: number, nowSeconds: number): number;
     share(title: number, startSeconds: number, endSeconds: number): number;
   };
 }
 
-/** The scorer, on small integers: titles, viewers and handles are slots. {@link PopularityPolicy} gives them names. */
+/** The scorer on small integers: titles, viewers and handles are slots. {@link PopularityPolicy} gives them names. */
 export class PopularityEngine {
   readonly clock = new OperationalClock();
   readonly titles: Titles;
   readonly reach: Reach;
-  readonly viewers: Viewers;
   readonly held = new Held();
+  /** Value a byte of the segment that {@link least} found. */
+  leastValue = 0;
+  readonly #viewers: Viewers;
+  readonly #ghosts: Ghosts;
   readonly #options: EngineOptions;
+  readonly #forgotten: (slot: number) => void;
+  readonly #ranking: Ranking;
+  readonly #key: Uint32Array;
+  readonly #group: Uint8Array;
+  readonly #segments: Int32Array;
+  #slotsUsed = 1;
+  /** Bin that a viewer's reach is counted up to; -1 before anything was delivered. */
   readonly #bin: number[] = [];
   readonly #weight: number[] = [];
-  readonly #ranking = new Ranking();
-  leastValue = 0;
   #hand = 0;
   readonly #question: IndexQuestion = {
     title: 0,
@@ -51,105 +67,131 @@ export class PopularityEngine {
     speed: 1,
   };
 
-  constructor(options: EngineOptions) {
+  /** @param forgotten is told of every slot that is given up for another title. */
+  constructor(options: EngineOptions, forgotten: (slot: number) => void) {
     this.#options = options;
+    this.#forgotten = forgotten;
     this.titles = new Titles(options.titles);
     this.reach = new Reach(options.titles);
-    this.viewers = new Viewers(options.titles, this.reach);
+    this.#viewers = new Viewers(options.titles, this.reach);
+    this.#ghosts = new Ghosts(2 * options.titles);
+    this.#ranking = new Ranking(options.groups);
+    this.#key = new Uint32Array(options.titles);
+    this.#group = new Uint8Array(options.titles);
+    this.#segments = new Int32Array(options.titles);
+    this.reach.open(OTHERS, OTHERS_DURATION_SECONDS);
   }
 
+  /**
+   * A slot for a title. When all are taken, one asked for long ago that has neither segments nor viewers is forgotten; when
+   * none of those looked at is so, the title shares slot {@link OTHERS} with its likes.
+   * @param key hash of its name, by which a forgotten title is known again.
+   */
+  open(key: number, durationSeconds: number, group: number): number {
+    const slot = this.#slot();
+    if (slot === OTHERS) return OTHERS;
+    this.#key[slot] = key;
+    this.#group[slot] = group;
+    this.reach.open(slot, durationSeconds);
+    const ghost = this.#ghosts.take(key, this.clock.u, HALF_LIVES);
+    this.titles.absorb(slot, ghost ?? NEW_TITLE, this.clock.u);
+    return slot;
+  }
+
+  /** A viewer asked to play from `startSeconds`. Demand counts when something is delivered. @returns the viewer. */
   start(title: number, startSeconds: number, weight: number, nowSeconds: number): number {
     this.clock.session(nowSeconds);
     this.titles.advance(this.clock.u);
-    const viewer = this.viewers.start(title, startSeconds, nowSeconds);
-    this.#bin[viewer] = -1;
+    const viewer = this.#viewers.start(title, startSeconds, nowSeconds);
+    this.#bin[viewer] = NONE;
     this.#weight[viewer] = weight;
     return viewer;
   }
 
+  /** Media up to `positionSeconds` was delivered. */
   reached(viewer: number, positionSeconds: number, nowSeconds: number): void {
-    const title = this.viewers.titleOf(viewer);
+    const title = this.#viewers.titleOf(viewer);
     const weight = this.#weight[viewer]!;
     let bin = this.#bin[viewer]!;
-    if (bin < 0) {
-      bin = Math.floor(this.reach.axis(title, this.viewers.positionSeconds(viewer)));
+    if (bin === NONE) {
+      bin = Math.min(
+        REACH_BINS - 1,
+        Math.floor(this.reach.axis(title, this.#viewers.positionSeconds(viewer))),
+      );
       this.titles.asked(title, weight, this.clock.u);
       this.reach.viewer(title, weight);
     }
     const to = Math.min(REACH_BINS, Math.ceil(this.reach.axis(title, positionSeconds) - 1e-6));
     if (to > bin) {
-      this.reach.passed(title, bin, to, weight);
+      this.reach.passed(title, { from: bin, to }, weight);
       bin = to;
     }
     this.#bin[viewer] = bin;
-    this.viewers.reached(viewer, positionSeconds, nowSeconds);
+    this.#viewers.reached(viewer, positionSeconds, nowSeconds);
   }
 
   end(viewer: number): void {
-    this.viewers.end(viewer);
+    this.#viewers.end(viewer);
   }
 
-  /** Expected demand for a segment per byte and second of operational time. */
+  /** Expected demand for a segment, per second of operational time. */
   value(title: number, startSeconds: number, durationSeconds: number, nowSeconds: number): number {
-    const question = this.#question;
-    const truth = this.#options.truth;
-    const share =
-      truth?.share(title, startSeconds, startSeconds + durationSeconds) ??
-      this.reach.share(title, startSeconds, startSeconds + durationSeconds);
+    const { truth, startShare } = this.#options;
+    const speed = this.clock.speed;
+    const endSeconds = startSeconds + durationSeconds;
+    const share = (truth ?? this.reach).share(title, startSeconds, endSeconds);
     const rate =
-      truth === undefined
-        ? this.titles.rate(title, this.clock.u)
-        : truth.rate(title, nowSeconds) / this.clock.speed;
+      share *
+      (truth === undefined ? this.titles.rate(title, this.clock.u) : truth.rate(title, nowSeconds) / speed);
+    const question = this.#question;
     question.title = title;
     question.startSeconds = startSeconds;
     question.durationSeconds = durationSeconds;
     question.share = share;
-    question.rate = rate * share;
-    question.speed = this.clock.speed;
-    question.delaySeconds = startSeconds * this.clock.speed;
+    question.rate = rate;
+    question.delaySeconds = startSeconds * speed;
     question.nowSeconds = nowSeconds;
-    const index = this.viewers.index(question);
-    return startSeconds < this.#options.startSeconds
-      ? index + rate * share * this.#options.startShare
-      : index;
-  }
-
-  valueOf(handle: number, nowSeconds: number): number {
-    const held = this.held;
-    return (
-      this.value(held.title(handle), held.startSeconds(handle), held.durationSeconds(handle), nowSeconds) /
-      held.bytesOf(handle)
-    );
+    question.speed = speed;
+    const index = this.#viewers.index(question);
+    if (startSeconds >= this.#options.startSeconds) return index;
+    return index + (rate * startShare * this.reach.watchedSeconds(title)) / durationSeconds;
   }
 
   /** Takes a segment into the held set. @returns its handle. */
-  hold(title: number, extent: { startSeconds: number; durationSeconds: number; bytes: number }, nowSeconds: number): number {
-    const handle = this.held.hold(title, extent.startSeconds, extent.durationSeconds, extent.bytes);
-    this.#ranking.place(handle, this.valueOf(handle, nowSeconds));
+  hold(title: number, extent: Extent, nowSeconds: number): number {
+    const handle = this.held.hold(title, extent);
+    this.#segments[title]! += 1;
+    this.#ranking.place(handle, this.#group[title]!, this.#valueOf(handle, nowSeconds));
     return handle;
   }
 
   drop(handle: number): void {
+    if (!this.held.has(handle)) return;
+    this.#segments[this.held.title(handle)]! -= 1;
     this.#ranking.remove(handle);
     this.held.drop(handle);
   }
 
-  /** The held segment of least value, or NONE when all that were looked at are pinned. Leaves its value in `leastValue`. */
-  least(nowSeconds: number, looks: number): number {
-    this.#look(looks, nowSeconds);
+  /**
+   * The held segment of least value a byte, in one group or (-1) in all; -1 when all that were looked at are pinned.
+   * Cost: `looks` values and those of the segments found to have risen, 16 at most.
+   */
+  least(group: number, nowSeconds: number): number {
+    this.#sweep(nowSeconds);
     const ranking = this.#ranking;
     let best = NONE;
     this.leastValue = Number.POSITIVE_INFINITY;
     for (let tries = 0; tries < TRIES; tries++) {
-      const handle = ranking.least();
+      const handle = ranking.least(group);
       if (handle === NONE) break;
-      const value = this.valueOf(handle, nowSeconds);
-      const before = ranking.stepOf(handle);
+      const of = this.#group[this.held.title(handle)]!;
       if (this.held.pinned(handle)) {
-        ranking.place(handle, Number.MAX_VALUE);
+        ranking.place(handle, of, Number.MAX_VALUE);
         continue;
       }
-      const after = ranking.place(handle, value);
+      const value = this.#valueOf(handle, nowSeconds);
+      const before = ranking.stepOf(handle);
+      const after = ranking.place(handle, of, value);
       if (value < this.leastValue) {
         this.leastValue = value;
         best = handle;
@@ -159,19 +201,50 @@ export class PopularityEngine {
     return best;
   }
 
-  /** The handle to drop for a candidate of this value a byte, or NONE when it is worth less than what would leave. */
-  admit(value: number, nowSeconds: number): number {
-    const handle = this.least(nowSeconds, this.#options.looks);
+  /** The handle to drop for a candidate of this value a byte, or -1 when it is not worth more than what would leave. */
+  admit(value: number, group: number, nowSeconds: number): number {
+    const handle = this.least(group, nowSeconds);
     return handle !== NONE && value > this.#options.margin * this.leastValue ? handle : NONE;
   }
 
-  /** Values the next few held segments anew: a sweep over all of them, in slices. */
-  #look(looks: number, nowSeconds: number): void {
+  /** Puts segments that were passed over as pinned back in line: they count as least until they are valued again. */
+  revalue(handles: readonly number[]): void {
+    for (const handle of handles) {
+      if (this.held.has(handle)) this.#ranking.place(handle, this.#group[this.held.title(handle)]!, 0);
+    }
+  }
+
+  #valueOf(handle: number, nowSeconds: number): number {
     const held = this.held;
-    for (let i = Math.min(looks, held.count); i > 0; i--) {
+    const value = this.value(
+      held.title(handle),
+      held.startSeconds(handle),
+      held.durationSeconds(handle),
+      nowSeconds,
+    );
+    return value / held.bytesOf(handle);
+  }
+
+  /** Values the next few held segments anew: a sweep over all of them, in slices. */
+  #sweep(nowSeconds: number): void {
+    const held = this.held;
+    for (let looks = Math.min(this.#options.looks, held.count); looks > 0; looks--) {
       this.#hand = this.#hand === 0 || this.#hand > held.count ? held.count - 1 : this.#hand - 1;
       const handle = held.nth(this.#hand);
-      if (!held.pinned(handle)) this.#ranking.place(handle, this.valueOf(handle, nowSeconds));
+      if (held.pinned(handle)) continue;
+      this.#ranking.place(handle, this.#group[held.title(handle)]!, this.#valueOf(handle, nowSeconds));
     }
+  }
+
+  #slot(): number {
+    if (this.#slotsUsed < this.#options.titles) return this.#slotsUsed++;
+    const slot = this.titles.oldest(
+      (at) => at !== OTHERS && this.#segments[at] === 0 && !this.#viewers.watching(at),
+    );
+    if (slot === NONE) return OTHERS;
+    this.#ghosts.keep(this.#key[slot]!, this.titles.history(slot, this.clock.u), this.clock.u);
+    this.titles.forget(slot);
+    this.#forgotten(slot);
+    return slot;
   }
 }

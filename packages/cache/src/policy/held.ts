@@ -2,6 +2,12 @@ import { widened } from './viewers.js';
 
 const NONE = -1;
 
+export interface Extent {
+  readonly startSeconds: number;
+  readonly durationSeconds: number;
+  readonly bytes: number;
+}
+
 /**
  * The segments that are held: 27 bytes each, in columns. A handle is a row, used again after `drop`. `dense` lists the
  * handles without holes, so that a victim can be drawn at random in one step.
@@ -20,12 +26,12 @@ export class Held {
   /** Chain of free rows, through #title. */
   #free = NONE;
 
-  hold(title: number, startSeconds: number, durationSeconds: number, bytes: number): number {
+  hold(title: number, extent: Extent): number {
     const handle = this.#row();
     this.#title[handle] = title;
-    this.#startSeconds[handle] = startSeconds;
-    this.#durationSeconds[handle] = durationSeconds;
-    this.#bytes[handle] = bytes;
+    this.#startSeconds[handle] = extent.startSeconds;
+    this.#durationSeconds[handle] = extent.durationSeconds;
+    this.#bytes[handle] = extent.bytes;
     this.#pins[handle] = 0;
     this.#at[handle] = this.count;
     this.#dense[this.count] = handle;

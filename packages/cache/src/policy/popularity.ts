@@ -1,20 +1,38 @@
-import { type EngineOptions, PopularityEngine } from './engine.js';
+import { type EngineOptions, OTHERS, PopularityEngine } from './engine.js';
 import type { CachePolicy, Decision, SegmentFacts } from './policy.js';
-import { ViewerCredit } from './viewer-credit.js';
+import { absorbState, saveState } from './state.js';
+import { ViewerCredit, hashText } from './viewer-credit.js';
 
 /** A title whose end is not known is taken to be this long. */
 const UNKNOWN_DURATION_SECONDS = 7200;
-const MOST_VICTIMS = 64;
+const MOST_VICTIMS = 256;
+const MOST_GROUPS = 64;
+/** Write budget that may be saved up, in seconds. */
+const SAVED_UP_SECONDS = 3600;
 const NONE = -1;
+const ANY_GROUP = -1;
 
-export type PopularityOptions = Partial<Omit<EngineOptions, 'truth'>>;
+export interface Quota {
+  /** Titles of one group share one quota: a route, say. */
+  readonly group: string;
+  readonly bytes: number;
+}
 
+export interface PopularityOptions extends Partial<Omit<EngineOptions, 'truth' | 'groups'>> {
+  /** The quota that a title falls under; at most 63 groups, later ones have none. Default: no quotas. */
+  readonly quotaOf?: (title: string) => Quota | undefined;
+  /** Bytes a second that may be written on average; an hour of it may be saved up. Default: no limit. */
+  readonly writeBytesPerSecond?: number;
+}
+
+/** Every number is justified in docs/popularity.md. */
 export const DEFAULT_OPTIONS: EngineOptions = {
-  titles: 131_072,
-  startShare: 1,
+  titles: 262_144,
+  groups: 1,
+  startShare: 0.03,
   startSeconds: 6,
   margin: 1.3,
-  looks: 4,
+  looks: 8,
 };
 
 /**
@@ -23,13 +41,27 @@ export const DEFAULT_OPTIONS: EngineOptions = {
  */
 export class PopularityPolicy implements CachePolicy {
   readonly name = 'forebay';
+  readonly #options: PopularityOptions;
   readonly #engine: PopularityEngine;
   readonly #slots = new Map<string, number>();
+  readonly #names: (string | undefined)[] = [];
   readonly #viewers = new Map<number, number>();
   readonly #credit = new ViewerCredit();
+  readonly #groups = new Map<string, number>();
+  readonly #groupOf: number[] = [];
+  readonly #groupBytes = new Float64Array(MOST_GROUPS);
+  readonly #quotaBytes = new Float64Array(MOST_GROUPS).fill(Number.POSITIVE_INFINITY);
+  #writableBytes = Number.POSITIVE_INFINITY;
+  #refilledSeconds = Number.NaN;
 
   constructor(options: PopularityOptions = {}) {
-    this.#engine = new PopularityEngine({ ...DEFAULT_OPTIONS, ...options });
+    this.#options = options;
+    const { quotaOf, writeBytesPerSecond, ...engine } = options;
+    const groups = quotaOf === undefined ? 1 : MOST_GROUPS;
+    this.#engine = new PopularityEngine({ ...DEFAULT_OPTIONS, ...engine, groups }, (slot) =>
+      this.#forget(slot),
+    );
+    if (writeBytesPerSecond !== undefined) this.#writableBytes = writeBytesPerSecond * SAVED_UP_SECONDS;
   }
 
   sessionStarted(
@@ -38,7 +70,7 @@ export class PopularityPolicy implements CachePolicy {
     nowSeconds: number,
   ): void {
     this.sessionEnded(session, nowSeconds);
-    const slot = this.#slot(start.title, start.titleDurationSeconds);
+    const slot = this.#open(start.title, start.titleDurationSeconds);
     const weight = this.#credit.weigh(start.viewerAddress, start.title, nowSeconds);
     this.#viewers.set(session, this.#engine.start(slot, start.startSeconds, weight, nowSeconds));
   }
@@ -56,11 +88,15 @@ export class PopularityPolicy implements CachePolicy {
   }
 
   hold(facts: SegmentFacts, nowSeconds: number): number {
-    const slot = this.#slot(facts.title, facts.titleDurationSeconds);
+    const slot = this.#open(facts.title, facts.titleDurationSeconds);
+    this.#groupBytes[this.#groupOf[slot] ?? 0]! += facts.bytes;
     return this.#engine.hold(slot, facts, nowSeconds);
   }
 
   dropped(handle: number): void {
+    const held = this.#engine.held;
+    if (!held.has(handle)) return;
+    this.#groupBytes[this.#groupOf[held.title(handle)] ?? 0]! -= held.bytesOf(handle);
     this.#engine.drop(handle);
   }
 
@@ -73,59 +109,109 @@ export class PopularityPolicy implements CachePolicy {
   }
 
   decide(candidate: SegmentFacts, freeBytes: number, nowSeconds: number): Decision {
-    if (candidate.bytes <= freeBytes) return { admitted: true, reason: 'free-space', victims: [] };
+    const slot = this.#open(candidate.title, candidate.titleDurationSeconds);
+    const group = this.#groupOf[slot] ?? 0;
+    const roomBytes = this.#quotaBytes[group]! - this.#groupBytes[group]!;
     if (candidate.bytes > freeBytes + this.#engine.held.bytes)
       return { admitted: false, reason: 'too-large' };
-    const value = this.value(candidate, nowSeconds);
-    const victims: number[] = [];
-    let freed = freeBytes;
-    while (freed < candidate.bytes && victims.length < MOST_VICTIMS) {
-      const handle = this.#engine.admit(value, nowSeconds);
-      if (handle === NONE) break;
-      freed += this.#engine.held.bytesOf(handle);
-      victims.push(handle);
-      this.#engine.held.pin(handle);
-    }
-    for (const handle of victims) this.#engine.held.unpin(handle);
-    return freed < candidate.bytes
-      ? { admitted: false, reason: 'worth-less' }
-      : { admitted: true, reason: 'worth-more', victims };
+    if (candidate.bytes > this.#quotaBytes[group]!) return { admitted: false, reason: 'quota' };
+    if (!this.#mayWrite(candidate.bytes, nowSeconds)) return { admitted: false, reason: 'write-budget' };
+    const quotaFull = candidate.bytes > roomBytes;
+    const needBytes = candidate.bytes - (quotaFull ? Math.min(freeBytes, roomBytes) : freeBytes);
+    if (needBytes <= 0)
+      return this.#written(candidate.bytes, { admitted: true, reason: 'free-space', victims: [] });
+    const value = this.#valueOf(slot, candidate, nowSeconds);
+    const from = quotaFull ? group : ANY_GROUP;
+    const victims = this.#choose(needBytes, () => this.#engine.admit(value, from, nowSeconds));
+    if (victims !== undefined)
+      return this.#written(candidate.bytes, { admitted: true, reason: 'worth-more', victims });
+    if (this.#engine.leastValue === Number.POSITIVE_INFINITY)
+      return { admitted: false, reason: 'pinned-full' };
+    return { admitted: false, reason: quotaFull ? 'quota' : 'worth-less' };
   }
 
   victims(bytes: number, nowSeconds: number): readonly number[] {
     const chosen: number[] = [];
-    let freed = 0;
-    while (freed < bytes) {
-      const handle = this.#engine.least(nowSeconds, 4);
-      if (handle === NONE) break;
-      freed += this.#engine.held.bytesOf(handle);
-      chosen.push(handle);
-      this.#engine.held.pin(handle);
-    }
-    for (const handle of chosen) this.#engine.held.unpin(handle);
+    this.#choose(bytes, () => this.#engine.least(ANY_GROUP, nowSeconds), chosen);
     return chosen;
   }
 
   value(facts: SegmentFacts, nowSeconds: number): number {
-    const slot = this.#slot(facts.title, facts.titleDurationSeconds);
+    const slot = this.#slots.get(facts.title);
+    return slot === undefined ? 0 : this.#valueOf(slot, facts, nowSeconds);
+  }
+
+  save(): Uint8Array {
+    return saveState(this.#engine, (slot) => this.#names[slot]);
+  }
+
+  restore(state: Uint8Array): void {
+    absorbState(this.#engine, state, (title, durationSeconds) => this.#open(title, durationSeconds));
+  }
+
+  #open(title: string, durationSeconds: number | undefined): number {
+    const known = this.#slots.get(title);
+    if (known !== undefined) return known;
+    const group = this.#group(title);
+    const slot = this.#engine.open(hashText(title), durationSeconds ?? UNKNOWN_DURATION_SECONDS, group);
+    if (slot === OTHERS) return slot;
+    this.#slots.set(title, slot);
+    this.#names[slot] = title;
+    this.#groupOf[slot] = group;
+    return slot;
+  }
+
+  #group(title: string): number {
+    const quota = this.#options.quotaOf?.(title);
+    if (quota === undefined) return 0;
+    const group = this.#groups.get(quota.group) ?? this.#groups.size + 1;
+    if (group >= MOST_GROUPS) return 0;
+    this.#groups.set(quota.group, group);
+    this.#quotaBytes[group] = quota.bytes;
+    return group;
+  }
+
+  #forget(slot: number): void {
+    const name = this.#names[slot];
+    if (name !== undefined) this.#slots.delete(name);
+    this.#names[slot] = undefined;
+  }
+
+  #valueOf(slot: number, facts: SegmentFacts, nowSeconds: number): number {
     return (
       this.#engine.value(slot, facts.startSeconds, facts.durationSeconds, nowSeconds) /
       Math.max(1, facts.bytes)
     );
   }
 
-  save(): Uint8Array {
-    return new Uint8Array();
+  /** Victims that free `bytes` together, each from `next`; undefined when it runs out. None of them is proposed twice. */
+  #choose(bytes: number, next: () => number, chosen: number[] = []): readonly number[] | undefined {
+    const held = this.#engine.held;
+    let freed = 0;
+    while (freed < bytes && chosen.length < MOST_VICTIMS) {
+      const handle = next();
+      if (handle === NONE) break;
+      freed += held.bytesOf(handle);
+      chosen.push(handle);
+      held.pin(handle);
+    }
+    for (const handle of chosen) held.unpin(handle);
+    this.#engine.revalue(chosen);
+    return freed < bytes ? undefined : chosen;
   }
 
-  restore(_state: Uint8Array): void {}
+  #mayWrite(bytes: number, nowSeconds: number): boolean {
+    const rate = this.#options.writeBytesPerSecond;
+    if (rate === undefined) return true;
+    const elapsed = nowSeconds - this.#refilledSeconds;
+    if (elapsed > 0)
+      this.#writableBytes = Math.min(rate * SAVED_UP_SECONDS, this.#writableBytes + rate * elapsed);
+    this.#refilledSeconds = nowSeconds;
+    return this.#writableBytes >= bytes;
+  }
 
-  #slot(title: string, durationSeconds: number | undefined): number {
-    const known = this.#slots.get(title);
-    if (known !== undefined) return known;
-    const slot = this.#slots.size % DEFAULT_OPTIONS.titles;
-    this.#slots.set(title, slot);
-    this.#engine.reach.open(slot, durationSeconds ?? UNKNOWN_DURATION_SECONDS);
-    return slot;
+  #written(bytes: number, decision: Decision): Decision {
+    this.#writableBytes -= bytes;
+    return decision;
   }
 }

@@ -9,17 +9,26 @@ const BUCKETS = STEPS_PER_OCTAVE * OCTAVES;
 export class Ranking {
   #next = new Int32Array(1024);
   #previous = new Int32Array(1024);
-  #bucket = new Int16Array(1024).fill(NONE);
-  readonly #head = new Int32Array(BUCKETS).fill(NONE);
-  readonly #tail = new Int32Array(BUCKETS).fill(NONE);
-  #lowest = BUCKETS;
+  #bucket = new Int32Array(1024).fill(NONE);
+  readonly #groups: number;
+  readonly #head: Int32Array;
+  readonly #tail: Int32Array;
+  /** Lowest step of each group that may be taken. */
+  readonly #lowest: Int32Array;
 
-  /** Puts a handle behind those of like value. @returns its step. */
-  place(handle: number, value: number): number {
+  constructor(groups: number) {
+    this.#groups = groups;
+    this.#head = new Int32Array(groups * BUCKETS).fill(NONE);
+    this.#tail = new Int32Array(groups * BUCKETS).fill(NONE);
+    this.#lowest = new Int32Array(groups).fill(BUCKETS);
+  }
+
+  /** Puts a handle behind those of its group and of like value. @returns its step. */
+  place(handle: number, group: number, value: number): number {
     if (handle >= this.#bucket.length) this.#widen(handle);
-    const to = step(value);
+    const to = group * BUCKETS + step(value);
     const from = this.#bucket[handle]!;
-    if (from === to) return to;
+    if (from === to) return to % BUCKETS;
     if (from !== NONE) this.remove(handle);
     const tail = this.#tail[to]!;
     this.#bucket[handle] = to;
@@ -28,8 +37,9 @@ export class Ranking {
     if (tail === NONE) this.#head[to] = handle;
     else this.#next[tail] = handle;
     this.#tail[to] = handle;
-    if (to < this.#lowest) this.#lowest = to;
-    return to;
+    const at = to % BUCKETS;
+    if (at < this.#lowest[group]!) this.#lowest[group] = at;
+    return at;
   }
 
   remove(handle: number): void {
@@ -45,22 +55,40 @@ export class Ranking {
     this.#bucket[handle] = NONE;
   }
 
-  /** The handle of least known value, or -1. */
-  least(): number {
-    while (this.#lowest < BUCKETS && this.#head[this.#lowest] === NONE) this.#lowest += 1;
-    return this.#lowest === BUCKETS ? NONE : this.#head[this.#lowest]!;
+  /** The handle of least known value, in one group or (-1) in all; or -1. */
+  least(group: number): number {
+    if (group !== NONE) {
+      const at = this.#settle(group);
+      return at === BUCKETS ? NONE : this.#head[group * BUCKETS + at]!;
+    }
+    let best = NONE;
+    let lowest = BUCKETS;
+    for (let g = 0; g < this.#groups; g++) {
+      const at = this.#settle(g);
+      if (at >= lowest) continue;
+      lowest = at;
+      best = this.#head[g * BUCKETS + at]!;
+    }
+    return best;
   }
 
   /** The step that a handle is in. */
   stepOf(handle: number): number {
-    return this.#bucket[handle]!;
+    return this.#bucket[handle]! % BUCKETS;
+  }
+
+  #settle(group: number): number {
+    let at = this.#lowest[group]!;
+    while (at < BUCKETS && this.#head[group * BUCKETS + at] === NONE) at += 1;
+    this.#lowest[group] = at;
+    return at;
   }
 
   #widen(handle: number): void {
     const size = Math.max(this.#bucket.length * 2, handle + 1);
     this.#next = widened(this.#next, new Int32Array(size));
     this.#previous = widened(this.#previous, new Int32Array(size));
-    this.#bucket = widened(this.#bucket, new Int16Array(size).fill(NONE));
+    this.#bucket = widened(this.#bucket, new Int32Array(size).fill(NONE));
   }
 }
 

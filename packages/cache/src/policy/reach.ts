@@ -18,12 +18,14 @@ function lengthClass(durationSeconds: number): number {
  * viewer who seeks counts where it was. Old viewers fade as new ones come, not with time.
  */
 export class Reach {
-  #reached: Float32Array;
-  #viewers: Float32Array;
-  #duration: Float32Array;
-  #class: Uint8Array;
+  readonly #reached: Float32Array;
+  readonly #viewers: Float32Array;
+  readonly #duration: Float32Array;
+  readonly #class: Uint8Array;
   readonly #classReached = new Float64Array(CLASSES * REACH_BINS);
   readonly #classViewers = new Float64Array(CLASSES);
+  /** Shares of titles that the viewers of a class watched, summed. */
+  readonly #classWatched = new Float64Array(CLASSES);
 
   constructor(slots: number) {
     this.#reached = new Float32Array(slots * REACH_BINS);
@@ -62,17 +64,19 @@ export class Reach {
     }
     if (this.#classViewers[k]! > CLASS_VIEWERS) {
       this.#classViewers[k]! /= 2;
+      this.#classWatched[k]! /= 2;
       for (let i = k * REACH_BINS; i < (k + 1) * REACH_BINS; i++) this.#classReached[i]! /= 2;
     }
   }
 
-  /** A viewer got from bin `from` up to but not into bin `to`. */
-  passed(slot: number, from: number, to: number, weight: number): void {
+  /** A viewer was delivered bins `from` up to but not including `to`. */
+  passed(slot: number, bins: { readonly from: number; readonly to: number }, weight: number): void {
     const k = this.#class[slot]! * REACH_BINS;
     const base = slot * REACH_BINS;
-    for (let b = from; b < to; b++) {
+    for (let b = bins.from; b < bins.to; b++) {
       this.#reached[base + b]! += weight;
       this.#classReached[k + b]! += weight;
+      this.#classWatched[this.#class[slot]!]! += weight * binShare(b);
     }
   }
 
@@ -90,6 +94,34 @@ export class Reach {
     return (1 - part) * this.#at(slot, low) + part * this.#at(slot, high);
   }
 
+  /** Seconds of the title that a viewer watches on average, by titles of like length. */
+  watchedSeconds(slot: number): number {
+    const k = this.#class[slot]!;
+    return (this.#duration[slot]! * this.#classWatched[k]!) / this.#classViewers[k]!;
+  }
+
+  durationSeconds(slot: number): number {
+    return this.#duration[slot]!;
+  }
+
+  /** The title's own viewers, and those of them that reached each bin. */
+  watched(slot: number): Watched {
+    return {
+      viewers: this.#viewers[slot]!,
+      reached: this.#reached.subarray(slot * REACH_BINS, (slot + 1) * REACH_BINS),
+    };
+  }
+
+  /** Adds viewers counted elsewhere. */
+  absorb(slot: number, watched: Watched): void {
+    this.#viewers[slot]! += watched.viewers;
+    for (let b = 0; b < REACH_BINS; b++) this.#reached[slot * REACH_BINS + b]! += watched.reached[b] ?? 0;
+  }
+
+  tables(): Float64Array[] {
+    return [this.#classReached, this.#classViewers, this.#classWatched];
+  }
+
   #at(slot: number, bin: number): number {
     const k = this.#class[slot]!;
     const prior = this.#classReached[k * REACH_BINS + bin]! / this.#classViewers[k]!;
@@ -98,4 +130,15 @@ export class Reach {
       (PRIOR_VIEWERS + this.#viewers[slot]!);
     return share < NOTHING ? NOTHING : share;
   }
+}
+
+/** How far a title's viewers got. */
+export interface Watched {
+  readonly viewers: number;
+  readonly reached: Float32Array;
+}
+
+/** Share of a title that lies in bin `b`. */
+function binShare(b: number): number {
+  return (2 * b + 1) / (REACH_BINS * REACH_BINS);
 }

@@ -1,4 +1,15 @@
-import { SPANS, spanBin, countBin, COUNT_CLASSES, Calibration, RECENCY_BINS, PairFactor, countClass, recencyEdgeSeconds } from './calibration.js';
+import {
+  Calibration,
+  COUNT_CLASSES,
+  countBin,
+  countClass,
+  PairFactor,
+  RECENCY_BINS,
+  recencyBin,
+  recencyEdgeSeconds,
+  SPANS,
+  spanBin,
+} from './calibration.js';
 
 const HOUR = 3600;
 /** Half-lives of the decayed counts, in seconds of operational time. */
@@ -12,7 +23,12 @@ const FIRST_WEIGHT = 1 / SCALES;
 /** Titles moved to the next recency cell per session at most: the sweep is sliced by it. */
 const MOVES_PER_STEP = 256;
 const NONE = -1;
+/** Pair tables: (recency, age), (count, gap), (count, age). */
 const PAIRS = 3;
+/** Past this much exposure the fit of the weights forgets half. */
+const EXPOSURE_REMEMBERED = 50_000;
+/** Titles looked at for one that nobody needs. */
+const LOOKED_THROUGH = 64;
 
 const EDGES = Float64Array.from({ length: RECENCY_BINS }, (_, bin) => recencyEdgeSeconds(bin));
 const LN2 = Math.LN2;
@@ -25,26 +41,28 @@ const LN2 = Math.LN2;
  * recency cell; a cell has one width, so a queue is in order of age and a sweep touches only the titles that are due.
  */
 export class Titles {
-  readonly calibration = new Calibration();
+  readonly #calibration = new Calibration();
   readonly #pairs = Array.from({ length: PAIRS }, () => new PairFactor());
   /** Cells of each title in the pair tables. */
-  #pairCells: Uint16Array;
+  readonly #pairCells: Uint16Array;
   readonly #factors = new Float64Array(PAIRS + 1);
-  #gap: Float32Array;
-  #firstU: Float64Array;
-  #counts: Float32Array;
+  /** Between the last two requests. */
+  readonly #gap: Float32Array;
+  readonly #firstU: Float64Array;
+  readonly #counts: Float32Array;
   /** Operational time of the last request. */
-  #lastU: Float64Array;
+  readonly #lastU: Float64Array;
   /** Operational time that counts and exposure are brought up to. */
-  #chargedU: Float64Array;
-  #rate: Float64Array;
-  #rateU: Float64Array;
-  #cell: Uint16Array;
-  #bin: Uint8Array;
-  #next: Int32Array;
-  #previous: Int32Array;
+  readonly #chargedU: Float64Array;
+  readonly #rate: Float64Array;
+  readonly #rateU: Float64Array;
+  readonly #cell: Uint16Array;
+  readonly #bin: Uint8Array;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
   readonly #head = new Int32Array(RECENCY_BINS).fill(NONE);
   readonly #tail = new Int32Array(RECENCY_BINS).fill(NONE);
+  #hand = 0;
   /** Weights of the time scales, for titles of like count; and what they were fitted from. */
   readonly #weight = new Float64Array(COUNT_CLASSES * SCALES).fill(FIRST_WEIGHT);
   readonly #credited = new Float64Array(COUNT_CLASSES * SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
@@ -73,12 +91,13 @@ export class Titles {
   asked(slot: number, weight: number, u: number): void {
     const counts = this.#counts;
     const base = slot * SCALES;
-    if (this.known(slot)) {
+    const before = counts[base + SCALES - 1]!;
+    if (before > 0) {
       this.#charge(slot, u);
       this.#credit(slot, weight);
-      this.#unlink(slot);
       this.#gap[slot] = Math.max(1, u - this.#lastU[slot]!);
     } else this.#firstU[slot] = u;
+    if (this.known(slot)) this.#unlink(slot);
     for (let j = 0; j < SCALES; j++) counts[base + j]! += weight;
     this.#lastU[slot] = u;
     this.#chargedU[slot] = u;
@@ -111,14 +130,14 @@ export class Titles {
         this.#enter(slot, bin + 1);
       }
     }
-    this.calibration.age(u);
+    this.#calibration.age(u);
     for (const pair of this.#pairs) pair.age(u);
   }
 
   /** Product of all corrections; leaves each in #factors. */
   #factor(slot: number): number {
     const factors = this.#factors;
-    let product = this.calibration.factor(this.#cell[slot]!);
+    let product = this.#calibration.factor(this.#cell[slot]!);
     factors[PAIRS] = product;
     for (let p = 0; p < PAIRS; p++) {
       const factor = this.#pairs[p]!.factor(this.#pairCells[slot * PAIRS + p]!);
@@ -134,7 +153,11 @@ export class Titles {
     let rate = 0;
     for (let j = 0; j < SCALES; j++) {
       const h = HALF_LIVES[j]!;
-      rate += this.#weight[weights + j]! * (LN2 / h) * this.#counts[slot * SCALES + j]! * Math.exp((-LN2 / h) * past);
+      rate +=
+        this.#weight[weights + j]! *
+        (LN2 / h) *
+        this.#counts[slot * SCALES + j]! *
+        Math.exp((-LN2 / h) * past);
     }
     return rate;
   }
@@ -157,7 +180,7 @@ export class Titles {
     }
     this.#chargedU[slot] = u;
     const foretold = mass * factor;
-    this.calibration.expected(cell, foretold / this.#factors[PAIRS]!);
+    this.#calibration.expected(cell, foretold / this.#factors[PAIRS]!);
     for (let p = 0; p < PAIRS; p++) {
       this.#pairs[p]!.expected(this.#pairCells[slot * PAIRS + p]!, foretold / this.#factors[p]!);
     }
@@ -168,12 +191,18 @@ export class Titles {
     const base = slot * SCALES;
     const weights = countClass(this.#cell[slot]!) * SCALES;
     let sum = 0;
-    for (let j = 0; j < SCALES; j++) sum += (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!;
-    this.calibration.arrived(this.#cell[slot]!, weight);
+    for (let j = 0; j < SCALES; j++)
+      sum += (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!;
+    this.#calibration.arrived(this.#cell[slot]!, weight);
     for (let p = 0; p < PAIRS; p++) this.#pairs[p]!.arrived(this.#pairCells[slot * PAIRS + p]!, weight);
     if (sum <= 0) return;
     for (let j = 0; j < SCALES; j++) {
-      this.#credited[weights + j]! += (weight * (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!) / sum;
+      this.#credited[weights + j]! +=
+        (weight * (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!) / sum;
+      if (this.#exposed[weights + j]! > EXPOSURE_REMEMBERED) {
+        this.#exposed[weights + j]! /= 2;
+        this.#credited[weights + j]! /= 2;
+      }
       this.#weight[weights + j] = this.#credited[weights + j]! / this.#exposed[weights + j]!;
     }
   }
@@ -183,7 +212,7 @@ export class Titles {
     const counts = this.#counts;
     const trend =
       (counts[base + FAST]! / HALF_LIVES[FAST]) * (HALF_LIVES[SLOW] / Math.max(counts[base + SLOW]!, 1e-9));
-    this.#cell[slot] = this.calibration.cell(bin, counts[base + SLOW]!, trend);
+    this.#cell[slot] = this.#calibration.cell(bin, counts[base + SLOW]!, trend);
     const cells = this.#pairCells;
     const gap = spanBin(this.#gap[slot]!);
     const age = spanBin(this.#lastU[slot]! - this.#firstU[slot]!);
@@ -210,4 +239,87 @@ export class Titles {
     if (next === NONE) this.#tail[bin] = previous;
     else this.#previous[next] = previous;
   }
+
+  /** Of the next few slots in turn, the one asked for longest ago of which `spare` says yes; or -1. */
+  oldest(spare: (slot: number) => boolean): number {
+    let best = NONE;
+    for (let looks = Math.min(LOOKED_THROUGH, this.#lastU.length); looks > 0; looks--) {
+      this.#hand = (this.#hand + 1) % this.#lastU.length;
+      const slot = this.#hand;
+      if (!spare(slot)) continue;
+      if (best === NONE || this.#lastU[slot]! < this.#lastU[best]!) best = slot;
+    }
+    return best;
+  }
+
+  /** Known titles, the most lately asked for first, at most `limit`. */
+  latest(limit: number): number[] {
+    const slots: number[] = [];
+    for (let bin = 0; bin < RECENCY_BINS; bin++) {
+      for (let slot = this.#tail[bin]!; slot !== NONE && slots.length < limit; slot = this.#previous[slot]!)
+        slots.push(slot);
+    }
+    return slots;
+  }
+
+  forget(slot: number): void {
+    if (!this.known(slot)) return;
+    this.#unlink(slot);
+    this.#lastU[slot] = Number.NaN;
+    this.#rateU[slot] = Number.NaN;
+    this.#gap[slot] = 0;
+    this.#counts.fill(0, slot * SCALES, (slot + 1) * SCALES);
+  }
+
+  /** What is known of a title, at `u`. */
+  history(slot: number, u: number): History {
+    const past = Math.max(0, u - this.#chargedU[slot]!);
+    const counts = HALF_LIVES.map((h, j) => this.#counts[slot * SCALES + j]! * Math.exp((-LN2 / h) * past));
+    return {
+      counts,
+      lastAgeSeconds: Math.max(0, u - this.#lastU[slot]!),
+      firstAgeSeconds: Math.max(0, u - this.#firstU[slot]!),
+      gapSeconds: this.#gap[slot]!,
+    };
+  }
+
+  /** Adds a history to what is known: counts are sums, so another node's, or an earlier life's, add up. */
+  absorb(slot: number, history: History, u: number): void {
+    const last = u - history.lastAgeSeconds;
+    const first = u - history.firstAgeSeconds;
+    const base = slot * SCALES;
+    if (this.known(slot)) {
+      this.#charge(slot, u);
+      this.#unlink(slot);
+      this.#lastU[slot] = Math.max(this.#lastU[slot]!, last);
+      this.#firstU[slot] = Math.min(this.#firstU[slot]!, first);
+    } else {
+      this.#lastU[slot] = last;
+      this.#firstU[slot] = first;
+      this.#gap[slot] = history.gapSeconds;
+    }
+    for (let j = 0; j < SCALES; j++) this.#counts[base + j]! += history.counts[j] ?? 0;
+    this.#chargedU[slot] = u;
+    this.#enter(slot, recencyBin(u - this.#lastU[slot]!));
+  }
+
+  /** Everything learned about all titles together, as one row of tables. */
+  tables(): Float64Array[] {
+    return [
+      ...this.#calibration.tables(),
+      ...this.#pairs.flatMap((pair) => pair.tables()),
+      this.#weight,
+      this.#credited,
+      this.#exposed,
+    ];
+  }
+}
+
+/** What is known of how often a title is asked for; ages in operational seconds. */
+export interface History {
+  /** Decayed counts, one a half-life. */
+  readonly counts: readonly number[];
+  readonly lastAgeSeconds: number;
+  readonly firstAgeSeconds: number;
+  readonly gapSeconds: number;
 }

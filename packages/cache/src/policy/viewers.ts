@@ -121,8 +121,8 @@ export class Viewers {
       looked += 1;
       const position = this.#position[viewer]!;
       if (position > ask.startSeconds + 1e-3) continue;
-      const since = ask.nowSeconds - this.#atSeconds[viewer]!;
-      const seconds = ask.startSeconds + ask.durationSeconds - position - (since > 0 ? since : 0);
+      const since = Math.min(ask.durationSeconds, Math.max(0, ask.nowSeconds - this.#atSeconds[viewer]!));
+      const seconds = ask.startSeconds + ask.durationSeconds - position - since;
       const distance = Math.max(seconds, SOONEST_SECONDS) * ask.speed;
       if (found === NEAREST && distance >= this.#distance[found - 1]!) continue;
       const chance = this.#chanceOf(viewer, ask);
@@ -176,7 +176,7 @@ export interface IndexQuestion {
 }
 
 /** The contents of `from`, in `to`. */
-export function widened<T extends Int32Array | Int16Array | Float64Array | Float32Array | Uint8Array | Uint16Array>(
+export function widened<T extends Int32Array | Float64Array | Float32Array | Uint8Array | Uint16Array>(
   from: T,
   to: T,
 ): T {

@@ -51,7 +51,8 @@ class Slru implements Rival {
     const lists = this.#lists;
     const hit = lists.of(id) >= 0;
     if (!hit) {
-      if (this.held === this.#capacity) lists.remove(lists.last(lists.size[PROBATION]! > 0 ? PROBATION : PROTECTED));
+      if (this.held === this.#capacity)
+        lists.remove(lists.last(lists.size[PROBATION]! > 0 ? PROBATION : PROTECTED));
       lists.toFront(PROBATION, id);
       this.writes += 1;
       return false;
@@ -115,7 +116,8 @@ class Arc implements Rival {
   #replace(inB2: boolean): void {
     if (this.held < this.#capacity) return;
     const size = this.#lists.size;
-    const fromT1 = size[T1]! > 0 && (size[T1]! > this.#target || (inB2 && size[T1]! === Math.floor(this.#target)));
+    const fromT1 =
+      size[T1]! > 0 && (size[T1]! > this.#target || (inB2 && size[T1]! === Math.floor(this.#target)));
     if (fromT1 || size[T2] === 0) this.#lists.toFront(B1, this.#lists.last(T1));
     else this.#lists.toFront(B2, this.#lists.last(T2));
   }

@@ -75,7 +75,8 @@ class WindowTinyLfu implements Rival {
       }
       lists.toFront(PROBATION, candidate);
     }
-    while (this.held > this.#capacity) lists.remove(lists.last(lists.size[PROBATION]! > 0 ? PROBATION : WINDOW));
+    while (this.held > this.#capacity)
+      lists.remove(lists.last(lists.size[PROBATION]! > 0 ? PROBATION : WINDOW));
   }
 
   #count(id: number): void {
@@ -104,4 +105,5 @@ class WindowTinyLfu implements Rival {
 }
 
 export const wtinylfu: RivalFactory = (w, capacity) => new WindowTinyLfu(w.titleOf.length, capacity, false);
-export const wtinylfuAdaptive: RivalFactory = (w, capacity) => new WindowTinyLfu(w.titleOf.length, capacity, true);
+export const wtinylfuAdaptive: RivalFactory = (w, capacity) =>
+  new WindowTinyLfu(w.titleOf.length, capacity, true);
