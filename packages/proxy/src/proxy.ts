@@ -1,13 +1,21 @@
-import { type CachePolicy, PopularityPolicy, RamTier, SegmentStore, type StoreEvent } from '@forebay/cache';
+import {
+  type CachePolicy,
+  PopularityPolicy,
+  RamTier,
+  type SegmentMeta,
+  SegmentStore,
+  type StoreEvent,
+} from '@forebay/cache';
 import type { Credentials, RtspUrl } from '@forebay/rtsp';
 import { type Clock, systemClock, type TimerHandle } from './clock.js';
-import type { Shelves } from './fill/title.js';
+import type { Shelves, Title } from './fill/title.js';
 import { type Log, silentLog } from './log.js';
 import { Metrics } from './metrics.js';
 import { OriginClient } from './origin/client.js';
 import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
 import { type Route, Routes } from './read/routes.js';
+import type { ViewerLimits } from './viewer/limits.js';
 import { ViewerServer } from './viewer/server.js';
 
 const TICK_MS = 100;
@@ -37,6 +45,8 @@ export interface ProxyOptions {
   /** UDP ports towards viewers, even/odd pairs; 0-0 takes any. */
   readonly udpPorts: { readonly first: number; readonly last: number };
   readonly sessionTimeoutSeconds: number;
+  /** Other limits towards viewers than the usual ones. */
+  readonly viewerLimits?: Partial<ViewerLimits>;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -70,6 +80,7 @@ export class Proxy {
       udpPorts: options.udpPorts,
       sessionTimeoutSeconds: options.sessionTimeoutSeconds,
       serverName: SERVER_NAME,
+      ...(options.viewerLimits === undefined ? {} : { limits: options.viewerLimits }),
     });
   }
 
@@ -82,12 +93,7 @@ export class Proxy {
     const log = options.log ?? silentLog;
     const metrics = new Metrics();
     const policy: CachePolicy = new PopularityPolicy();
-    let proxy: Proxy | undefined;
-    const early: StoreEvent[] = [];
-    const onEvent = (event: StoreEvent): void => {
-      if (proxy === undefined) early.push(event);
-      else proxy.#stored(event);
-    };
+    const wiring: { proxy?: Proxy; readonly early: StoreEvent[] } = { early: [] };
     const store =
       options.cacheDirectory === undefined
         ? undefined
@@ -96,14 +102,18 @@ export class Proxy {
             capacityBytes: options.cacheBytes,
             policy,
             nowSeconds: () => clock.nowMs() / 1000,
-            onEvent,
+            onEvent: (event) => {
+              if (wiring.proxy === undefined) wiring.early.push(event);
+              else wiring.proxy.#stored(event);
+            },
           });
     const ram = new RamTier(options.ramBytes, ({ meta }) => {
-      if (proxy !== undefined) proxy.#catalogue.titleOf(meta.generation)?.offRam(meta.startMicros);
+      if (wiring.proxy !== undefined) wiring.proxy.#title(meta)?.offRam(meta.startMicros);
     });
     const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
-    proxy = new Proxy(options, { ram, store, policy, clock, metrics, log }, clients);
-    for (const event of early) proxy.#stored(event);
+    const proxy = new Proxy(options, { ram, store, policy, clock, metrics, log }, clients);
+    wiring.proxy = proxy;
+    for (const event of wiring.early) proxy.#stored(event);
     return proxy;
   }
 
@@ -161,12 +171,16 @@ export class Proxy {
       this.metrics.originLead.set({ origin: profile.route }, profile.leadSeconds());
   }
 
+  #title(meta: SegmentMeta): Title | undefined {
+    return this.#catalogue.titleOf(meta.generation);
+  }
+
   #stored(event: StoreEvent): void {
     const { log } = this.#shelves;
     switch (event.type) {
       case 'evicted':
         this.metrics.evictions.inc({ reason: event.reason });
-        this.#catalogue.titleOf(event.meta.generation)?.offDisk(event.meta.startMicros);
+        this.#title(event.meta)?.offDisk(event.meta.startMicros);
         break;
       case 'lost':
         this.metrics.storeFaults.inc({ reason: event.error.code });
@@ -174,7 +188,7 @@ export class Proxy {
           { code: event.error.code, segment: event.meta.startMicros / 1e6 },
           'a stored segment was lost',
         );
-        this.#catalogue.titleOf(event.meta.generation)?.offDisk(event.meta.startMicros);
+        this.#title(event.meta)?.offDisk(event.meta.startMicros);
         break;
       case 'damaged':
       case 'degraded':

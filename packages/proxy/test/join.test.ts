@@ -167,60 +167,63 @@ t.test('media time: RTP-Info is believed only when the first packet bears it out
   t.equal(wrapped.place(VIDEO, 1800, 1), 12 * VIDEO_RATE + 3600);
 });
 
+const arrival = (p: MadePacket): Arrival => {
+  const bytes = rtpPacket(p, 0, p.ticks);
+  return {
+    stream: p.stream,
+    bytes,
+    start: 0,
+    end: bytes.length,
+    ticks: 0,
+    lost: 0,
+    hash: hashOf(p),
+    nowMs: 0,
+  };
+};
+
+const ending = (): Ending => {
+  const e = new Ending(0);
+  e.packet(VIDEO, 1000);
+  e.packet(AUDIO, 1000);
+  return e;
+};
+
+const admitted = (packets: readonly MadePacket[], seek: boolean, confirms = false): MadePacket[] => {
+  const kept: Arrival[] = [];
+  const entrance = new Entrance({
+    seek,
+    clockRates: CLOCK_RATES,
+    reference: VIDEO,
+    confirms: () => confirms,
+    role: (p) => ([7, 8].includes(p.bytes[12]! & 0x1f) && p.stream === VIDEO ? 1 : 3),
+  });
+  packets.forEach((p, i) => {
+    entrance.admit({ ...arrival(p), nowMs: i }, p.ticks, (passed) => kept.push(passed));
+  });
+  return kept.map((passed) => packets[passed.nowMs]!);
+};
+
 t.test('entrance', async (t) => {
-  const arrival = (p: MadePacket): Arrival => {
-    const bytes = rtpPacket(p, 0, p.ticks);
-    return {
-      stream: p.stream,
-      bytes,
-      start: 0,
-      end: bytes.length,
-      ticks: 0,
-      lost: 0,
-      hash: hashOf(p),
-      nowMs: 0,
-    };
-  };
-  const run = (packets: readonly MadePacket[], seek: boolean, confirms = false): MadePacket[] => {
-    const kept: Arrival[] = [];
-    const entrance = new Entrance({
-      seek,
-      clockRates: CLOCK_RATES,
-      reference: VIDEO,
-      confirms: () => confirms,
-      role: (p) => ([7, 8].includes(p.bytes[12]! & 0x1f) && p.stream === VIDEO ? 1 : 3),
-    });
-    packets.forEach((p, i) => {
-      entrance.admit({ ...arrival(p), nowMs: i }, p.ticks, (passed) => kept.push(passed));
-    });
-    return kept.map((passed) => packets[passed.nowMs]!);
-  };
   const all = makePackets({ seconds: 3 });
   const video = all.filter((p) => p.stream === VIDEO);
   const audio = all.filter((p) => p.stream === AUDIO);
-  t.same(run(all, false, true), all, 'a play from the start passes at once');
-  t.same(run(video, true), video, 'an honest seek passes whole');
+  t.same(admitted(all, false, true), all, 'a play from the start passes at once');
+  t.same(admitted(video, true), video, 'an honest seek passes whole');
   const clamped = video.map((p) => (p.ticks < VIDEO_RATE ? { ...p, ticks: 5 } : p));
   t.same(
-    run(clamped, true),
+    admitted(clamped, true),
     video.filter((p) => p.ticks >= VIDEO_RATE),
     'a clamped group of pictures is dropped',
   );
   const clampedAudio = audio.map((p, i) => (i < 4 ? { ...p, ticks: 0 } : p));
-  t.same(run(clampedAudio, true), clampedAudio, 'clamped audio is timed back');
+  t.same(admitted(clampedAudio, true), clampedAudio, 'clamped audio is timed back');
   const before = audio.slice(20).map((p, i) => (i < 4 ? { ...p, ticks: 23 * 1024 + 900 } : p));
-  t.same(run(before, true), before.slice(4), 'what lies before the start is dropped');
+  t.same(admitted(before, true), before.slice(4), 'what lies before the start is dropped');
   const stale = [{ ...audio[90]!, ticks: 12 * AUDIO_RATE, payload: Buffer.from('stale-packet') }, ...audio];
-  t.same(run(stale, false), audio, 'a stale first packet is dropped');
+  t.same(admitted(stale, false), audio, 'a stale first packet is dropped');
 });
 
 t.test('the end of a title is told from a failing origin', async (t) => {
-  const ending = (): Ending => {
-    const e = new Ending(0);
-    e.packet(VIDEO, 1000);
-    e.packet(AUDIO, 1000);
-    return e;
-  };
   const byes = ending();
   byes.bye(VIDEO);
   t.equal(byes.verdict(1001, 59.9, 60), 'running');

@@ -126,10 +126,11 @@ t.test('rows and plans', async (t) => {
   const [first, second] = [...row];
   t.equal(row.following(first!), second);
   t.equal(row.following(second!), undefined);
-  t.equal(horizon(row, first!), second);
+  t.equal(horizon(row, first!, Infinity), second);
+  t.equal(horizon(row, first!, 1e6), first, 'no further than asked');
   t.equal(row.firstFrom(8e6)?.startMicros, 20e6);
   row.insert(held(60, 62, { last: true }));
   t.same(parts(60, 90), [['stored', 60, 62]], 'nothing comes after the last segment');
   row.remove(second!);
-  t.equal(horizon(row, first!), first);
+  t.equal(horizon(row, first!, Infinity), first);
 });

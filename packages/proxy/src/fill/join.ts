@@ -31,7 +31,7 @@ export function tailOf(
   const hashes: number[] = [];
   const ticks: number[] = [];
   let last = endTicks;
-  for (const run of [...runs].reverse()) {
+  for (const run of runs.toReversed()) {
     for (let i = run.count - 1; i >= 0 && hashes.length < MAX_TAIL_PACKETS; i--) {
       if (run.streams[i] !== stream) continue;
       last += timestampDelta(last % 2 ** 32, run.bytes.readUInt32BE(run.offsets[i]! + 8));
@@ -39,7 +39,7 @@ export function tailOf(
       ticks.push(last);
     }
   }
-  return { clockRate, hashes: hashes.reverse(), ticks: ticks.reverse(), endTicks };
+  return { clockRate, hashes: hashes.toReversed(), ticks: ticks.toReversed(), endTicks };
 }
 
 /** What a packet is to a join: still before the seam, or the first beyond it, found by content or only by time. */

@@ -21,6 +21,8 @@ import type { SegmenterStream } from './segmenter.js';
 /** An open segment that no flight goes on with is dropped after this long. */
 const ABANDONED_MS = 300_000;
 
+/** A stored segment that could not be read in time is looked for again after this. */
+const MISSED_MS = 5000;
 /** Least overlap that a join is given, seconds. */
 const INITIAL_OVERLAP_SECONDS = 0.5;
 const MAX_OVERLAP_SECONDS = 20;
@@ -58,6 +60,8 @@ export class Title {
   origin: OriginDescription;
   #durationSeconds: number | undefined;
   #anchors = 0;
+  /** A stored segment could not be read. */
+  #missedMs: number | undefined;
   #overlapSeconds = INITIAL_OVERLAP_SECONDS;
   /** Called when the length was learned. */
   onLearned: (() => void) | undefined;
@@ -137,7 +141,10 @@ export class Title {
     return held.meta === undefined ? undefined : this.shelves.ram.get(this.generation, held.startMicros);
   }
 
-  /** The packets of a sealed segment from RAM, else from disk; undefined and no longer held if they are nowhere. */
+  /**
+   * The packets of a sealed segment from RAM, else from disk; undefined and no longer held if they are nowhere. A disk that
+   * was only slow is asked again later.
+   */
   async load(held: Held): Promise<{ segment: Segment; source: 'ram' | 'disk' } | undefined> {
     const resident = this.resident(held);
     if (resident !== undefined) return { segment: resident, source: 'ram' };
@@ -147,10 +154,11 @@ export class Title {
       if (held.state === 'sealed') this.row.remove(held);
       return undefined;
     }
-    const segment = await store.read(meta);
+    const segment = (await store.read(meta)) ?? (held.onDisk ? await store.read(meta) : undefined);
     if (segment === undefined) {
       held.onDisk = false;
       this.row.remove(held);
+      this.#missedMs ??= this.shelves.clock.nowMs();
       return undefined;
     }
     this.#learnOverlap(segment);
@@ -219,9 +227,13 @@ export class Title {
     }
   }
 
-  /** Drops open segments that nobody went on with for long. */
+  /** Drops open segments that nobody went on with for long, and finds stored ones again. */
   sweep(nowMs: number): void {
-    for (const held of [...this.row]) {
+    if (this.#missedMs !== undefined && nowMs - this.#missedMs > MISSED_MS) {
+      this.#missedMs = undefined;
+      this.rescan();
+    }
+    for (const held of Array.from(this.row)) {
       if (held.state === 'open' && !held.flying && nowMs - held.touchedMs > ABANDONED_MS)
         this.row.remove(held);
     }

@@ -62,19 +62,22 @@ export function startPointAt(
   return found;
 }
 
+/** Where a range really starts: at a random access point of a segment. */
+export interface Start {
+  readonly held: Held;
+  readonly run: PacketRun;
+  readonly source: Source;
+  readonly point: StartPoint;
+  readonly startMicros: number;
+}
+
 /** A cursor at `start`, that also finds the packets of other streams that were stored before its picture. */
-export function cursorAt(
-  title: Title,
-  held: Held,
-  run: PacketRun,
-  source: Source,
-  start: StartPoint,
-): Cursor {
-  let next = start.packet;
-  for (let i = start.packet - 1; i >= Math.max(0, start.packet - LOOK_BACK_PACKETS); i--) {
-    if (run.streams[i] !== title.reference && packetMicros(title, held, run, i) >= start.micros) next = i;
+export function cursorAt(title: Title, { held, run, source, point }: Start): Cursor {
+  let next = point.packet;
+  for (let i = point.packet - 1; i >= Math.max(0, point.packet - LOOK_BACK_PACKETS); i--) {
+    if (run.streams[i] !== title.reference && packetMicros(title, held, run, i) >= point.micros) next = i;
   }
-  const bounds = { fromPacket: start.packet, fromMicros: start.micros, toMicros: Infinity };
+  const bounds = { fromPacket: point.packet, fromMicros: point.micros, toMicros: Infinity };
   return { held, run, source, next, bounds };
 }
 

@@ -36,9 +36,13 @@ export function plan(row: Row, startMicros: number, endMicros: number): Part[] {
   return parts;
 }
 
-/** The last segment of the unbroken stretch that begins with `held`. */
-export function horizon(row: Row, held: Held): Held {
+/** The last segment of the unbroken stretch that begins with `held`, looked for no further than NPT `enoughMicros`. */
+export function horizon(row: Row, held: Held, enoughMicros: number): Held {
   let last = held;
-  for (let next = row.following(held); next !== undefined; next = row.following(next)) last = next;
+  while (last.endMicros <= enoughMicros) {
+    const next = row.following(last);
+    if (next === undefined) break;
+    last = next;
+  }
   return last;
 }

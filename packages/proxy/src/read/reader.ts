@@ -3,12 +3,12 @@ import type { Flights, Rider } from '../fill/flights.js';
 import type { Title } from '../fill/title.js';
 import type { Source } from '../metrics.js';
 import { OriginError } from '../origin/errors.js';
-import { type Cursor, cursorAt, inBounds, sentEndMicros } from './cursor.js';
+import { type Cursor, cursorAt, inBounds, sentEndMicros, type Start } from './cursor.js';
 import { askedRange } from './asked.js';
 import type { PlayResult, Reader, ReaderOptions, ReaderStats } from './library.js';
 import type { Paced, Pacer } from './pacer.js';
 import { horizon } from './plan.js';
-import { findStart, type Start } from './start.js';
+import { findStart, newestStart } from './start.js';
 import { Supply } from './supply.js';
 import type { Timeline } from './timeline.js';
 
@@ -21,6 +21,8 @@ const GAP_MICROS = 250_000;
 /** Bytes of one batch: a write of this size costs little more than its copy. */
 const BATCH_BYTES = 65_536;
 const BATCHES_PER_TURN = 4;
+/** A viewer that took nothing for longer does not get what it missed in a burst. */
+const BLOCKED_MS = 2000;
 /** Media that did not come for so long will not come. */
 const GIVE_UP_MS = 30_000;
 /** A hole that an origin does not fill is jumped when media goes on behind it. */
@@ -65,6 +67,7 @@ export class SegmentReader implements Reader, Rider, Paced {
   #playAskedMs: number | undefined;
   #starvedSinceMs: number | undefined;
   #blocked = false;
+  #blockedSinceMs: number | undefined;
   /** The viewer's time after the last range, once its cursors are gone. */
   #viewerEndMicros = 0;
 
@@ -107,7 +110,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     const start = await this.#findStart(signal);
     if (signal.aborted || this.#closed()) throw new OriginError('aborted', 'the viewer went away');
     this.#baseMicros = start.startMicros;
-    this.#cursors = [this.#bounded(cursorAt(title, start.held, start.run, start.source, start.point))];
+    this.#cursors = [this.#bounded(cursorAt(title, start))];
     this.timeline.lay(start.startMicros, atMicros);
     title.shelves.policy.sessionStarted(
       this.#p.session,
@@ -180,8 +183,10 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (run.dueMicros[from]! > limit) return false;
     if (!this.#p.options.sink.writable()) {
       this.#blocked = true;
+      this.#blockedSinceMs ??= nowMs;
       return false;
     }
+    if (this.#blockedSinceMs !== undefined && !this.#resumeAfterBlock(cursor, dueMicros, nowMs)) return false;
     if (this.#starvedSinceMs !== undefined)
       this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
     const byteLimit = run.offsets[from]! + BATCH_BYTES;
@@ -290,6 +295,29 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#cursors = [this.#bounded(into)];
   }
 
+  /**
+   * The viewer takes media again. After a long time it goes on where it stopped, at its pace and not in a burst; live,
+   * whole groups of pictures are left out instead.
+   * @returns false when the cursor was replaced
+   */
+  #resumeAfterBlock(cursor: Cursor, dueMicros: number, nowMs: number): boolean {
+    const blockedMs = nowMs - this.#blockedSinceMs!;
+    this.#blockedSinceMs = undefined;
+    if (blockedMs < BLOCKED_MS) return true;
+    const { title } = this.#p;
+    const newest = title.live ? newestStart(title) : undefined;
+    if (
+      newest !== undefined &&
+      newest.startMicros > cursor.held.startMicros + cursor.run.dueMicros[cursor.next]!
+    ) {
+      this.#cursors = [cursorAt(title, newest)];
+      this.#setBase(newest.startMicros, nowMs);
+      return false;
+    }
+    this.#setBase(Math.min(dueMicros, cursor.held.startMicros + cursor.run.dueMicros[cursor.next]!), nowMs);
+    return true;
+  }
+
   #resumeAfterGap(packetMicros: number, dueMicros: number, nowMs: number): void {
     this.#starvedSinceMs = undefined;
     const lateMicros = dueMicros - packetMicros;
@@ -307,10 +335,10 @@ export class SegmentReader implements Reader, Rider, Paced {
     const { title, flights } = this.#p;
     const cursor = this.#cursors.at(-1);
     if (cursor === undefined) return;
-    const last = horizon(title.row, cursor.held);
+    const leadMicros = title.leadSeconds() * 1e6;
+    const last = horizon(title.row, cursor.held, this.positionMicros + leadMicros);
     const endMicros = this.#endMicros ?? (title.durationSeconds ?? Infinity) * 1e6;
     if (last.last || (last.state === 'sealed' && last.endMicros >= endMicros)) return;
-    const leadMicros = title.leadSeconds() * 1e6;
     if (last.endMicros - this.positionMicros > leadMicros) return;
     flights.board(last.endMicros, this);
   }
@@ -345,7 +373,11 @@ export class SegmentReader implements Reader, Rider, Paced {
 
   #policyEnds(): void {
     const { policy, clock } = this.#p.title.shelves;
-    policy.sessionEnded(this.#p.session, clock.nowMs() / 1000);
+    const nowSeconds = clock.nowMs() / 1000;
+    if (this.#stats.startupMs !== undefined) {
+      policy.sessionReached(this.#p.session, this.#baseMicros / 1e6, nowSeconds);
+    }
+    policy.sessionEnded(this.#p.session, nowSeconds);
   }
 
   /** The viewer's time after everything that was sent. */

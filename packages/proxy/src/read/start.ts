@@ -4,7 +4,7 @@ import type { Held } from '../fill/row.js';
 import type { Title } from '../fill/title.js';
 import type { Source } from '../metrics.js';
 import { OriginError } from '../origin/errors.js';
-import { type StartPoint, startPointAt } from './cursor.js';
+import { type Start, startPointAt } from './cursor.js';
 
 /** An origin is given this long to deliver the first packet of a range. */
 const OPEN_WAIT_MS = 15_000;
@@ -18,15 +18,6 @@ export interface StartRequest {
   readonly rider: Rider;
   readonly targetMicros: number;
   readonly signal: AbortSignal;
-}
-
-/** Where a range really starts: at a random access point. */
-export interface Start {
-  readonly held: Held;
-  readonly run: PacketRun;
-  readonly source: Source;
-  readonly point: StartPoint;
-  readonly startMicros: number;
 }
 
 /**
@@ -69,6 +60,15 @@ function newestOpen(title: Title): Held | undefined {
   let newest: Held | undefined;
   for (const held of title.row) if (held.growth !== undefined && held.flying) newest = held;
   return newest;
+}
+
+/** The newest random access point of a live title, if a pull brings it now. */
+export function newestStart(title: Title): Start | undefined {
+  const held = newestOpen(title);
+  const run = held?.growth?.builder.run;
+  if (held === undefined || run === undefined) return undefined;
+  const point = startPointAt(title, held, run, Infinity);
+  return point === undefined ? undefined : { held, run, source: 'flight', point, startMicros: point.micros };
 }
 
 /** Where the next pull of a live title goes on. */
