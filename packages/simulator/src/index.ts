@@ -1,1 +1,4 @@
-export { replay, type Outcome } from './replay.js';
+export { runCommand, UsageError } from './command.js';
+export { LogError, readLog, type ReadLogOptions } from './read-log.js';
+export { adviseSizes, type SizeAdvice } from './simulate.js';
+export type { Workload } from './workload.js';

@@ -1,0 +1,91 @@
+import { parseArgs } from 'node:util';
+import { isPolicyName, POLICIES, type PolicyName } from './policies.js';
+import { readLog } from './read-log.js';
+import { type Row, simulate } from './simulate.js';
+import { vodWorkload } from './vod.js';
+import type { Workload } from './workload.js';
+
+const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--json]
+policies: ${Object.keys(POLICIES).join(' ')}`;
+
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Runs the benchmark's command line. @param print one line of output. @throws UsageError, LogError */
+export async function runCommand(args: readonly string[], print: (line: string) => void): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      trace: { type: 'string' },
+      sizes: { type: 'string', default: '0.01,0.05,0.1,0.2' },
+      policies: { type: 'string' },
+      seed: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    print(USAGE);
+    return;
+  }
+  if (values.trace === undefined) throw new UsageError(USAGE);
+  const sizes = values.sizes.split(',').map(parseSize);
+  const seed = values.seed === undefined ? undefined : Number(values.seed);
+  const w = await open(values.trace, seed);
+  const policies = values.policies === undefined ? defaults(w) : values.policies.split(',').map(parsePolicy);
+  if (policies.includes('truth') && w.truth === undefined)
+    throw new UsageError('truth: only a generated workload has true rates');
+  print(
+    `${w.name}: ${w.sessions.title.length} sessions, ${w.segment.length} requests, ${w.footprint} segments of ${w.segmentBytes} bytes`,
+  );
+  print('policy             size  byte hits start hits delayed  p95   writes  of Belady   ns');
+  const rows = simulate(w, { sizes, policies, onRow: (row) => print(formatRow(row)) });
+  if (values.json) print(JSON.stringify({ trace: values.trace, rows: rows.map(jsonRow) }));
+}
+
+async function open(trace: string, seed: number | undefined): Promise<Workload> {
+  const options = seed === undefined ? {} : { seed };
+  if (trace === 'vod') return vodWorkload(options);
+  if (trace === 'vod-stationary') return vodWorkload({ ...options, births: false });
+  return await readLog(trace, options);
+}
+
+function defaults(w: Workload): PolicyName[] {
+  return Object.keys(POLICIES)
+    .filter(isPolicyName)
+    .filter((name) => name !== 'truth' || w.truth !== undefined);
+}
+
+function parseSize(text: string): number {
+  const size = Number(text);
+  if (!(size > 0 && size <= 1)) throw new UsageError(`--sizes: ${text} is no share of the footprint`);
+  return size;
+}
+
+function parsePolicy(name: string): PolicyName {
+  if (!isPolicyName(name))
+    throw new UsageError(`--policies: ${name} is not one of ${Object.keys(POLICIES).join(' ')}`);
+  return name;
+}
+
+function formatRow(row: Row): string {
+  const ratio = (x: number): string => x.toFixed(4).padStart(9);
+  const share = row.shareOfBelady === undefined ? '        -' : ratio(row.shareOfBelady);
+  return [
+    row.policy.padEnd(18),
+    String(row.size).padStart(5),
+    ratio(row.byteHitRatio),
+    ratio(row.startHitRatio),
+    row.delayedStartRatio.toFixed(3).padStart(8),
+    row.peakRatio.toFixed(3).padStart(6),
+    row.writesPerRequest.toFixed(3).padStart(7),
+    share,
+    row.nsPerDecision.toFixed(0).padStart(6),
+  ].join(' ');
+}
+
+function jsonRow(row: Row): Record<string, unknown> {
+  const { hitsByBin: _hits, requestsByBin: _requests, ...rest } = row;
+  return rest;
+}
