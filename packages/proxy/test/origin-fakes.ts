@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -358,6 +359,7 @@ export const withCseq = (bytes: Buffer, cseq: number): Buffer =>
 
 /** A signal that never aborts. */
 export const never: AbortSignal = new AbortController().signal;
+setMaxListeners(0, never);
 
 /** How `asked` ends: the error's code, or 'ok'. */
 export async function codeOf(asked: Promise<unknown>): Promise<string> {

@@ -1,5 +1,23 @@
+import { parseDescription } from '@forebay/rtsp';
+import * as fc from 'fast-check';
 import t from 'tap';
-import { Peer, bench, frame, frames, packet, pass, senderReport, until, vod } from './origin-fakes.js';
+import { Metrics } from '../src/metrics.js';
+import { Intake } from '../src/origin/intake.js';
+import {
+  Peer,
+  bench,
+  frame,
+  frames,
+  packet,
+  pass,
+  senderReport,
+  until,
+  vod,
+  corpus,
+  Recorder,
+  SDP,
+  skipCorpora,
+} from './origin-fakes.js';
 import { TestClock } from './viewer-fakes.js';
 
 t.test('what is no packet of the stream is dropped and counted', async (t) => {
@@ -152,4 +170,57 @@ t.test('bytes are counted by the read, and published once a second', async (t) =
   const closing = session.close();
   t.equal(await bytes(), received, 'the rest at the end');
   await closing;
+});
+
+t.test(
+  'hostile packets are dropped, and the good ones behind them are not',
+  { skip: skipCorpora },
+  async (t) => {
+    const files = [...corpus('bad-inputs/rtp', 'R'), ...corpus('bad-inputs/rtcp', 'R')];
+    t.ok(files.length > 10);
+    for (const [name, bytes] of files) {
+      const { open, origin, sink } = await bench(t, vod());
+      const session = await open();
+      session.start();
+      const both = bytes.length > 65_535 ? [] : [frame(0, bytes), frame(1, bytes), frame(0, bytes)];
+      origin.peer.send(Buffer.concat([frames(0, packet(1)), ...both, frames(0, packet(2), packet(3))]));
+      await until(() => sink.ends.length > 0 || [2, 3].every((n) => sink.sequences().includes(n)), name);
+      t.strictSame(sink.ends, [], name);
+      t.ok(
+        sink.packets.every((p) => (p.bytes[1]! & 0x7f) === 96 && p.bytes.length >= 12),
+        name,
+      );
+      await session.close();
+    }
+  },
+);
+
+const nothing = (): void => undefined;
+
+t.test('an intake takes anything', (t) => {
+  const { streams } = parseDescription(SDP);
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.integer({ min: 0, max: 3 }), fc.uint8Array({ maxLength: 80 }))),
+      (input) => {
+        const sink = new Recorder();
+        const calls = { onFirst: nothing, onFull: nothing, onSourceChanged: nothing };
+        const intake = new Intake({ streams, sink, metrics: new Metrics(), ssrc: 1, ...calls });
+        intake.bind(0, [0, 1]);
+        intake.bind(1, [2, 3]);
+        intake.ask();
+        intake.answered();
+        intake.start();
+        for (const [channel, bytes] of input) {
+          // Most of it looks like RTP or RTCP.
+          if (bytes.length > 1 && bytes[0]! > 20) bytes[0] = 0x80 | (bytes[0]! & 0x3f);
+          if (bytes.length > 1 && bytes[1]! > 40)
+            bytes[1] = bytes[1]! > 128 ? 200 + (bytes[1]! % 5) : 96 + (channel >> 1);
+          intake.frame(channel, Buffer.from(bytes), 0, bytes.length);
+        }
+        return sink.packets.every((p) => p.bytes.length >= 12);
+      },
+    ),
+  );
+  t.end();
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { formatRtspUrl, parseRtspUrl, type RtspUrl } from '@forebay/rtsp';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
@@ -50,6 +51,8 @@ export class OriginClient {
     this.#budget = new SessionBudget({ clock, most: route.maxSessions ?? Infinity });
     this.#kept = new KeptConnections(clock);
     this.profile = new OriginProfile(route.id);
+    // Every question and session in progress listens; their number is the viewers' business.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** Sessions that are open or being opened, and those that wait for the budget. */

@@ -53,6 +53,7 @@ export const NOBODY: ConnectionOwner = { frame: nothing, asked: nothing, read: n
 /** An RTSP connection to an origin: questions, answers matched by CSeq, interleaved frames. */
 export class OriginConnection {
   owner: ConnectionOwner = NOBODY;
+  readonly isSecure: boolean;
   /** Bytes received so far. */
   bytesReceived = 0;
   /** When the bytes that are being read arrived, by the clock's nowMs(). */
@@ -70,8 +71,9 @@ export class OriginConnection {
   #requestWindowMs = 0;
   #requestsInWindow = 0;
 
-  private constructor(clock: Clock) {
+  private constructor(clock: Clock, isSecure: boolean) {
     this.#clock = clock;
+    this.isSecure = isSecure;
     this.#framer = new Framer(
       {
         frame: (channel, bytes, start, end) => this.owner.frame(channel, bytes, start, end),
@@ -83,7 +85,7 @@ export class OriginConnection {
 
   /** @throws OriginError `unreachable`, `tls`, `timeout`, `aborted` */
   static async open(peer: Peer, o: { clock: Clock; signal: AbortSignal }): Promise<OriginConnection> {
-    const connection = new OriginConnection(o.clock);
+    const connection = new OriginConnection(o.clock, peer.scheme === 'rtsps');
     const buffer = Buffer.allocUnsafeSlow(ORIGIN_LIMITS.readBytes);
     const callback = (count: number): boolean => connection.#read(buffer, count);
     const socket = await dial(peer, { buffer, callback }, o);
@@ -102,6 +104,11 @@ export class OriginConnection {
 
   get localAddress(): string {
     return this.#localAddress;
+  }
+
+  /** Bytes that belonged to no message and no frame. */
+  get garbageBytes(): number {
+    return this.#framer.garbageBytes;
   }
 
   /** Nothing is read at present. */

@@ -65,6 +65,10 @@ export class OriginError extends Error {
 
 /** Answers whose meaning a viewer can use; every other one is `refused`. */
 const BY_STATUS: ReadonlyMap<number, OriginErrorCode> = new Map([
+  [301, 'redirect'],
+  [302, 'redirect'],
+  [303, 'redirect'],
+  [305, 'redirect'],
   [401, 'unauthorized'],
   [403, 'unauthorized'],
   [404, 'not-found'],

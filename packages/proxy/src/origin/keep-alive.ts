@@ -36,7 +36,7 @@ export class KeepAlive {
   /** Half of the timeout has gone by since the origin was last asked for anything. */
   get due(): boolean {
     if (this.#running || this.#o.profile.keepAlive === 'reports') return false;
-    return this.#o.clock.nowMs() - this.#askedMs >= (this.#o.negotiation.timeoutSeconds * 1000) / 2;
+    return this.#o.clock.nowMs() - this.#askedMs >= (this.#o.negotiation.name.timeoutSeconds * 1000) / 2;
   }
 
   /** The origin was asked for something in this session. */
@@ -57,7 +57,7 @@ export class KeepAlive {
     this.#running = true;
     this.asked();
     try {
-      const headers: [string, string][] = [['Session', negotiation.sessionId]];
+      const headers: [string, string][] = [['Session', negotiation.name.id]];
       const response = await dialogue.ask(
         { method, url: negotiation.aggregateUrl, headers },
         deadline.signal,
@@ -83,7 +83,7 @@ export class KeepAlive {
   /** The session was lost: perhaps because the origin does not count what was asked. */
   lost(error: OriginError): void {
     const { profile, negotiation, clock } = this.#o;
-    const timeouts = (clock.nowMs() - this.#openedMs) / (negotiation.timeoutSeconds * 1000);
+    const timeouts = (clock.nowMs() - this.#openedMs) / (negotiation.name.timeoutSeconds * 1000);
     const gone = error.code === 'origin-closed' || error.code === 'session-gone';
     if (gone && timeouts >= TIMED_OUT.from && timeouts <= TIMED_OUT.to)
       profile.keepAliveDoubted(profile.keepAlive);

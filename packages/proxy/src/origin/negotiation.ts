@@ -1,12 +1,4 @@
-import {
-  type ChannelPair,
-  formatTransport,
-  parseSession,
-  parseTransport,
-  type RtspResponse,
-  type StreamDescription,
-  type TransportSpec,
-} from '@forebay/rtsp';
+import { formatTransport, type RtspResponse, type StreamDescription } from '@forebay/rtsp';
 import type { Clock } from '../clock.js';
 import type { Question } from './connection.js';
 import { aggregateUrls, streamUrls } from './controls.js';
@@ -14,16 +6,15 @@ import { Deadline } from './deadline.js';
 import type { Dialogue } from './dialogue.js';
 import { asOriginError, errorOfStatus, OriginError } from './errors.js';
 import type { Intake } from './intake.js';
-import { leave } from './leave.js';
+import { ORIGIN_LIMITS } from './limits.js';
 import type { ControlForm, OriginProfile } from './profile.js';
 import { formatSpan } from './range.js';
 import { type PlayReply, readPlayReply } from './reply.js';
 import { formatReports } from './reports.js';
+import { SessionName } from './session-name.js';
 import type { OpenOptions } from './session.js';
-import { UdpStream } from './udp.js';
+import { Transports, type Way } from './transports.js';
 
-/** RFC 2326 section 12.37. */
-const DEFAULT_TIMEOUT_SECONDS = 60;
 /** Answers after which another spelling of a stream's URL is worth a try. */
 const MISSPELT_STREAM = new Set([400, 404]);
 /** The same for the presentation's URL: 459 and 460 say that the other kind of URL is wanted. */
@@ -32,16 +23,12 @@ const MISSPELT_AGGREGATE = new Set([400, 404, 405, 459, 460]);
 const TOO_SOON = 455;
 
 /** A stream that was set up. */
-export interface Track {
+export interface Track extends Way {
   /** Position among the session's streams. */
   readonly place: number;
   /** Index in the description. */
   readonly stream: number;
   readonly url: string;
-  readonly ssrc: number | undefined;
-  /** Interleaved, or else by UDP. */
-  readonly channels: ChannelPair | undefined;
-  readonly udp: UdpStream | undefined;
 }
 
 /** How a session is negotiated; what fails is tried otherwise. */
@@ -75,20 +62,14 @@ export class Negotiation {
   /** How far it came: nothing is set up, requests were sent in one go, or one at a time. */
   stage: 'first' | 'together' | 'singly' = 'first';
   readonly refusedForms: Set<ControlForm>;
-  /** The origin agreed to another transport than asked for. */
-  mismatched = false;
   /** PLAY, sent in one go with SETUP, was refused as too soon. */
   hurried = false;
-  lower: 'tcp' | 'udp';
-  sessionId = '';
-  timeoutSeconds = DEFAULT_TIMEOUT_SECONDS;
+  readonly name = new SessionName();
+  readonly transports: Transports;
   aggregateUrl: string;
   readonly tracks: Track[] = [];
-  /** Every identifier that the origin has used for this session. */
-  readonly #sessionIds = new Set<string>();
   readonly #o: NegotiationOptions;
   readonly #streams: readonly StreamDescription[];
-  readonly #udp: UdpStream[] = [];
   #form: ControlForm;
   /** Whether the origin's next answer waits for an acknowledgement of the last one. */
   #prompt: 'unneeded' | 'needed' | 'sent' = 'unneeded';
@@ -96,7 +77,9 @@ export class Negotiation {
   constructor(options: NegotiationOptions) {
     const { open, plan, profile } = options;
     this.#o = options;
-    this.lower = plan.lower;
+    const { lower, mayChange } = plan;
+    const { intake, clock, dialogue } = options;
+    this.transports = new Transports({ lower, mayChange, intake, clock, connection: dialogue.connection });
     this.refusedForms = new Set(plan.refusedForms);
     this.#form = profile.controlForm;
     this.aggregateUrl = open.origin.url;
@@ -121,50 +104,50 @@ export class Negotiation {
     return this.#play(signal, false);
   }
 
-  /** Gives the session back and closes the connection, within 2 s. */
-  async abandon(): Promise<void> {
-    for (const udp of this.#udp) udp.close();
-    this.#o.intake.drop();
-    await leave(this.#o.dialogue, {
-      sessionId: this.sessionId,
-      url: this.aggregateUrl,
-      clock: this.#o.clock,
-    });
+  /**
+   * Gives the session back: TEARDOWN, its answer awaited at most 2 s, then the connection is destroyed. The request is
+   * sent before this returns its promise. Never rejects.
+   */
+  async leave(): Promise<void> {
+    const { dialogue, clock, intake } = this.#o;
+    const { connection } = dialogue;
+    intake.drop();
+    this.transports.close();
+    if (this.name.id === '' || connection.closed) {
+      connection.destroy();
+      return;
+    }
+    const deadline = new Deadline({ clock, ms: ORIGIN_LIMITS.teardownMs, what: 'TEARDOWN' });
+    connection.resumeReading();
+    try {
+      await dialogue.ask(
+        { method: 'TEARDOWN', url: this.aggregateUrl, headers: this.#session },
+        deadline.signal,
+      );
+    } catch {
+      // It is over either way.
+    } finally {
+      deadline.end();
+      connection.destroy();
+    }
   }
 
   /**
    * A read ended. Where the answers to requests sent in one go come one by one, the origin is probably holding the next
    * one back until this one is acknowledged (Nagle's algorithm), which our kernel delays by 40 ms while there is nothing
    * to send. OPTIONS is something to send, and its answer tells which methods the origin has. Measured with GStreamer
-   * 1.22 over loopback: PLAY answered after 45 ms before, 5 after.
+   * 1.22 over loopback: PLAY answered after 45 ms without, after 4 with it.
    */
   read(): void {
     const { dialogue, profile } = this.#o;
     if (this.#prompt !== 'needed') return;
     this.#prompt = 'sent';
-    const question = {
-      method: 'OPTIONS',
-      url: this.aggregateUrl,
-      headers: [['Session', this.sessionId] as const],
-    };
+    const question = { method: 'OPTIONS', url: this.aggregateUrl, headers: this.#session };
     // Nobody waits for the answer; it ends with the connection at the latest.
     dialogue.ask(question, new AbortController().signal).then(
       (response) => profile.advertises(response.headers.get('public')),
       () => undefined,
     );
-  }
-
-  /** @throws OriginError `session` where a later answer speaks of a session that is none of ours */
-  checkSession(response: RtspResponse): void {
-    const header = response.headers.get('session');
-    if (header === undefined) return;
-    let id: string | undefined;
-    try {
-      ({ id } = parseSession(header, 'origin'));
-    } catch (error) {
-      throw asOriginError(error, 'session', 'unusable');
-    }
-    if (!this.#sessionIds.has(id)) throw new OriginError('session', 'another one than before');
   }
 
   /** Sets up one stream, spelling its URL as the origin wants it. */
@@ -174,7 +157,7 @@ export class Negotiation {
     let refused: OriginError | undefined;
     for (const { form, url } of fresh.length > 0 ? fresh : all) {
       let response = await this.#askSetup(place, url, signal);
-      if (response.status === 461 && this.stage === 'first' && this.#changeTransport()) {
+      if (response.status === 461 && this.stage === 'first' && this.transports.change()) {
         response = await this.#askSetup(place, url, signal);
       }
       if (response.status === 200) {
@@ -248,7 +231,7 @@ export class Negotiation {
   #playing(url: string, response: RtspResponse): PlayReply {
     const { open, profile } = this.#o;
     this.aggregateUrl = url;
-    this.#noteSession(response);
+    this.name.note(response);
     profile.controlForm = this.#form;
     // The answer opens the origin's firewall as well as its sender: now is the time for a second punch.
     this.#punch(this.tracks);
@@ -265,12 +248,10 @@ export class Negotiation {
   }
 
   async #setupQuestion(place: number, url: string, signal: AbortSignal): Promise<Question> {
-    const transport = await this.#transportFor(place, signal);
-    const headers: [string, string][] = [['Transport', formatTransport(transport)]];
-    if (this.sessionId !== '') headers.push(['Session', this.sessionId]);
-    // Media of this stream may follow the answer in the same read, when PLAY was sent in one go with SETUP.
+    const transport = formatTransport(await this.transports.offer(place, signal));
+    const headers: [string, string][] = [['Transport', transport], ...this.#session];
     const answered = (response: RtspResponse): void => {
-      if (response.status === 200) this.#bindEarly(place, response);
+      if (response.status === 200) this.transports.expect(place, response);
       if (this.stage === 'together' && this.#prompt === 'unneeded') this.#prompt = 'needed';
     };
     return { method: 'SETUP', url, headers, answered };
@@ -278,7 +259,7 @@ export class Negotiation {
 
   #playQuestion(url: string): Question {
     const { open, intake } = this.#o;
-    const headers: [string, string][] = [['Session', this.sessionId]];
+    const headers = this.#session;
     if (open.startSeconds !== undefined) {
       const { startSeconds, endSeconds } = open;
       headers.push(['Range', formatSpan(open.origin.description, { startSeconds, endSeconds })]);
@@ -290,88 +271,21 @@ export class Negotiation {
     return { method: 'PLAY', url, headers, answered };
   }
 
-  async #transportFor(place: number, signal: AbortSignal): Promise<TransportSpec> {
-    if (this.lower === 'tcp') {
-      return { lower: 'tcp', delivery: 'unicast', interleaved: [2 * place, 2 * place + 1] };
-    }
-    const { intake, clock, dialogue } = this.#o;
-    const { localAddress, peerAddress } = dialogue.connection;
-    const inlet = intake.inlets[place]!;
-    this.#udp[place] ??= await UdpStream.open({ intake, inlet, clock, localAddress, peerAddress }, signal);
-    return { lower: 'udp', delivery: 'unicast', clientPort: this.#udp[place].ports };
-  }
-
-  #changeTransport(): boolean {
-    if (!this.#o.plan.mayChange || this.lower !== this.#o.plan.lower) return false;
-    this.lower = this.lower === 'tcp' ? 'udp' : 'tcp';
-    return true;
-  }
-
   #accept(place: number, url: string, response: RtspResponse): void {
-    this.#noteSession(response);
-    if (this.sessionId === '') throw new OriginError('session', 'SETUP was answered without one');
-    const spec = this.#agreed(place, response.headers.get('transport'));
-    const channels = this.#channels(place, spec);
-    if (channels !== undefined && !this.#o.intake.bind(place, channels)) {
-      throw new OriginError('transport', `channels ${channels.join('-')} for two streams`);
-    }
-    const udp = this.lower === 'udp' ? this.#udp[place] : undefined;
-    udp?.announced(spec?.serverPort);
-    const track = { place, stream: this.#streams[place]!.index, url, ssrc: spec?.ssrc, channels, udp };
+    this.name.note(response);
+    if (this.name.id === '') throw new OriginError('session', 'SETUP was answered without one');
+    const way = this.transports.agree(place, response);
+    const track = { ...way, place, stream: this.#streams[place]!.index, url };
     this.tracks.push(track);
     this.#punch([track]);
   }
 
-  #bindEarly(place: number, response: RtspResponse): void {
-    try {
-      const channels = this.#channels(place, this.#agreed(place, response.headers.get('transport')));
-      if (channels !== undefined) this.#o.intake.bind(place, channels);
-    } catch (error) {
-      if (!(error instanceof OriginError)) throw error;
-      // The same comes to light, and is dealt with, when the answer is looked at in its turn.
-    }
-  }
-
-  /** The channels that the origin says, else those that it was asked for; undefined over UDP. */
-  #channels(place: number, spec: TransportSpec | undefined): ChannelPair | undefined {
-    if (this.lower === 'udp') return undefined;
-    return spec?.interleaved ?? [2 * place, 2 * place + 1];
-  }
-
-  /** Whatever the origin says about addresses is not looked at: media goes to and comes from its own. */
-  #agreed(place: number, header: string | undefined): TransportSpec | undefined {
-    if (header === undefined) return undefined;
-    let spec: TransportSpec | undefined;
-    try {
-      [spec] = parseTransport(header, 'origin');
-    } catch (error) {
-      this.mismatched = true;
-      throw asOriginError(error, 'transport', 'unusable');
-    }
-    const ours = this.#udp[place]?.ports;
-    const theirs = spec?.clientPort;
-    const samePorts = ours === undefined || theirs === undefined || theirs[0] === ours[0];
-    if (spec?.lower === this.lower && spec.delivery === 'unicast' && samePorts) return spec;
-    this.mismatched = true;
-    throw new OriginError('transport', 'another one than asked for');
-  }
-
-  /** The first identifier counts; some recorders give every stream its own (`h264dvr_setup_audio.txt`). */
-  #noteSession(response: RtspResponse): void {
-    const header = response.headers.get('session');
-    if (header === undefined) return;
-    try {
-      const { id, timeoutSeconds } = parseSession(header, 'origin');
-      this.#sessionIds.add(id);
-      if (this.sessionId !== '') return;
-      this.sessionId = id;
-      this.timeoutSeconds = timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
-    } catch (error) {
-      throw asOriginError(error, 'session', 'unusable');
-    }
-  }
-
+  /** Opens the way for UDP media from the origin to us. */
   #punch(tracks: readonly Track[]): void {
     for (const { place, udp } of tracks) udp?.punch(formatReports(this.#o.intake, place, {}));
+  }
+
+  get #session(): [string, string][] {
+    return this.name.id === '' ? [] : [['Session', this.name.id]];
   }
 }

@@ -109,7 +109,7 @@ export class Opening {
       const error = asOriginError(cause, 'protocol', 'opening a session');
       if (negotiation === undefined || dialogue === undefined) return { error, plan: undefined };
       const plan = this.#otherwise(error, negotiation, reused || dialogue.challenged);
-      this.farewell = negotiation.abandon();
+      this.farewell = negotiation.leave();
       return { error, plan };
     } finally {
       deadline.end();
@@ -119,12 +119,12 @@ export class Opening {
   /** What else may work, if anything. */
   #otherwise(error: OriginError, negotiation: Negotiation, perhapsStale: boolean): Plan | undefined {
     const plan = { ...this.#plan, refusedForms: negotiation.refusedForms };
-    if (negotiation.mismatched && plan.mayChange) {
-      return { ...plan, lower: negotiation.lower === 'tcp' ? 'udp' : 'tcp', mayChange: false };
+    if (negotiation.transports.mismatched && plan.mayChange) {
+      return { ...plan, lower: negotiation.transports.lower === 'tcp' ? 'udp' : 'tcp', mayChange: false };
     }
     if (negotiation.stage === 'together' && PERHAPS_HURRIED.has(error.code)) {
       this.#fellBack = true;
-      return { ...plan, lower: negotiation.lower, together: false };
+      return { ...plan, lower: negotiation.transports.lower, together: false };
     }
     const refusedThenClosed = negotiation.refusedForms.size > this.#plan.refusedForms.size;
     if (negotiation.stage !== 'first' || error.code !== 'origin-closed') return undefined;
@@ -136,7 +136,7 @@ export class Opening {
 
   #remember(negotiation: Negotiation): void {
     const { profile } = this.#o;
-    profile.transport = negotiation.lower;
+    profile.transport = negotiation.transports.lower;
     if (this.#fellBack || negotiation.hurried) profile.pipelines = false;
     else if (negotiation.stage === 'together') profile.pipelinesProven = true;
   }

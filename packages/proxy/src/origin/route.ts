@@ -21,7 +21,7 @@ export interface OriginRoute {
 }
 
 /** Host and port as one word: what allow-lists hold. */
-export function authorityOf(url: RtspUrl): string {
+function authorityOf(url: RtspUrl): string {
   return url.host.includes(':') ? `[${url.host}]:${url.port}` : `${url.host}:${url.port}`;
 }
 
