@@ -174,10 +174,9 @@ export class PopularityEngine {
 
   /**
    * The held segment of least value a byte, in one group or (-1) in all; -1 when all that were looked at are pinned.
-   * Cost: `looks` values and those of the segments found to have risen, 16 at most.
+   * Cost: the values of segments found to have risen, 16 at most.
    */
   least(group: number, nowSeconds: number): number {
-    this.#sweep(nowSeconds);
     const ranking = this.#ranking;
     let best = NONE;
     this.leastValue = Number.POSITIVE_INFINITY;
@@ -203,6 +202,9 @@ export class PopularityEngine {
 
   /** The handle to drop for a candidate of this value a byte, or -1 when it is not worth more than what would leave. */
   admit(value: number, group: number, nowSeconds: number): number {
+    // A candidate that is far from what left last is turned away anyway: a short look will do.
+    const close = value > this.#options.margin * 0.5 * this.leastValue;
+    this.#sweep(close ? this.#options.looks : Math.ceil(this.#options.looks / 4), nowSeconds);
     const handle = this.least(group, nowSeconds);
     return handle !== NONE && value > this.#options.margin * this.leastValue ? handle : NONE;
   }
@@ -226,9 +228,9 @@ export class PopularityEngine {
   }
 
   /** Values the next few held segments anew: a sweep over all of them, in slices. */
-  #sweep(nowSeconds: number): void {
+  #sweep(limit: number, nowSeconds: number): void {
     const held = this.held;
-    for (let looks = Math.min(this.#options.looks, held.count); looks > 0; looks--) {
+    for (let looks = Math.min(limit, held.count); looks > 0; looks--) {
       this.#hand = this.#hand === 0 || this.#hand > held.count ? held.count - 1 : this.#hand - 1;
       const handle = held.nth(this.#hand);
       if (held.pinned(handle)) continue;

@@ -1,3 +1,4 @@
+import { Random } from '../random.js';
 import type { Workload } from '../workload.js';
 import { KeyedHeap } from './heap.js';
 import type { Rival, RivalFactory } from './rival.js';
@@ -50,15 +51,21 @@ abstract class Prefixes implements Rival {
   }
 }
 
-/** Prefixes ordered by a key of their title; the last segments of the title of least key leave first. */
+const DRAWN = 64;
+
+/** Prefixes with a key for their title; of the titles drawn, that of least key yields its last segments. */
 abstract class KeyedPrefixes extends Prefixes {
-  protected readonly heap: KeyedHeap;
+  readonly #dense: number[] = [];
+  readonly #place: Int32Array;
+  readonly #random = new Random(5);
 
   constructor(w: Workload, capacity: number) {
     super(w, capacity);
-    this.heap = new KeyedHeap(w.titles.durationSeconds.length, w.titles.durationSeconds.length);
+    this.#place = new Int32Array(w.titles.durationSeconds.length).fill(-1);
   }
 
+  /** Whether the candidate's title must have a greater key than what leaves. */
+  protected readonly picky: boolean = true;
   protected abstract key(title: number, index: number): number;
   /** Segments of a title that this policy would hold. */
   protected want(_title: number): number {
@@ -68,29 +75,43 @@ abstract class KeyedPrefixes extends Prefixes {
   protected unit(_title: number): number {
     return 1;
   }
-  /** Whether the candidate's title must have a greater key than what leaves. */
-  protected readonly picky: boolean = true;
-
-  protected override asked(title: number, _position: number, index: number): void {
-    if (this.heap.has(title)) this.heap.set(title, this.key(title, index));
-  }
 
   protected extend(title: number, position: number, index: number): void {
     if (position >= this.want(title)) return;
-    const key = this.key(title, index);
     while (this.held >= this.capacity) {
-      const victim = this.heap.least();
-      const now = this.key(victim, index);
-      if (now > this.heap.key(victim)) {
-        this.heap.set(victim, now);
-        continue;
-      }
-      if (victim === title || (this.picky && now >= key)) return;
+      const victim = this.#least(title, index);
+      if (victim === -1 || (this.picky && this.key(victim, index) >= this.key(title, index))) return;
       this.cut(victim, this.unit(victim));
-      if (this.length[victim] === 0) this.heap.remove(victim);
+      if (this.length[victim] === 0) this.#leave(victim);
+    }
+    if (this.#place[title] === -1) {
+      this.#place[title] = this.#dense.length;
+      this.#dense.push(title);
     }
     this.store(title);
-    this.heap.set(title, key);
+  }
+
+  #least(except: number, index: number): number {
+    let victim = -1;
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < DRAWN; i++) {
+      const title = this.#dense[this.#random.below(this.#dense.length)]!;
+      const key = title === except ? Number.POSITIVE_INFINITY : this.key(title, index);
+      if (key >= least) continue;
+      least = key;
+      victim = title;
+    }
+    return victim;
+  }
+
+  #leave(title: number): void {
+    const at = this.#place[title]!;
+    const last = this.#dense.pop()!;
+    if (last !== title) {
+      this.#dense[at] = last;
+      this.#place[last] = at;
+    }
+    this.#place[title] = -1;
   }
 }
 
@@ -131,8 +152,8 @@ class WholeLru extends Prefixes {
 class FixedPrefix extends KeyedPrefixes {
   protected override readonly picky = false;
 
-  protected key(title: number, index: number): number {
-    return Math.max(this.lastIndex[title]!, this.heap.has(title) ? 0 : index);
+  protected key(title: number): number {
+    return this.lastIndex[title]!;
   }
 
   protected override want(title: number): number {
@@ -248,10 +269,9 @@ class Lazy extends KeyedPrefixes {
     this.#unit = new Int32Array(titles);
   }
 
-  protected override asked(title: number, position: number, index: number): void {
+  protected override asked(title: number, _position: number, index: number): void {
     this.#watched[title]! += 1;
     if (this.#firstIndex[title] === -1) this.#firstIndex[title] = index;
-    super.asked(title, position, index);
   }
 
   protected key(title: number, index: number): number {
@@ -298,9 +318,8 @@ class ServerProxy extends KeyedPrefixes {
     this.#firstIndex = new Int32Array(w.titles.durationSeconds.length).fill(-1);
   }
 
-  protected override asked(title: number, position: number, index: number): void {
+  protected override asked(title: number, _position: number, index: number): void {
     if (this.#firstIndex[title] === -1) this.#firstIndex[title] = index;
-    super.asked(title, position, index);
   }
 
   protected key(title: number, index: number): number {
