@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 import type { WriterArguments } from './kill-writer.js';
+import type { StoreEvent } from '../src/index.js';
 import { GENERATION, makeSegment } from './making.js';
 import { checkInvariants, openStore } from './store-checks.js';
 
@@ -56,7 +57,9 @@ t.test(
     let verified = 0;
     for (let cycle = 0; cycle < CYCLES; cycle++) {
       number = (await killAWriter(directory, number, random)) + 1;
-      const store = await openStore(directory, { capacityBytes: CAPACITY_BYTES });
+      const events: StoreEvent[] = [];
+      const onEvent = (event: StoreEvent): void => void events.push(event);
+      const store = await openStore(directory, { capacityBytes: CAPACITY_BYTES, onEvent });
       await checkInvariants(t, store, directory);
       for (const meta of store.segments(GENERATION)) {
         const segment = await store.read(meta);

@@ -81,6 +81,9 @@ export class TestTime {
   }
 }
 
+/** Deadlines that never pass: a slow machine is no slow disk. */
+const noDeadlines: Schedule = () => () => undefined;
+
 export function openStore(
   directory: string,
   options: Partial<SegmentStoreOptions> = {},
@@ -90,6 +93,7 @@ export function openStore(
     capacityBytes: 1e6,
     policy: new FifoPolicy(),
     nowSeconds: () => 1000,
+    schedule: noDeadlines,
     ...options,
   });
 }
