@@ -141,7 +141,7 @@ export class Proxy {
     this.#state = 'closed';
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     await this.#viewers.close();
-    this.#catalogue.close();
+    await this.#catalogue.close();
     this.#pacer.close();
     for (const client of this.#clients) client.close();
     await this.#shelves.store?.close();

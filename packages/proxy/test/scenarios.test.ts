@@ -24,7 +24,7 @@ t.test(
     for (const transport of ['tcp', 'udp'] as const) {
       const viewer = await s.viewer(transport);
       await viewer.play({ range: 'npt=0-' });
-      await viewer.ended({ timeoutMs: 30_000 });
+      await viewer.ended({ timeoutMs: 60_000 });
       sameFrames(t, viewer, direct, `frames, ${transport}`);
       assertSound(t, viewer, transport);
     }
@@ -33,7 +33,7 @@ t.test(
     const bytes = s.origin.counters.mediaBytes;
     const again = await s.viewer();
     await again.play();
-    await again.ended({ timeoutMs: 30_000 });
+    await again.ended({ timeoutMs: 60_000 });
     sameFrames(t, again, direct, 'after a restart');
     t.equal(s.origin.counters.mediaBytes, bytes, 'from disk alone');
     t.ok((await s.metric('forebay_viewer_bytes_total', { source: 'disk' })) > 0);
@@ -47,7 +47,7 @@ t.test(
     const s = await scene(t, { title: film(3) });
     const viewers = await Promise.all(Array.from({ length: 200 }, () => s.viewer()));
     await Promise.all(viewers.map((v) => v.play({ range: 'npt=0-' })));
-    await Promise.all(viewers.map((v) => v.ended({ timeoutMs: 40_000 })));
+    await Promise.all(viewers.map((v) => v.ended({ timeoutMs: 60_000 })));
     t.equal(s.origin.counters.describes, 1);
     t.equal(s.origin.counters.plays, 1);
     const [first, ...others] = viewers.map((v) => framesOf(v));
@@ -67,13 +67,13 @@ for (const kept of [[0], [0, 1], [0, 2], [1, 2]]) {
     const direct = await directFrames(s.origin);
     const warm = await s.viewer();
     await warm.play({ range: 'npt=0-' });
-    await warm.ended({ timeoutMs: 30_000 });
+    await warm.ended({ timeoutMs: 60_000 });
     sameFrames(t, warm, direct, 'cold');
     await forget(s, (cell) => !kept.includes(cell));
     await s.restart();
     const viewer = await s.viewer();
     await viewer.play({ range: 'npt=0-' });
-    await viewer.ended({ timeoutMs: 30_000 });
+    await viewer.ended({ timeoutMs: 60_000 });
     sameFrames(t, viewer, direct, 'over the seam');
     assertSound(t, viewer, 'over the seam');
     const isJoined = kept.includes(0);
@@ -90,15 +90,15 @@ t.test('a viewer that leaves inside the prefix costs no origin session', { buffe
   const s = await scene(t, { title: film(20), faults: { speed: 10 } });
   const first = await s.viewer();
   await first.play({ range: 'npt=0-' });
-  await first.until(() => (first.recording(0).lastRtpMs ?? 0) > 0, { timeoutMs: 5000, what: 'media' });
-  await first.until(() => s.origin.counters.openSessions === 0, { timeoutMs: 20_000, what: 'the fill' });
+  await first.until(() => (first.recording(0).lastRtpMs ?? 0) > 0, { timeoutMs: 60_000, what: 'media' });
+  await first.until(() => s.origin.counters.openSessions === 0, { timeoutMs: 60_000, what: 'the fill' });
   await first.close();
   await forget(s, (cell) => cell > 2);
   await s.restart();
   const plays = s.origin.counters.plays;
   const viewer = await s.viewer();
   await viewer.play({ range: 'npt=0-' });
-  await viewer.received(100, { timeoutMs: 10_000 });
+  await viewer.received(100, { timeoutMs: 60_000 });
   await viewer.teardown();
   t.equal(s.origin.counters.plays, plays);
 });
@@ -126,7 +126,7 @@ t.test('seeks, into held media and into holes, and back', { buffered: true }, as
       `${range} starts at a key frame`,
     );
     await viewer.until(() => viewer.recordings.every((r, i) => r.packets > from[i]! + 40), {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       what: 'media',
     });
     for (const [stream, frames] of direct.entries()) {
@@ -153,14 +153,14 @@ t.test('PAUSE releases the origin, and resuming loses nothing', { buffered: true
   const direct = await directFrames(s.origin);
   const viewer = await s.viewer();
   await viewer.play({ range: 'npt=0-' });
-  await viewer.received(150, { timeoutMs: 10_000 });
+  await viewer.received(150, { timeoutMs: 60_000 });
   await viewer.pause();
   await viewer
     .until(() => s.origin.counters.openSessions === 0, { timeoutMs: 8000, what: 'the origin to be released' })
     .catch(() => undefined);
   t.equal(s.origin.counters.openSessions, 0);
   await viewer.play();
-  await viewer.ended({ timeoutMs: 30_000 });
+  await viewer.ended({ timeoutMs: 60_000 });
   sameFrames(t, viewer, direct);
   assertSound(t, viewer, 'over the pause');
 });
@@ -171,10 +171,10 @@ t.test('viewers at different positions share what is fetched', { buffered: true 
   const before = s.origin.counters.mediaBytes;
   const first = await s.viewer();
   await first.play({ range: 'npt=0-' });
-  await first.received(200, { timeoutMs: 10_000 });
+  await first.received(200, { timeoutMs: 60_000 });
   const second = await s.viewer();
   await second.play({ range: 'npt=0-' });
-  await Promise.all([first.ended({ timeoutMs: 30_000 }), second.ended({ timeoutMs: 30_000 })]);
+  await Promise.all([first.ended({ timeoutMs: 60_000 }), second.ended({ timeoutMs: 60_000 })]);
   sameFrames(t, first, direct);
   sameFrames(t, second, direct);
   const share = (s.origin.counters.mediaBytes - before) / before;

@@ -81,6 +81,7 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
         url: made.url(path),
         transport,
         check: checkSynthetic(),
+        timeoutMs: 60_000,
         localAddress,
       });
       viewers.push(viewer);

@@ -36,6 +36,7 @@ export const RTSP_FAULTS = {
   'method-state': { status: 455, close: false, text: 'method not valid in this state' },
   url: { status: 400, close: false, text: 'malformed URL' },
   'url-scheme': { status: 400, close: false, text: 'URL scheme other than rtsp and rtsps' },
+  'no-route': { status: 404, close: false, text: 'URL that no route leads to an origin' },
   'url-traversal': { status: 404, close: false, text: 'URL path with dot segments' },
   transport: { status: 400, close: false, text: 'malformed Transport' },
   'transport-unsupported': { status: 461, close: false, text: 'no acceptable transport' },

@@ -60,6 +60,7 @@ export class Title {
   origin: OriginDescription;
   #durationSeconds: number | undefined;
   #anchors = 0;
+  readonly #offers = new Set<Promise<void>>();
   /** A stored segment could not be read. */
   #missedMs: number | undefined;
   #overlapSeconds = INITIAL_OVERLAP_SECONDS;
@@ -194,10 +195,16 @@ export class Title {
     if (held.last) this.learnDuration(held.endMicros / 1e6);
     this.#learnOverlap(segment);
     this.shelves.ram.put(segment);
-    void this.#offer(held, segment);
+    const offer = this.#offer(held, segment).finally(() => this.#offers.delete(offer));
+    this.#offers.add(offer);
   }
 
-  facts(held: Held, bytes: number): SegmentFacts {
+  /** Resolves when no segment is on its way to the disk. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#offers);
+  }
+
+  #facts(held: Held, bytes: number): SegmentFacts {
     return {
       title: this.key,
       segment: held.index,
@@ -243,7 +250,7 @@ export class Title {
     const store = this.shelves.store;
     if (store === undefined || this.live) return;
     await this.onStoring?.();
-    const decision: Decision = await store.offer(segment, this.facts(held, segment.meta.byteLength));
+    const decision: Decision = await store.offer(segment, this.#facts(held, segment.meta.byteLength));
     this.shelves.metrics.admissions.inc({
       decision: decision.admitted ? 'admitted' : 'rejected',
       reason: decision.reason,

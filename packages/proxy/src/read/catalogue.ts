@@ -83,8 +83,7 @@ export class Catalogue implements Library {
 
   async find(url: RtspUrl, signal: AbortSignal): Promise<Presentation> {
     const routed = this.#routes.find(url);
-    if (routed === undefined)
-      throw new RtspError('viewer', 'url-traversal', { detail: 'no route leads there' });
+    if (routed === undefined) throw new RtspError('viewer', 'no-route');
     const entry = await this.#entry(routed);
     if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
     return new Shown(entry, routed.route.id);
@@ -150,8 +149,10 @@ export class Catalogue implements Library {
     return { filling, sealed };
   }
 
-  close(): void {
+  /** Ends all flights. Resolves when the segments that were on their way to the disk have arrived. */
+  async close(): Promise<void> {
     for (const { flights } of this.#entries.values()) flights.close();
+    await Promise.all(Array.from(this.#entries.values(), ({ title }) => title.settled()));
   }
 
   async #entry(routed: Routed): Promise<Entry> {

@@ -33,7 +33,7 @@ export interface StartPoint {
 }
 
 /** NPT of packet `i`. */
-export function packetMicros(title: Title, held: Held, run: PacketRun, i: number): number {
+function packetMicros(title: Title, held: Held, run: PacketRun, i: number): number {
   const rate = title.streams[run.streams[i]!]?.clockRate ?? 90_000;
   const startTicks = Math.round((held.startMicros * rate) / 1e6);
   const ticks =

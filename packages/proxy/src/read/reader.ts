@@ -16,8 +16,15 @@ import type { Timeline } from './timeline.js';
 const SURVEY_MS = 100;
 /** A packet of a growing segment may leave this early: it came when the origin sent it. */
 const FOLLOW_LEAD_MICROS = 50_000;
-/** Lateness beyond this was a gap, and the clock of the reader is set back instead of catching up. */
+/** Media that came later than this was missing: a gap. */
 const GAP_MICROS = 250_000;
+/**
+ * What is late by less follows in a burst, and the viewer stays on its time: GStreamer leaves at the announced end by its
+ * own clock, whatever is still to come. After a longer gap the clock of the reader is set back.
+ */
+const CATCH_UP_MICROS = 2_000_000;
+/** BYE travels on another socket: over UDP it leaves this long after the last packet, so that it does not overtake it. */
+const FAREWELL_MS = 150;
 /** Bytes of one batch: a write of this size costs little more than its copy. */
 const BATCH_BYTES = 65_536;
 const BATCHES_PER_TURN = 4;
@@ -66,6 +73,9 @@ export class SegmentReader implements Reader, Rider, Paced {
   #surveyMs = 0;
   #playAskedMs: number | undefined;
   #starvedSinceMs: number | undefined;
+  /** How late media is, as far as it was counted as a gap. */
+  #lateMicros = 0;
+  #sentMs = 0;
   #blocked = false;
   #blockedSinceMs: number | undefined;
   /** The viewer's time after the last range, once its cursors are gone. */
@@ -110,6 +120,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     const start = await this.#findStart(signal);
     if (signal.aborted || this.#closed()) throw new OriginError('aborted', 'the viewer went away');
     this.#baseMicros = start.startMicros;
+    this.#supply.prefetch(start.held);
     this.#cursors = [this.#bounded(cursorAt(title, start))];
     this.timeline.lay(start.startMicros, atMicros);
     title.shelves.policy.sessionStarted(
@@ -167,7 +178,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     for (let batches = 0; batches < BATCHES_PER_TURN && !this.#blocked; batches++) {
       let sent = false;
       for (const cursor of this.#cursors) sent = this.#pump(cursor, dueMicros, nowMs) || sent;
-      this.#moveOn(dueMicros);
+      this.#moveOn(dueMicros, nowMs);
       if (!sent || this.#state !== 'playing') break;
     }
     if (this.#state === 'playing') this.#look(dueMicros, nowMs);
@@ -217,6 +228,7 @@ export class SegmentReader implements Reader, Rider, Paced {
 
   #account(source: Source, bytes: number, nowMs: number): void {
     if (bytes === 0) return;
+    this.#sentMs = nowMs;
     const { metrics } = this.#p.title.shelves;
     this.#stats.bytes[source] += bytes;
     metrics.viewerBytes[source] += bytes;
@@ -226,7 +238,7 @@ export class SegmentReader implements Reader, Rider, Paced {
   }
 
   /** Leaves segments that are done, and enters the next. */
-  #moveOn(dueMicros: number): void {
+  #moveOn(dueMicros: number, nowMs: number): void {
     const last = this.#cursors.at(-1);
     if (last === undefined) return;
     if (last.next >= last.run.count && last.held.state !== 'open' && !last.held.last) this.#enterNext(last);
@@ -235,6 +247,7 @@ export class SegmentReader implements Reader, Rider, Paced {
       if (first.held.state !== 'sealed' || first.next < first.run.count) break;
       this.#cursors.shift();
     }
+    if (this.#p.options.transport === 'udp' && nowMs - this.#sentMs < FAREWELL_MS) return;
     const end = this.#endMicros;
     const cursor = this.#cursors.at(-1)!;
     const done = cursor.next >= cursor.run.count && cursor.held.state === 'sealed' && cursor.held.last;
@@ -272,6 +285,7 @@ export class SegmentReader implements Reader, Rider, Paced {
   #look(dueMicros: number, nowMs: number): void {
     const cursor = this.#cursors.at(-1);
     if (cursor === undefined || this.#blocked || cursor.next < cursor.run.count) {
+      if (cursor !== undefined && nextDue(cursor) > dueMicros) this.#lateMicros = 0;
       this.#starvedSinceMs = undefined;
       return;
     }
@@ -321,12 +335,14 @@ export class SegmentReader implements Reader, Rider, Paced {
   #resumeAfterGap(packetMicros: number, dueMicros: number, nowMs: number): void {
     this.#starvedSinceMs = undefined;
     const lateMicros = dueMicros - packetMicros;
-    if (Math.abs(lateMicros) < GAP_MICROS) return;
-    if (lateMicros > 0) {
-      this.#stats.gapSeconds += lateMicros / 1e6;
-      this.#p.title.shelves.metrics.gapSeconds.inc(lateMicros / 1e6);
+    const gapMicros = lateMicros - this.#lateMicros;
+    if (lateMicros < GAP_MICROS) this.#lateMicros = 0;
+    else if (gapMicros >= GAP_MICROS) {
+      this.#lateMicros = lateMicros;
+      this.#stats.gapSeconds += gapMicros / 1e6;
+      this.#p.title.shelves.metrics.gapSeconds.inc(gapMicros / 1e6);
     }
-    this.#setBase(packetMicros, nowMs);
+    if (lateMicros >= CATCH_UP_MICROS) this.#setBase(packetMicros, nowMs);
   }
 
   /** Sees to it that a flight is under way in time for the next hole. */
@@ -398,6 +414,7 @@ export class SegmentReader implements Reader, Rider, Paced {
   #setBase(micros: number, nowMs: number): void {
     this.#baseMicros = micros;
     this.#baseMs = nowMs;
+    this.#lateMicros = 0;
     this.timeline.run(micros, nowMs);
   }
 
@@ -418,6 +435,11 @@ export class SegmentReader implements Reader, Rider, Paced {
       })),
     };
   }
+}
+
+/** NPT at which the next packet is due; Infinity when there is none. */
+function nextDue({ run, held, next }: Cursor): number {
+  return next < run.count ? held.startMicros + run.dueMicros[next]! : Infinity;
 }
 
 /** NPT of the newest packet of a growing segment. */

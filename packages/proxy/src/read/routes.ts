@@ -1,4 +1,5 @@
-import { canonicalUrl, type RtspUrl } from '@forebay/rtsp';
+import { createHash } from 'node:crypto';
+import { canonicalUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
 import type { OriginClient } from '../origin/client.js';
 
 /** Maps the paths of viewers to one origin. */
@@ -7,6 +8,7 @@ export interface Route {
   /** Begins with '/'; '/' takes everything. */
   readonly pathPrefix: string;
   readonly baseUrl: RtspUrl;
+  readonly credentials?: Credentials;
   readonly client: OriginClient;
 }
 
@@ -14,7 +16,7 @@ export interface Routed {
   readonly route: Route;
   /** Path and query at the origin, as the viewer spelled them. */
   readonly originPath: string;
-  /** Canonical origin URL: the cache key. */
+  /** Canonical origin URL, and as whom the origin was asked: the cache key. */
   readonly key: string;
 }
 
@@ -32,7 +34,7 @@ export class Routes {
       if (rest === undefined) continue;
       const base = route.baseUrl.path.replace(/\/+$/, '');
       const path = `${base}${rest}` || '/';
-      const key = canonicalUrl({ ...route.baseUrl, path, query: url.query });
+      const key = canonicalUrl({ ...route.baseUrl, path, query: url.query }) + accountOf(route);
       return { route, originPath: `${path}${url.query}`, key };
     }
     return undefined;
@@ -45,4 +47,10 @@ function under(prefix: string, path: string): string | undefined {
   if (trimmed === '') return path;
   if (path === trimmed) return '/';
   return path.startsWith(`${trimmed}/`) ? path.slice(trimmed.length) : undefined;
+}
+
+/** What one account may see is not shown to a route without it. No URL has a fragment, so this is unambiguous. */
+function accountOf({ credentials }: Route): string {
+  if (credentials === undefined) return '';
+  return `#as=${createHash('sha256').update(credentials.username).digest('hex').slice(0, 16)}`;
 }
