@@ -48,6 +48,8 @@ function createSocket(address: string): SocketAsPromised {
   const socket = DgramAsPromised.createSocket(address.includes(':') ? 'udp6' : 'udp4');
   // A datagram to a port that closed comes back as an error, which is no news to anybody here.
   socket.socket.on('error', () => {});
+  // Whoever has a pair also has a connection or a listener, and those keep the process.
+  socket.unref();
   return socket;
 }
 
