@@ -160,7 +160,7 @@ class Player:
         }
         print(json.dumps(report), flush=True)
         code = 0 if self.ended in ("eos", "stopped") else 1
-        # rtspsrc 1.22 sometimes never gets to NULL on a busy machine: everything is said, so leave all the same.
+        # Everything is said: a pipeline that does not come to rest must not keep the caller waiting.
         leave = threading.Timer(TEARDOWN_SECONDS, os._exit, [code])
         leave.daemon = True
         leave.start()
