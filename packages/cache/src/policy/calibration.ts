@@ -16,13 +16,6 @@ export function recencyEdgeSeconds(bin: number): number {
   return RECENCY_UNIT_SECONDS * 2 ** ((bin + 1) / 2);
 }
 
-export const COUNT_CLASSES = COUNT_BINS / 2;
-
-/** Count of a cell, in octaves. */
-export function countClass(cell: number): number {
-  return Math.floor((Math.floor(cell / TREND_BINS) % COUNT_BINS) / 2);
-}
-
 /** Recency cell of a title last asked for `ageSeconds` of operational time ago. */
 export function recencyBin(ageSeconds: number): number {
   if (ageSeconds < recencyEdgeSeconds(0)) return 0;

@@ -136,30 +136,19 @@ export class PopularityEngine {
 
   /** Expected demand for a segment, per second of operational time. */
   value(title: number, startSeconds: number, durationSeconds: number, nowSeconds: number): number {
-    const { truth, startShare } = this.#options;
-    const speed = this.clock.speed;
-    const endSeconds = startSeconds + durationSeconds;
-    const share = (truth ?? this.reach).share(title, startSeconds, endSeconds);
-    const rate =
-      share *
-      (truth === undefined ? this.titles.rate(title, this.clock.u) : truth.rate(title, nowSeconds) / speed);
     const question = this.#question;
     question.title = title;
     question.startSeconds = startSeconds;
     question.durationSeconds = durationSeconds;
-    question.share = share;
-    question.rate = rate;
-    question.delaySeconds = startSeconds * speed;
     question.nowSeconds = nowSeconds;
-    question.speed = speed;
-    const index = this.#viewers.index(question);
-    if (startSeconds >= this.#options.startSeconds) return index;
-    return index + (rate * startShare * this.reach.watchedSeconds(title)) / durationSeconds;
+    return this.#answer(this.reach.point(title, startSeconds, startSeconds + durationSeconds));
   }
 
   /** Takes a segment into the held set. @returns its handle. */
-  hold(title: number, extent: Extent, nowSeconds: number): number {
-    const handle = this.held.hold(title, extent);
+  hold(title: number, extent: Omit<Extent, 'point'>, nowSeconds: number): number {
+    const { startSeconds, durationSeconds, bytes } = extent;
+    const point = this.reach.point(title, startSeconds, startSeconds + durationSeconds);
+    const handle = this.held.hold(title, { startSeconds, durationSeconds, bytes, point });
     this.#segments[title]! += 1;
     this.#ranking.place(handle, this.#group[title]!, this.#valueOf(handle, nowSeconds));
     return handle;
@@ -218,13 +207,33 @@ export class PopularityEngine {
 
   #valueOf(handle: number, nowSeconds: number): number {
     const held = this.held;
-    const value = this.value(
-      held.title(handle),
-      held.startSeconds(handle),
-      held.durationSeconds(handle),
-      nowSeconds,
-    );
-    return value / held.bytesOf(handle);
+    const question = this.#question;
+    question.title = held.title(handle);
+    question.startSeconds = held.startSeconds(handle);
+    question.durationSeconds = held.durationSeconds(handle);
+    question.nowSeconds = nowSeconds;
+    return this.#answer(held.point(handle)) / held.bytesOf(handle);
+  }
+
+  #answer(point: number): number {
+    const { truth, startShare } = this.#options;
+    const { title, startSeconds, durationSeconds, nowSeconds } = this.#question;
+    const speed = this.clock.speed;
+    const share =
+      truth === undefined
+        ? this.reach.share(title, point)
+        : truth.share(title, startSeconds, startSeconds + durationSeconds);
+    const perSession =
+      truth === undefined ? this.titles.rate(title, this.clock.u) : truth.rate(title, nowSeconds) / speed;
+    const rate = share * perSession;
+    const question = this.#question;
+    question.share = share;
+    question.rate = rate;
+    question.delaySeconds = startSeconds * speed;
+    question.speed = speed;
+    const index = this.#viewers.index(question);
+    if (startSeconds >= this.#options.startSeconds) return index;
+    return index + (rate * startShare * this.reach.watchedSeconds(title)) / durationSeconds;
   }
 
   /** Values the next few held segments anew: a sweep over all of them, in slices. */

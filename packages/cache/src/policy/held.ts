@@ -6,10 +6,12 @@ export interface Extent {
   readonly startSeconds: number;
   readonly durationSeconds: number;
   readonly bytes: number;
+  /** Where its viewers are counted: {@link Reach.point}. */
+  readonly point: number;
 }
 
 /**
- * The segments that are held: 27 bytes each, in columns. A handle is a row, used again after `drop`. `dense` lists the
+ * The segments that are held: 35 bytes each, in columns. A handle is a row, used again after `drop`. `dense` lists the
  * handles without holes, so that a victim can be drawn at random in one step.
  */
 export class Held {
@@ -18,7 +20,8 @@ export class Held {
   #title = new Int32Array(1024);
   #startSeconds = new Float32Array(1024);
   #durationSeconds = new Float32Array(1024);
-  #bytes = new Float32Array(1024);
+  #bytes = new Float64Array(1024);
+  #point = new Float32Array(1024);
   #pins = new Uint16Array(1024);
   #at = new Int32Array(1024).fill(NONE);
   #dense = new Int32Array(1024);
@@ -32,11 +35,12 @@ export class Held {
     this.#startSeconds[handle] = extent.startSeconds;
     this.#durationSeconds[handle] = extent.durationSeconds;
     this.#bytes[handle] = extent.bytes;
+    this.#point[handle] = extent.point;
     this.#pins[handle] = 0;
     this.#at[handle] = this.count;
     this.#dense[this.count] = handle;
     this.count += 1;
-    this.bytes += this.#bytes[handle]!;
+    this.bytes += extent.bytes;
     return handle;
   }
 
@@ -88,6 +92,10 @@ export class Held {
     return this.#durationSeconds[handle]!;
   }
 
+  point(handle: number): number {
+    return this.#point[handle]!;
+  }
+
   bytesOf(handle: number): number {
     return this.#bytes[handle]!;
   }
@@ -106,7 +114,8 @@ export class Held {
     this.#title = widened(this.#title, new Int32Array(size));
     this.#startSeconds = widened(this.#startSeconds, new Float32Array(size));
     this.#durationSeconds = widened(this.#durationSeconds, new Float32Array(size));
-    this.#bytes = widened(this.#bytes, new Float32Array(size));
+    this.#bytes = widened(this.#bytes, new Float64Array(size));
+    this.#point = widened(this.#point, new Float32Array(size));
     this.#pins = widened(this.#pins, new Uint16Array(size));
     this.#at = widened(this.#at, new Int32Array(size).fill(NONE));
     this.#dense = widened(this.#dense, new Int32Array(size));

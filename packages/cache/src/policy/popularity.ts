@@ -32,7 +32,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   startShare: 0.03,
   startSeconds: 6,
   margin: 1.3,
-  looks: 8,
+  looks: 6,
 };
 
 /**

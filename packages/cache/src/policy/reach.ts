@@ -81,17 +81,20 @@ export class Reach {
   }
 
   /**
-   * Share of the title's viewers who are delivered the media between two positions (in seconds).
-   * Cost: a square root or two and a few reads.
+   * Where on the axis of bins a segment's viewers are best counted: at a bin's edge within it if there is one, which is exact, else at its start.
    */
-  share(slot: number, startSeconds: number, endSeconds: number): number {
+  point(slot: number, startSeconds: number, endSeconds: number): number {
     const start = this.axis(slot, startSeconds);
     const whole = Math.ceil(start);
-    if (whole < REACH_BINS && whole < this.axis(slot, endSeconds)) return this.#at(slot, whole);
-    const low = Math.min(REACH_BINS - 1, Math.floor(start));
-    const high = Math.min(REACH_BINS - 1, low + 1);
-    const part = Math.min(1, start - low);
-    return (1 - part) * this.#at(slot, low) + part * this.#at(slot, high);
+    return whole < REACH_BINS && whole < this.axis(slot, endSeconds) ? whole : start;
+  }
+
+  /** Share of the title's viewers who are delivered the media at a {@link point}; between bins, in proportion. */
+  share(slot: number, point: number): number {
+    const low = Math.min(REACH_BINS - 1, Math.floor(point));
+    const part = point - low;
+    if (part === 0 || low === REACH_BINS - 1) return this.#at(slot, low);
+    return (1 - part) * this.#at(slot, low) + part * this.#at(slot, low + 1);
   }
 
   /** Seconds of the title that a viewer watches on average, by titles of like length. */

@@ -1,8 +1,6 @@
 import {
   Calibration,
-  COUNT_CLASSES,
   countBin,
-  countClass,
   PairFactor,
   RECENCY_BINS,
   recencyBin,
@@ -29,6 +27,15 @@ const PAIRS = 3;
 const EXPOSURE_REMEMBERED = 50_000;
 /** Titles looked at for one that nobody needs. */
 const LOOKED_THROUGH = 64;
+
+const AGE_CLASSES = 12;
+const COUNT_CLASSES = 3;
+const WEIGHT_CLASSES = AGE_CLASSES * COUNT_CLASSES;
+
+/** Titles of like age and like count share weights: an old title is judged by its long past, a new one by its last hours. */
+function weightClass(ageSpan: number, count: number): number {
+  return Math.floor((ageSpan * AGE_CLASSES) / SPANS) * COUNT_CLASSES + (count < 8 ? 0 : count < 14 ? 1 : 2);
+}
 
 const EDGES = Float64Array.from({ length: RECENCY_BINS }, (_, bin) => recencyEdgeSeconds(bin));
 const LN2 = Math.LN2;
@@ -57,16 +64,18 @@ export class Titles {
   readonly #rate: Float64Array;
   readonly #rateU: Float64Array;
   readonly #cell: Uint16Array;
+  /** Which weights of the time scales a title uses. */
+  readonly #class: Uint8Array;
   readonly #bin: Uint8Array;
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #head = new Int32Array(RECENCY_BINS).fill(NONE);
   readonly #tail = new Int32Array(RECENCY_BINS).fill(NONE);
   #hand = 0;
-  /** Weights of the time scales, for titles of like count; and what they were fitted from. */
-  readonly #weight = new Float64Array(COUNT_CLASSES * SCALES).fill(FIRST_WEIGHT);
-  readonly #credited = new Float64Array(COUNT_CLASSES * SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
-  readonly #exposed = new Float64Array(COUNT_CLASSES * SCALES).fill(WEIGHT_PRIOR);
+  /** Weights of the time scales by class, and what they were fitted from. */
+  readonly #weight = new Float64Array(WEIGHT_CLASSES * SCALES).fill(FIRST_WEIGHT);
+  readonly #credited = new Float64Array(WEIGHT_CLASSES * SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
+  readonly #exposed = new Float64Array(WEIGHT_CLASSES * SCALES).fill(WEIGHT_PRIOR);
 
   constructor(slots: number) {
     this.#counts = new Float32Array(slots * SCALES);
@@ -78,6 +87,7 @@ export class Titles {
     this.#firstU = new Float64Array(slots);
     this.#pairCells = new Uint16Array(slots * PAIRS);
     this.#cell = new Uint16Array(slots);
+    this.#class = new Uint8Array(slots);
     this.#bin = new Uint8Array(slots);
     this.#next = new Int32Array(slots).fill(NONE);
     this.#previous = new Int32Array(slots).fill(NONE);
@@ -108,7 +118,7 @@ export class Titles {
   rate(slot: number, u: number): number {
     const evaluated = this.#rateU[slot]!;
     const age = u - this.#lastU[slot]!;
-    if (u - evaluated <= 20 + age / 64) return this.#rate[slot]!;
+    if (u - evaluated <= 20 + age / 32) return this.#rate[slot]!;
     if (Number.isNaN(age)) return 0;
     const rate = this.#foretoldRate(slot, u) * this.#factor(slot);
     this.#rate[slot] = rate;
@@ -149,7 +159,7 @@ export class Titles {
 
   #foretoldRate(slot: number, u: number): number {
     const past = u - this.#chargedU[slot]!;
-    const weights = countClass(this.#cell[slot]!) * SCALES;
+    const weights = this.#class[slot]! * SCALES;
     let rate = 0;
     for (let j = 0; j < SCALES; j++) {
       const h = HALF_LIVES[j]!;
@@ -169,7 +179,7 @@ export class Titles {
     const counts = this.#counts;
     const cell = this.#cell[slot]!;
     const factor = this.#factor(slot);
-    const weights = countClass(cell) * SCALES;
+    const weights = this.#class[slot]! * SCALES;
     let mass = 0;
     for (let j = 0, i = slot * SCALES; j < SCALES; j++, i++) {
       const before = counts[i]!;
@@ -189,7 +199,7 @@ export class Titles {
   /** Shares a request among the time scales by what each had foretold, and fits their weights. */
   #credit(slot: number, weight: number): void {
     const base = slot * SCALES;
-    const weights = countClass(this.#cell[slot]!) * SCALES;
+    const weights = this.#class[slot]! * SCALES;
     let sum = 0;
     for (let j = 0; j < SCALES; j++)
       sum += (this.#weight[weights + j]! / HALF_LIVES[j]!) * this.#counts[base + j]!;
@@ -217,6 +227,7 @@ export class Titles {
     const gap = spanBin(this.#gap[slot]!);
     const age = spanBin(this.#lastU[slot]! - this.#firstU[slot]!);
     const count = countBin(counts[base + SLOW]!);
+    this.#class[slot] = weightClass(age, count);
     cells[slot * PAIRS] = bin * SPANS + age;
     cells[slot * PAIRS + 1] = count * SPANS + gap;
     cells[slot * PAIRS + 2] = count * SPANS + age;

@@ -142,7 +142,10 @@ export class Viewers {
     // A viewer that has had nothing yet will have its first segment.
     if (position <= this.#startSeconds[viewer]!) return Math.min(1, ask.share);
     const back = Math.max(0, position - ask.durationSeconds);
-    return Math.min(1, ask.share / this.#reach.share(ask.title, back, position));
+    return Math.min(
+      1,
+      ask.share / this.#reach.share(ask.title, this.#reach.point(ask.title, back, position)),
+    );
   }
 
   #grown(): number {
