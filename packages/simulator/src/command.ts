@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util';
 import { isPolicyName, POLICIES, type PolicyName } from './policies.js';
 import { readLog } from './read-log.js';
+import { plainRow, writeReport } from './report.js';
 import { type Row, simulate } from './simulate.js';
 import { vodWorkload } from './vod.js';
 import type { Workload } from './workload.js';
 
-const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--json]
+const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--out FOLDER] [--json]
 policies: ${Object.keys(POLICIES).join(' ')}`;
 
 export class UsageError extends Error {
@@ -21,6 +22,7 @@ export async function runCommand(args: readonly string[], print: (line: string) 
       sizes: { type: 'string', default: '0.01,0.05,0.1,0.2' },
       policies: { type: 'string' },
       seed: { type: 'string' },
+      out: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -41,7 +43,8 @@ export async function runCommand(args: readonly string[], print: (line: string) 
   );
   print('policy             size  byte hits start hits delayed  p95   writes  of Belady   ns');
   const rows = simulate(w, { sizes, policies, onRow: (row) => print(formatRow(row)) });
-  if (values.json) print(JSON.stringify({ trace: values.trace, rows: rows.map(jsonRow) }));
+  if (values.out !== undefined) await writeReport(values.out, w.name, rows);
+  if (values.json) print(JSON.stringify({ trace: values.trace, rows: rows.map(plainRow) }));
 }
 
 async function open(trace: string, seed: number | undefined): Promise<Workload> {
@@ -69,8 +72,11 @@ function parsePolicy(name: string): PolicyName {
   return name;
 }
 
+function ratio(x: number): string {
+  return x.toFixed(4).padStart(9);
+}
+
 function formatRow(row: Row): string {
-  const ratio = (x: number): string => x.toFixed(4).padStart(9);
   const share = row.shareOfBelady === undefined ? '        -' : ratio(row.shareOfBelady);
   return [
     row.policy.padEnd(18),
@@ -83,9 +89,4 @@ function formatRow(row: Row): string {
     share,
     row.nsPerDecision.toFixed(0).padStart(6),
   ].join(' ');
-}
-
-function jsonRow(row: Row): Record<string, unknown> {
-  const { hitsByBin: _hits, requestsByBin: _requests, ...rest } = row;
-  return rest;
 }

@@ -24,7 +24,7 @@ function forebay(options: Partial<EngineOptions> = {}): RivalFactory {
 /** Every policy by the name that the command line knows; the bounds come last. */
 export const POLICIES = {
   forebay: forebay(),
-  'forebay-start': forebay({ startShare: 0.3 }),
+  'forebay-start': forebay({ startShare: 0.4 }),
   'forebay-bytes': forebay({ startShare: 0 }),
   lru,
   slru,
