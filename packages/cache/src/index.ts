@@ -8,6 +8,7 @@ export {
   DEFAULT_OPTIONS,
   PopularityEngine,
   PopularityPolicy,
+  ViewerCredit,
   type AdmitReason,
   type CachePolicy,
   type Decision,

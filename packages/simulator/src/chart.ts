@@ -17,19 +17,43 @@ interface Series {
 const WIDTH = 760;
 const HEIGHT = 420;
 const BOX = { left: 64, right: 560, top: 40, bottom: 372 } as const;
-const COLOURS = ['#c0392b', '#2c3e50', '#2980b9', '#27ae60', '#8e44ad', '#d35400', '#16a085', '#7f8c8d', '#b7950b', '#5d6d7e'] as const;
+const COLOURS = [
+  '#c0392b',
+  '#2c3e50',
+  '#2980b9',
+  '#27ae60',
+  '#8e44ad',
+  '#d35400',
+  '#16a085',
+  '#7f8c8d',
+  '#b7950b',
+  '#5d6d7e',
+] as const;
 
 /** Draws a chart. Axes begin at the least and end at the greatest value; labels say what they are. */
 export function drawChart(chart: Chart): string {
-  const x = axis(chart.series.flatMap((s) => s.points.map((p) => p[0])), BOX.left, BOX.right, chart.logX === true);
-  const y = axis(chart.series.flatMap((s) => s.points.map((p) => p[1])), BOX.bottom, BOX.top, false);
+  const x = axis(
+    chart.series.flatMap((s) => s.points.map((p) => p[0])),
+    BOX.left,
+    BOX.right,
+    chart.logX === true,
+  );
+  const y = axis(
+    chart.series.flatMap((s) => s.points.map((p) => p[1])),
+    BOX.bottom,
+    BOX.top,
+    false,
+  );
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     text(BOX.left, 22, chart.title, 'font-size="15" font-weight="bold"'),
     text((BOX.left + BOX.right) / 2, HEIGHT - 10, chart.xLabel, 'text-anchor="middle"'),
     text(BOX.left - 52, BOX.top - 8, chart.yLabel, ''),
-    ...y.ticks.map((v) => `<path d="M${BOX.left} ${at(y, v)}H${BOX.right}" stroke="#e4e4e4"/>${text(BOX.left - 6, y.place(v) + 4, label(v), 'text-anchor="end"')}`),
+    ...y.ticks.map(
+      (v) =>
+        `<path d="M${BOX.left} ${at(y, v)}H${BOX.right}" stroke="#e4e4e4"/>${text(BOX.left - 6, y.place(v) + 4, label(v), 'text-anchor="end"')}`,
+    ),
     ...x.ticks.map((v) => text(x.place(v), BOX.bottom + 18, label(v), 'text-anchor="middle"')),
     `<path d="M${BOX.left} ${BOX.top}V${BOX.bottom}H${BOX.right}" fill="none" stroke="#333"/>`,
   ];

@@ -1,13 +1,18 @@
 import { parseArgs } from 'node:util';
+import { measureCost } from './cost.js';
 import { isPolicyName, POLICIES, type PolicyName } from './policies.js';
 import { readLog } from './read-log.js';
 import { plainRow, writeReport } from './report.js';
+import { runScenarios } from './scenarios.js';
 import { type Row, simulate } from './simulate.js';
 import { vodWorkload } from './vod.js';
 import type { Workload } from './workload.js';
 
 const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--out FOLDER] [--json]
+       bench:policy --scenarios [--out FOLDER] | --cost
 policies: ${Object.keys(POLICIES).join(' ')}`;
+
+const COST_SEGMENTS = 1_000_000;
 
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -23,12 +28,22 @@ export async function runCommand(args: readonly string[], print: (line: string) 
       policies: { type: 'string' },
       seed: { type: 'string' },
       out: { type: 'string' },
+      scenarios: { type: 'boolean', default: false },
+      cost: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
     print(USAGE);
+    return;
+  }
+  if (values.cost) {
+    print(JSON.stringify(measureCost(COST_SEGMENTS)));
+    return;
+  }
+  if (values.scenarios) {
+    await runScenarios(values.out ?? 'bench/results/policy', print);
     return;
   }
   if (values.trace === undefined) throw new UsageError(USAGE);

@@ -1,9 +1,16 @@
-import { PopularityEngine, type EngineOptions } from '@forebay/cache';
+import { type EngineOptions, PopularityEngine, ViewerCredit } from '@forebay/cache';
 import type { Rival } from './rivals/rival.js';
 import { requestSeconds, type Truth, type Workload } from './workload.js';
 
 const NONE = -1;
 const ANY_GROUP = -1;
+
+/** What a replay may know or do beyond the serving policy. */
+interface Known {
+  readonly truth?: Truth;
+  /** The proxy's wall clock at an instant of the workload. */
+  readonly wallClock?: (seconds: number) => number;
+}
 
 /** The serving policy's own engine, driven by a workload. */
 export class Forebay implements Rival {
@@ -13,18 +20,22 @@ export class Forebay implements Rival {
   readonly #capacity: number;
   readonly #handle: Int32Array;
   readonly #segmentOf: number[] = [];
+  readonly #credit = new ViewerCredit();
+  readonly #wallClock: (seconds: number) => number;
   readonly #viewer: Int32Array;
   /** Slot of each title, or -1. */
   readonly #slot: Int32Array;
   readonly #titleOfSlot: Int32Array;
 
-  constructor(w: Workload, capacity: number, options: EngineOptions, truth?: Truth) {
+  constructor(w: Workload, capacity: number, options: EngineOptions, known: Known = {}) {
+    const { truth } = known;
+    this.#wallClock = known.wallClock ?? ((seconds) => seconds);
     this.#w = w;
     this.#capacity = capacity;
     this.#titleOfSlot = new Int32Array(options.titles).fill(NONE);
     this.#slot = new Int32Array(w.titles.durationSeconds.length).fill(NONE);
-    const known = truth === undefined ? {} : { truth: bySlot(truth, this.#titleOfSlot) };
-    this.engine = new PopularityEngine({ ...options, ...known }, (slot) => {
+    const rates = truth === undefined ? {} : { truth: bySlot(truth, this.#titleOfSlot) };
+    this.engine = new PopularityEngine({ ...options, ...rates }, (slot) => {
       this.#slot[this.#titleOfSlot[slot]!] = NONE;
     });
     this.#handle = new Int32Array(w.titleOf.length).fill(NONE);
@@ -41,11 +52,11 @@ export class Forebay implements Rival {
     const title = w.titleOf[segment]!;
     const position = segment - w.offset[title]!;
     const width = w.titles.segmentSeconds[title]!;
-    const now = requestSeconds(w, index);
+    const now = this.#wallClock(requestSeconds(w, index));
     const engine = this.engine;
     let viewer = this.#viewer[s]!;
     if (viewer === NONE) {
-      viewer = engine.start(this.#open(title), position * width, 1, now);
+      viewer = engine.start(this.#open(title), position * width, this.#weight(s, title, now), now);
       this.#viewer[s] = viewer;
     }
     engine.reached(viewer, (position + 1) * width, now);
@@ -77,6 +88,11 @@ export class Forebay implements Rival {
     this.#segmentOf[handle] = segment;
     this.#handle[segment] = handle;
     this.writes += 1;
+  }
+
+  #weight(session: number, title: number, now: number): number {
+    const viewer = this.#w.sessions.viewer[session]!;
+    return viewer === 0 ? 1 : this.#credit.weigh(String(viewer), String(title), now);
   }
 
   #open(title: number): number {

@@ -52,7 +52,7 @@ export const POLICIES = {
       w,
       capacity,
       { ...DEFAULT_OPTIONS, titles: w.titles.durationSeconds.length + 1 },
-      w.truth,
+      { truth: w.truth },
     );
   },
   static: staticOptimum,

@@ -3,7 +3,8 @@ import type { Rival } from './rivals/rival.js';
 import { requestSeconds, type Workload } from './workload.js';
 
 const WARM_UP_SHARE = 0.25;
-const BIN_SECONDS = 900;
+/** Width of the bins over time. */
+export const BIN_SECONDS = 900;
 const PEAK_QUANTILE = 0.95;
 
 /** What one policy did at one size, after the warm-up. */
@@ -24,8 +25,16 @@ export interface Outcome {
   readonly requestsByBin: Float64Array;
 }
 
+/** Which sessions are measured; the others are only replayed. Default: all. */
+export type Measured = (session: number) => boolean;
+
 /** Replays a workload over a policy. @throws Error when the policy ever holds more than `capacity`. */
-export function replay(w: Workload, rival: Rival, capacity: number): Outcome {
+export function replay(
+  w: Workload,
+  rival: Rival,
+  capacity: number,
+  measured: Measured = () => true,
+): Outcome {
   const total = w.segment.length;
   const warm = Math.floor(total * WARM_UP_SHARE);
   const hits = new Uint8Array(total);
@@ -38,7 +47,7 @@ export function replay(w: Workload, rival: Rival, capacity: number): Outcome {
   }
   const spent = cpuUsage(begun);
   return {
-    ...measure(w, hits, warm),
+    ...measure(w, hits, warm, measured),
     writesPerRequest: (rival.writes - writesBefore) / (total - warm),
     nsPerDecision: ((spent.user + spent.system) * 1e3) / total,
   };
@@ -48,6 +57,7 @@ function measure(
   w: Workload,
   hits: Uint8Array,
   warm: number,
+  measured: Measured,
 ): Omit<Outcome, 'writesPerRequest' | 'nsPerDecision'> {
   const total = w.segment.length;
   const begin = w.sessions.startedSeconds[0] ?? 0;
@@ -55,19 +65,22 @@ function measure(
   const requestsByBin = new Float64Array(bins);
   const hitsByBin = new Float64Array(bins);
   let hit = 0;
+  let requests = 0;
   let starts = 0;
   let startHits = 0;
   let sessions = 0;
   let delayed = 0;
   let firstBin = 0;
   for (let i = 0; i < total; i++) {
+    const s = w.session[i]!;
+    if (!measured(s)) continue;
     const bin = Math.floor((requestSeconds(w, i) - begin) / BIN_SECONDS);
     requestsByBin[bin]! += 1;
     hitsByBin[bin]! += hits[i]!;
     if (i < warm) continue;
-    if (i === warm) firstBin = bin;
+    if (requests === 0) firstBin = bin;
+    requests += 1;
     hit += hits[i]!;
-    const s = w.session[i]!;
     const position = w.segment[i]! - w.offset[w.sessions.title[s]!]!;
     if (position !== w.firstSegment[s]!) continue;
     sessions += 1;
@@ -79,8 +92,8 @@ function measure(
   const asked = Array.from(requestsByBin.subarray(firstBin));
   const missed = asked.map((n, i) => n - hitsByBin[firstBin + i]!);
   return {
-    requests: total - warm,
-    byteHitRatio: hit / Math.max(1, total - warm),
+    requests,
+    byteHitRatio: hit / Math.max(1, requests),
     startHitRatio: startHits / Math.max(1, starts),
     delayedStartRatio: delayed / Math.max(1, sessions),
     peakRatio: quantile(missed, PEAK_QUANTILE) / Math.max(1, quantile(asked, PEAK_QUANTILE)),

@@ -36,7 +36,11 @@ function plot(name: string, rows: readonly Row[], measure: 'byteHitRatio' | 'sha
     .sort((a, b) => b.byteHitRatio - a.byteHitRatio)
     .slice(0, DRAWN_RIVALS)
     .map((row) => row.policy);
-  const names: PolicyName[] = ['forebay', ...BOUNDS.filter((b) => rows.some((row) => row.policy === b)), ...best];
+  const names: PolicyName[] = [
+    'forebay',
+    ...BOUNDS.filter((b) => rows.some((row) => row.policy === b)),
+    ...best,
+  ];
   return drawChart({
     title: `${name}: ${measure === 'byteHitRatio' ? 'byte hit ratio' : 'share of the clairvoyant'} by cache size`,
     xLabel: 'cache size, share of the bytes touched',
@@ -45,7 +49,9 @@ function plot(name: string, rows: readonly Row[], measure: 'byteHitRatio' | 'sha
     series: names.map((policy) => ({
       name: policy,
       strong: policy === 'forebay',
-      points: rows.filter((row) => row.policy === policy).map((row) => [row.size, row[measure] ?? 0] as const),
+      points: rows
+        .filter((row) => row.policy === policy)
+        .map((row) => [row.size, row[measure] ?? 0] as const),
     })),
   });
 }
@@ -60,7 +66,10 @@ function table(name: string, rows: readonly Row[]): string {
   const middle = sizes.includes(0.05) ? 0.05 : (sizes[0] ?? 0);
   const lines = policies.map((policy) => {
     const row = rows.find((r) => r.policy === policy && r.size === middle);
-    const rest = row === undefined ? '- | - | - | -' : `${row.writesPerRequest.toFixed(3)} | ${row.peakRatio.toFixed(3)} | ${row.delayedStartRatio.toFixed(3)} | ${row.nsPerDecision.toFixed(0)}`;
+    const rest =
+      row === undefined
+        ? '- | - | - | -'
+        : `${row.writesPerRequest.toFixed(3)} | ${row.peakRatio.toFixed(3)} | ${row.delayedStartRatio.toFixed(3)} | ${row.nsPerDecision.toFixed(0)}`;
     return `| ${policy} | ${sizes.map((size) => cell(policy, size)).join(' | ')} | ${rest} |`;
   });
   return [
