@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, boolean, integer, property, record } from 'fast-check';
 import t from 'tap';
 import { CacheError, PopularityPolicy, type SegmentFacts } from '../src/index.js';
 
@@ -248,14 +248,14 @@ t.test('the number of titles is bounded, and a forgotten title is known again', 
 });
 
 t.test('property: the bound holds and victims are held, whatever comes', async () => {
-  const step = fc.record({
-    title: fc.integer({ min: 0, max: 12 }),
-    segments: fc.integer({ min: 1, max: 12 }),
-    wait: fc.integer({ min: -50, max: 5000 }),
-    shrink: fc.boolean(),
+  const step = record({
+    title: integer({ min: 0, max: 12 }),
+    segments: integer({ min: 1, max: 12 }),
+    wait: integer({ min: -50, max: 5000 }),
+    shrink: boolean(),
   });
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 25 }), (steps, capacity) => {
+  assert(
+    property(array(step, { maxLength: 60 }), integer({ min: 1, max: 25 }), (steps, capacity) => {
       const cache = new Cache(new PopularityPolicy({ titles: 8 }), capacity * BYTES);
       for (const s of steps) {
         cache.now += s.wait;

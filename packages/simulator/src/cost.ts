@@ -29,11 +29,6 @@ export function measureCost(held: number): Cost {
     engine.end(viewer);
   };
   for (const slot of slots) watch(slot);
-  const extent = (at: number): { startSeconds: number; durationSeconds: number; bytes: number } => ({
-    startSeconds: at * SEGMENT_SECONDS,
-    durationSeconds: SEGMENT_SECONDS,
-    bytes: 2_000_000,
-  });
   for (let i = 0; i < held; i++)
     engine.hold(slots[Math.floor(i / TITLE_SEGMENTS)]!, extent(i % TITLE_SEGMENTS), now);
   let longestMs = 0;
@@ -42,15 +37,19 @@ export function measureCost(held: number): Cost {
     const before = performance.now();
     const slot = slots[Math.floor(slots.length * random.next() ** 2)]!;
     watch(slot);
-    const at = extent(random.below(TITLE_SEGMENTS));
-    const value = engine.value(slot, at.startSeconds, at.durationSeconds, now) / at.bytes;
+    const part = extent(random.below(TITLE_SEGMENTS));
+    const value = engine.value(slot, part.startSeconds, part.durationSeconds, now) / part.bytes;
     const victim = engine.admit(value, -1, now);
     if (victim >= 0) {
       engine.drop(victim);
-      engine.hold(slot, at, now);
+      engine.hold(slot, part, now);
     }
     longestMs = Math.max(longestMs, performance.now() - before);
   }
   const spent = cpuUsage(begun);
   return { held, microsPerDecision: (spent.user + spent.system) / DECISIONS, longestMs };
+}
+
+function extent(at: number): { startSeconds: number; durationSeconds: number; bytes: number } {
+  return { startSeconds: at * SEGMENT_SECONDS, durationSeconds: SEGMENT_SECONDS, bytes: 2_000_000 };
 }

@@ -6,15 +6,8 @@ import { lrb } from './rivals/learned.js';
 import { arc, lru, s3fifo, sieve, slru } from './rivals/recency.js';
 import type { RivalFactory } from './rivals/rival.js';
 import { hyperbolic, lhd } from './rivals/sampled.js';
-import {
-  exponential,
-  groupPopularity,
-  lazy,
-  partial,
-  prefix,
-  serverProxy,
-  wholeLru,
-} from './rivals/streaming.js';
+import { groupPopularity } from './rivals/segment-groups.js';
+import { exponential, lazy, partial, prefix, serverProxy, wholeLru } from './rivals/streaming.js';
 import { wtinylfu, wtinylfuAdaptive } from './rivals/tinylfu.js';
 
 function forebay(options: Partial<EngineOptions> = {}): RivalFactory {

@@ -95,7 +95,7 @@ export function absorbState(
   let at = CLOCK_NUMBERS;
   const fresh = engine.titles.latest(1).length === 0;
   for (const table of learned(engine)) {
-    for (let i = 0; i < table.length && fresh; i++) table[i] = numbers[at + i]!;
+    if (fresh) table.set(numbers.slice(at, at + table.length));
     at += table.length;
   }
   const u = engine.clock.u;

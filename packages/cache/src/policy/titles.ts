@@ -311,7 +311,7 @@ export class Titles {
     }
     for (let j = 0; j < SCALES; j++) this.#counts[base + j]! += history.counts[j] ?? 0;
     this.#chargedU[slot] = u;
-    this.#enter(slot, recencyBin(u - this.#lastU[slot]!));
+    this.#enter(slot, recencyBin(u - this.#lastU[slot]));
   }
 
   /** Everything learned about all titles together, as one row of tables. */

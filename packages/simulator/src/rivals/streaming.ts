@@ -215,12 +215,12 @@ class Exponential extends Prefixes {
   }
 
   #storeLater(title: number, position: number, segment: number, index: number): void {
-    const mine = (index - this.lastIndex[title]! + 1) * group(position);
+    const mine = (index - this.lastIndex[title]! + 1) * groupOf(position);
     while (this.held - this.#initialHeld >= this.capacity - this.#room) {
       if (this.#later.size === 0) return;
       const victim = this.#later.least();
       const last = this.#last(victim);
-      if ((index - this.lastIndex[victim]! + 1) * group(last) <= mine) return;
+      if ((index - this.lastIndex[victim]! + 1) * groupOf(last) <= mine) return;
       this.#has[this.w.offset[victim]! + last] = 0;
       this.#buckets[victim]?.pop();
       this.held -= 1;
@@ -243,11 +243,11 @@ class Exponential extends Prefixes {
 
   /** Orders titles by last request, later for small groups: exact within a group, close across groups. */
   #worst(title: number): number {
-    return this.lastIndex[title]! - this.capacity * group(this.#last(title));
+    return this.lastIndex[title]! - this.capacity * groupOf(this.#last(title));
   }
 }
 
-function group(position: number): number {
+function groupOf(position: number): number {
   return position < 1 ? 0 : Math.floor(Math.log2(position)) + 1;
 }
 
@@ -327,75 +327,9 @@ class ServerProxy extends KeyedPrefixes {
   }
 }
 
-const GROUP_SEGMENTS = 8;
-
-/** Popularity of groups of segments: requests of a group, decayed, the least popular group yields. Source: segment-group popularity, 2007-08. */
-class GroupPopularity implements Rival {
-  writes = 0;
-  held = 0;
-  readonly #w: Workload;
-  readonly #capacity: number;
-  readonly #heap: KeyedHeap;
-  readonly #has: Uint8Array;
-  readonly #lists: Int32Array;
-  readonly #score: Float64Array;
-  #scale = 1;
-
-  constructor(w: Workload, capacity: number) {
-    this.#w = w;
-    this.#capacity = capacity;
-    const groups = Math.ceil(w.titleOf.length / GROUP_SEGMENTS) + w.titles.durationSeconds.length + 1;
-    this.#heap = new KeyedHeap(groups, groups);
-    this.#has = new Uint8Array(w.titleOf.length);
-    this.#lists = new Int32Array(groups);
-    this.#score = new Float64Array(groups);
-  }
-
-  request(segment: number): boolean {
-    const title = this.#w.titleOf[segment]!;
-    const start = this.#w.offset[title]!;
-    const group = Math.floor(start / GROUP_SEGMENTS) + title + Math.floor((segment - start) / GROUP_SEGMENTS);
-    // Growing increments are decaying counts.
-    this.#scale *= 1 + 0.1 / this.#capacity;
-    this.#score[group]! += this.#scale;
-    if (this.#scale > 1e200) this.#rescale();
-    if (this.#heap.has(group)) this.#heap.set(group, this.#score[group]!);
-    if (this.#has[segment] === 1) return true;
-    if (this.held >= this.#capacity && !this.#yield(group)) return false;
-    this.#has[segment] = 1;
-    this.#lists[group] = start + Math.floor((segment - start) / GROUP_SEGMENTS) * GROUP_SEGMENTS;
-    this.#heap.set(group, this.#score[group]!);
-    this.held += 1;
-    this.writes += 1;
-    return false;
-  }
-
-  #yield(group: number): boolean {
-    const victim = this.#heap.least();
-    if (victim === group || this.#heap.key(victim) >= this.#score[group]!) return false;
-    const from = this.#lists[victim]!;
-    const limit = Math.min(from + GROUP_SEGMENTS, this.#w.offset[this.#w.titleOf[from]! + 1]!);
-    for (let id = from; id < limit; id++) {
-      this.held -= this.#has[id]!;
-      this.#has[id] = 0;
-    }
-    this.#heap.remove(victim);
-    return true;
-  }
-
-  #rescale(): void {
-    for (let g = 0; g < this.#score.length; g++) {
-      this.#score[g]! /= this.#scale;
-      if (this.#heap.has(g)) this.#heap.set(g, this.#score[g]!);
-    }
-    this.#scale = 1;
-  }
-}
-
 export const wholeLru: RivalFactory = (w, capacity) => new WholeLru(w, capacity);
 export const prefix: RivalFactory = (w, capacity) => new FixedPrefix(w, capacity);
 export const exponential: RivalFactory = (w, capacity) => new Exponential(w, capacity);
 export const lazy: RivalFactory = (w, capacity) => new Lazy(w, capacity);
 export const partial: RivalFactory = (w, capacity) => new Partial(w, capacity);
 export const serverProxy: RivalFactory = (w, capacity) => new ServerProxy(w, capacity);
-export const groupPopularity: RivalFactory = (w, capacity) => new GroupPopularity(w, capacity);
