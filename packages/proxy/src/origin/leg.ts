@@ -20,8 +20,8 @@ const TICK_MS = 1000;
 /**
  * Nagle's algorithm at the origin holds a small packet back until the one before it is acknowledged, and our kernel
  * delays acknowledgements by 40 ms unless there is something to send. So while a session starts, what arrives is
- * answered by a receiver report at once. Measured: first picture of GStreamer 1.22 over loopback after 46 ms without, after 4 with it;
- * live555 holds its answer to PLAY back likewise.
+ * answered by a receiver report at once. Measured: first picture of GStreamer 1.22 over loopback after 46 ms without,
+ * after 4 with it; live555 holds its answer to PLAY back likewise.
  */
 const PROMPT = { forMs: 250, most: 4 } as const;
 
@@ -80,6 +80,7 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
     this.#keepAlive = new KeepAlive({ dialogue, negotiation, profile, clock, timeoutMs: options.timeoutMs });
     this.#connection.owner = this;
     metrics.originSessions.inc({ origin: profile.route });
+    options.log.debug({ origin: profile.route, transport: this.transport }, 'origin session opened');
     this.#unwatch = whenAborted(open.signal, () => void this.close());
     this.#schedule();
     this.#prompt();
