@@ -16,6 +16,7 @@ export {
   type PopularityOptions,
   type RejectReason,
   type SegmentFacts,
+  type Term,
 } from './policy/index.js';
 export { RamTier } from './ram.js';
 export {

@@ -1,14 +1,15 @@
 import { parseArgs } from 'node:util';
 import { measureCost } from './cost.js';
-import { isPolicyName, POLICIES, type PolicyName } from './policies.js';
+import { ABLATIONS, isPolicyName, POLICIES, type PolicyName } from './policies.js';
 import { readLog } from './read-log.js';
+import { replay } from './replay.js';
 import { plainRow, writeReport } from './report.js';
 import { runScenarios } from './scenarios.js';
 import { type Row, simulate } from './simulate.js';
 import { vodWorkload } from './vod.js';
 import type { Workload } from './workload.js';
 
-const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--out FOLDER] [--json]
+const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--out FOLDER] [--json] [--ablations]
        bench:policy --scenarios [--out FOLDER] | --cost
 policies: ${Object.keys(POLICIES).join(' ')}`;
 
@@ -28,6 +29,7 @@ export async function runCommand(args: readonly string[], print: (line: string) 
       policies: { type: 'string' },
       seed: { type: 'string' },
       out: { type: 'string' },
+      ablations: { type: 'boolean', default: false },
       scenarios: { type: 'boolean', default: false },
       cost: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -50,6 +52,10 @@ export async function runCommand(args: readonly string[], print: (line: string) 
   const sizes = values.sizes.split(',').map(parseSize);
   const seed = values.seed === undefined ? undefined : Number(values.seed);
   const w = await open(values.trace, seed);
+  if (values.ablations) {
+    for (const size of sizes) printAblations(w, size, print);
+    return;
+  }
   const policies = values.policies === undefined ? defaults(w) : values.policies.split(',').map(parsePolicy);
   if (policies.includes('truth') && w.truth === undefined)
     throw new UsageError('truth: only a generated workload has true rates');
@@ -60,6 +66,18 @@ export async function runCommand(args: readonly string[], print: (line: string) 
   const rows = simulate(w, { sizes, policies, onRow: (row) => print(formatRow(row)) });
   if (values.out !== undefined) await writeReport(values.out, w.name, rows);
   if (values.json) print(JSON.stringify({ trace: values.trace, rows: rows.map(plainRow) }));
+}
+
+function printAblations(w: Workload, size: number, print: (line: string) => void): void {
+  const capacity = Math.max(1, Math.floor(size * w.footprint));
+  print(`| ${w.name} at ${size} | byte hits | start-up hits | writes |`);
+  print('|---|---|---|---|');
+  for (const [name, policy] of Object.entries(ABLATIONS)) {
+    const { byteHitRatio, startHitRatio, writesPerRequest } = replay(w, policy(w, capacity), capacity);
+    print(
+      `| ${name} | ${byteHitRatio.toFixed(4)} | ${startHitRatio.toFixed(3)} | ${writesPerRequest.toFixed(3)} |`,
+    );
+  }
 }
 
 async function open(trace: string, seed: number | undefined): Promise<Workload> {

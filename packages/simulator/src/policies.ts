@@ -1,4 +1,4 @@
-import { DEFAULT_OPTIONS, type EngineOptions } from '@forebay/cache';
+import { DEFAULT_OPTIONS, type EngineOptions, type Term } from '@forebay/cache';
 import { Forebay } from './forebay.js';
 import { belady, infinite, staticOptimum } from './rivals/bounds.js';
 import { gdsf, lfuAging, perfectLfu } from './rivals/frequency.js';
@@ -13,6 +13,27 @@ import { wtinylfu, wtinylfuAdaptive } from './rivals/tinylfu.js';
 function forebay(options: Partial<EngineOptions> = {}): RivalFactory {
   return (w, capacity) => new Forebay(w, capacity, { ...DEFAULT_OPTIONS, ...options });
 }
+
+/** Ours without one of its terms. */
+export const ABLATIONS: Readonly<Record<string, RivalFactory>> = {
+  whole: forebay(),
+  ...Object.fromEntries(
+    (
+      [
+        'corrections',
+        'viewers on their way',
+        'reach of the title',
+        'reach',
+        'operational clock',
+      ] satisfies Term[]
+    ).map((term) => [`without ${term}`, forebay({ without: [term] })]),
+  ),
+  'without the start bonus': forebay({ startShare: 0 }),
+  'without a margin': forebay({ margin: 1 }),
+  'margin 2': forebay({ margin: 2 }),
+  '2 looks': forebay({ looks: 2 }),
+  '16 looks': forebay({ looks: 16 }),
+};
 
 /** Every policy by the name that the command line knows; the bounds come last. */
 export const POLICIES = {

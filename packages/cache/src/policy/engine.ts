@@ -14,6 +14,10 @@ const TRIES = 16;
 const NONE = -1;
 const NEW_TITLE = { counts: [], lastAgeSeconds: 0, firstAgeSeconds: 0, gapSeconds: 0 };
 
+/** The terms of a segment's value, each of which can be left out. */
+export type Term =
+  'corrections' | 'viewers on their way' | 'reach of the title' | 'reach' | 'operational clock';
+
 export interface EngineOptions {
   /** Titles that are remembered at most, 230 bytes each. */
   readonly titles: number;
@@ -27,6 +31,8 @@ export interface EngineOptions {
   readonly margin: number;
   /** Held segments that are valued anew with every decision. */
   readonly looks: number;
+  /** Terms left out, to measure what they are worth. */
+  readonly without?: readonly Term[];
   /** Rates and reach known from elsewhere, for the causal bound of a generated workload. */
   readonly truth?: {
     /** Sessions a wall second. */
@@ -37,12 +43,14 @@ export interface EngineOptions {
 
 /** The scorer on small integers: titles, viewers and handles are slots. {@link PopularityPolicy} gives them names. */
 export class PopularityEngine {
-  readonly clock = new OperationalClock();
+  readonly clock: OperationalClock;
   readonly titles: Titles;
   readonly reach: Reach;
   readonly held = new Held();
   /** Value a byte of the segment that {@link least} found. */
   leastValue = 0;
+  readonly #hasViewers: boolean;
+  readonly #hasReach: boolean;
   readonly #viewers: Viewers;
   readonly #ghosts: Ghosts;
   readonly #options: EngineOptions;
@@ -71,8 +79,12 @@ export class PopularityEngine {
   constructor(options: EngineOptions, forgotten: (slot: number) => void) {
     this.#options = options;
     this.#forgotten = forgotten;
-    this.titles = new Titles(options.titles);
-    this.reach = new Reach(options.titles);
+    const has = (term: Term): boolean => options.without?.includes(term) !== true;
+    this.#hasViewers = has('viewers on their way');
+    this.#hasReach = has('reach');
+    this.clock = new OperationalClock(has('operational clock'));
+    this.titles = new Titles(options.titles, has('corrections'));
+    this.reach = new Reach(options.titles, has('reach of the title'));
     this.#viewers = new Viewers(options.titles, this.reach);
     this.#ghosts = new Ghosts(2 * options.titles);
     this.#ranking = new Ranking(options.groups);
@@ -221,7 +233,9 @@ export class PopularityEngine {
     const speed = this.clock.speed;
     const share =
       truth === undefined
-        ? this.reach.share(title, point)
+        ? this.#hasReach
+          ? this.reach.share(title, point)
+          : 1
         : truth.share(title, startSeconds, startSeconds + durationSeconds);
     const perSession =
       truth === undefined ? this.titles.rate(title, this.clock.u) : truth.rate(title, nowSeconds) / speed;
@@ -231,7 +245,7 @@ export class PopularityEngine {
     question.rate = rate;
     question.delaySeconds = startSeconds * speed;
     question.speed = speed;
-    const index = this.#viewers.index(question);
+    const index = this.#hasViewers ? this.#viewers.index(question) : rate;
     if (startSeconds >= this.#options.startSeconds) return index;
     return index + (rate * startShare * this.reach.watchedSeconds(title)) / durationSeconds;
   }

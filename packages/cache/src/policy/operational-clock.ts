@@ -20,10 +20,11 @@ export class OperationalClock {
   #gapSeconds = 60;
   #seen = 0;
   #nowSeconds = Number.NaN;
+  readonly #operational: boolean;
 
-  /** Mean sessions a second over about a week. */
-  get sessionsPerSecond(): number {
-    return this.#sessions / this.#seconds;
+  /** @param operational false: the wall clock, for comparison. */
+  constructor(operational = true) {
+    this.#operational = operational;
   }
 
   /** A session began. A clock that goes back counts as one that stands. */
@@ -37,7 +38,8 @@ export class OperationalClock {
     this.#seen += 1;
     this.#gapSeconds += (gap - this.#gapSeconds) / Math.min(this.#seen + 1, PRESENT_SESSIONS);
     const meanGap = this.#seconds / this.#sessions;
-    this.u += meanGap;
+    this.u += this.#operational ? meanGap : gap;
+    if (!this.#operational) return;
     this.speed = Math.min(FASTEST, Math.max(SLOWEST, meanGap / Math.max(this.#gapSeconds, 1e-6)));
   }
 

@@ -3,6 +3,7 @@ export const REACH_BINS = 32;
 const CLASSES = 8;
 /** Viewers' worth of trust in titles of like length. */
 const PRIOR_VIEWERS = 4;
+const ALL_PRIOR_VIEWERS = 1e9;
 const TITLE_VIEWERS = 256;
 const CLASS_VIEWERS = 16_384;
 const NOTHING = 1e-6;
@@ -27,7 +28,11 @@ export class Reach {
   /** Shares of titles that the viewers of a class watched, summed. */
   readonly #classWatched = new Float64Array(CLASSES);
 
-  constructor(slots: number) {
+  readonly #priorViewers: number;
+
+  /** @param ofTitles false: all titles of like length share one curve, for comparison. */
+  constructor(slots: number, ofTitles = true) {
+    this.#priorViewers = ofTitles ? PRIOR_VIEWERS : ALL_PRIOR_VIEWERS;
     this.#reached = new Float32Array(slots * REACH_BINS);
     this.#viewers = new Float32Array(slots);
     this.#duration = new Float32Array(slots);
@@ -129,8 +134,8 @@ export class Reach {
     const k = this.#class[slot]!;
     const prior = this.#classReached[k * REACH_BINS + bin]! / this.#classViewers[k]!;
     const share =
-      (PRIOR_VIEWERS * prior + this.#reached[slot * REACH_BINS + bin]!) /
-      (PRIOR_VIEWERS + this.#viewers[slot]!);
+      (this.#priorViewers * prior + this.#reached[slot * REACH_BINS + bin]!) /
+      (this.#priorViewers + this.#viewers[slot]!);
     return share < NOTHING ? NOTHING : share;
   }
 }

@@ -77,7 +77,12 @@ export class Titles {
   readonly #credited = new Float64Array(WEIGHT_CLASSES * SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
   readonly #exposed = new Float64Array(WEIGHT_CLASSES * SCALES).fill(WEIGHT_PRIOR);
 
-  constructor(slots: number) {
+  readonly #corrected: boolean;
+
+  /** @param corrected false: decayed counts alone, for comparison. */
+  constructor(slots: number, corrected = true) {
+    this.#corrected = corrected;
+    this.#factors.fill(1);
     this.#counts = new Float32Array(slots * SCALES);
     this.#lastU = new Float64Array(slots).fill(Number.NaN);
     this.#chargedU = new Float64Array(slots);
@@ -146,6 +151,7 @@ export class Titles {
 
   /** Product of all corrections; leaves each in #factors. */
   #factor(slot: number): number {
+    if (!this.#corrected) return 1;
     const factors = this.#factors;
     let product = this.#calibration.factor(this.#cell[slot]!);
     factors[PAIRS] = product;
