@@ -75,6 +75,8 @@ t.test(
         verified++;
       }
       await store.close();
+      const unexpected = events.filter((event) => event.type !== 'indexed');
+      if (unexpected.length > 0) t.fail(`${unexpected.map((event) => event.type).join()}, seed ${seed}`);
     }
     t.ok(verified > CYCLES, `${verified} segments verified, seed ${seed}`);
   },
