@@ -1,0 +1,77 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const SCRIPT = fileURLToPath(new URL('main.js', import.meta.url));
+
+export type ProxyOrder =
+  | { readonly kind: 'open'; readonly directory: string; readonly originUrl: string }
+  | { readonly kind: 'close' };
+
+export type ProxyAnswer =
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/**
+ * A proxy in another process, as it is in operation: viewer, relay and proxy do not wait for each other's code. The
+ * process stays while proxies in it come and go, so that what is measured is compiled code.
+ */
+export class ProxyHost {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static start(): ProxyHost {
+    return new ProxyHost(fork(SCRIPT, { stdio: ['ignore', 2, 2, 'ipc'] }));
+  }
+
+  /**
+   * Starts a proxy over a cache directory; the one before is closed, and what it had in RAM forgotten.
+   * @returns its port
+   */
+  async open(directory: string, originUrl: string): Promise<number> {
+    const answer = await this.#order({ kind: 'open', directory, originUrl });
+    if (answer.kind !== 'listening') throw new Error(`the proxy is ${answer.kind}`);
+    return answer.port;
+  }
+
+  /** Closes the proxy that runs, not the process. */
+  async close(): Promise<void> {
+    await this.#order({ kind: 'close' });
+  }
+
+  /** Ends the process. */
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    if (this.#child.connected) this.#child.disconnect();
+    else this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  async #order(order: ProxyOrder): Promise<ProxyAnswer> {
+    const child = this.#child;
+    const answer = await new Promise<ProxyAnswer>((resolve, reject) => {
+      const leave = (): void => {
+        child.off('message', take);
+        child.off('exit', fail);
+      };
+      const take = (message: unknown): void => {
+        leave();
+        resolve(message as ProxyAnswer);
+      };
+      const fail = (code: number | null): void => {
+        leave();
+        reject(new Error(`the proxy's process ended with ${code}`));
+      };
+      child.once('message', take);
+      child.once('exit', fail);
+      child.send(order);
+    });
+    if (answer.kind === 'failed') throw new Error(`the proxy: ${answer.reason}`);
+    return answer;
+  }
+}

@@ -1,0 +1,35 @@
+// The proxy under measurement, in a process of its own. Told what to do by its parent; ends with it.
+import { Proxy as MediaProxy } from '@forebay/proxy';
+import { parseRtspUrl } from '@forebay/rtsp';
+import type { ProxyAnswer, ProxyOrder } from './host.js';
+
+const HOST = '127.0.0.1';
+const CACHE_BYTES = 1e9;
+const RAM_BYTES = 64e6;
+
+let proxy: MediaProxy | undefined;
+
+async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
+  await proxy?.close();
+  proxy = undefined;
+  if (order.kind === 'close') return { kind: 'closed' };
+  proxy = await MediaProxy.start({
+    routes: [{ id: 'far', pathPrefix: '/', baseUrl: parseRtspUrl(order.originUrl), allowHosts: [] }],
+    cacheDirectory: order.directory,
+    cacheBytes: CACHE_BYTES,
+    ramBytes: RAM_BYTES,
+    udpPorts: { first: 0, last: 0 },
+    sessionTimeoutSeconds: 60,
+  });
+  return { kind: 'listening', port: (await proxy.listen(HOST, 0)).port };
+}
+
+process.on('message', (order: ProxyOrder) => {
+  obey(order).then(
+    (answer) => process.send?.(answer),
+    (error: unknown) => process.send?.({ kind: 'failed', reason: String(error) } satisfies ProxyAnswer),
+  );
+});
+process.on('disconnect', () => process.exit());
+// Ctrl-C reaches the whole group; the parent tidies up first.
+process.on('SIGINT', () => undefined);
