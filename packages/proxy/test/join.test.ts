@@ -229,7 +229,7 @@ t.test('the end of a title is told from a failing origin', async (t) => {
   t.equal(byes.verdict(1001, 59.9, 60), 'running');
   byes.bye(AUDIO);
   t.equal(byes.verdict(1001, 59.9, 60), 'end');
-  t.equal(byes.verdict(1001, 30, 60), 'fault', 'BYE long before the end');
+  t.equal(byes.verdict(1001, 30, 60), 'goodbye', 'BYE long before the end');
   t.equal(byes.verdict(1001, 30, undefined), 'end', 'nobody knows better');
   const silent = ending();
   t.equal(silent.verdict(1900, 59.96, 60), 'running');

@@ -27,6 +27,7 @@ function bench(o: { startMicros?: number; row?: Row; reference?: number } = {}):
     anchor: 1,
     startMicros: o.startMicros,
     onOpen: () => undefined,
+    onHeld: () => undefined,
     onComplete: (held) => {
       held.state = 'sealed';
       complete.push(held);

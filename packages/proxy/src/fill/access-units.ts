@@ -1,6 +1,7 @@
 import { PACKET_FLAG } from '@forebay/cache';
-import { payloadEnd, payloadStart, ROLE, type AccessUnitClassifier } from '@forebay/rtp';
+import { ROLE, type AccessUnitClassifier } from '@forebay/rtp';
 import { keepArrival, type Arrival } from './arrival.js';
+import { roleOf } from './role.js';
 
 /** Parameter sets, delimiters and SEI that may come before the first slice of a picture. */
 const MAX_PENDING_PACKETS = 64;
@@ -44,7 +45,7 @@ export class AccessUnits {
     }
     if (this.#state === 'wanted') this.#sink.unitPacket(p, 0);
     if (this.#state !== 'undecided') return;
-    const role = this.#role(p);
+    const role = roleOf(this.#classifier, p);
     if (role === ROLE.randomAccess || role === ROLE.picture || this.#pending.length >= MAX_PENDING_PACKETS) {
       this.#decide(role === ROLE.randomAccess, p.nowMs, p);
     } else {
@@ -63,12 +64,6 @@ export class AccessUnits {
   drop(): void {
     this.#parametersOnly = false;
     this.#pending.length = 0;
-  }
-
-  #role(p: Arrival): number {
-    if (this.#classifier === undefined) return ROLE.randomAccess;
-    const start = payloadStart(p.bytes, p.start, p.end);
-    return this.#classifier.classify(p.bytes, start, payloadEnd(p.bytes, p.start, p.end));
   }
 
   #decide(randomAccess: boolean, nowMs: number, current: Arrival | undefined): void {

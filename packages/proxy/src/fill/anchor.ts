@@ -4,6 +4,14 @@ import type { RtpInfoEntry } from '@forebay/rtsp';
 /** RTP-Info is believed when the first packet lies this close to what it announces. */
 const BELIEVED_SECONDS = 2;
 const BELIEVED_PACKETS = 64;
+/**
+ * A stream whose timestamps step further than this, beyond the time that passed, or back, has begun another clock: cameras
+ * do that when they learn the time of day, encoders when they start anew.
+ */
+const STEP_SECONDS = 10;
+const BACK_SECONDS = 3;
+/** Between the last picture of one clock and the first of the next, where no step was seen yet. */
+const FRAME_SECONDS = 0.04;
 
 /** What the origin said about where the packets of one session start: all of it advisory. */
 export interface StartHints {
@@ -17,6 +25,11 @@ interface Lane {
   lastTimestamp: number;
   /** Canonical ticks of the last packet, unwrapped. */
   lastTicks: number;
+  /** Of the newest. */
+  maxTicks: number;
+  /** From the newest but one to the newest. */
+  stepTicks: number;
+  lastMs: number;
 }
 
 /**
@@ -42,28 +55,66 @@ export class TimeAnchor {
     return info.seq === undefined || Math.abs(sequenceDelta(info.seq, sequence)) <= BELIEVED_PACKETS;
   }
 
-  /** Ticks since NPT 0 of a packet, unwrapped. The first packet of a stream fixes its anchor. */
-  place(stream: number, timestamp: number, sequence: number): number {
+  /**
+   * Ticks since NPT 0 of a packet, unwrapped. The first packet of a stream fixes its anchor; where its clock begins anew,
+   * media time goes on as if nothing had happened.
+   * @param nowMs clock reading of its arrival
+   */
+  place(stream: number, timestamp: number, sequence: number, nowMs = 0): number {
     const lane = this.#lanes[stream];
-    if (lane !== undefined) {
-      lane.lastTicks += timestampDelta(lane.lastTimestamp, timestamp);
-      lane.lastTimestamp = timestamp;
-      return lane.lastTicks;
+    if (lane === undefined) return this.#anchor(stream, timestamp, sequence, nowMs);
+    let ticks = lane.lastTicks + timestampDelta(lane.lastTimestamp, timestamp);
+    if (this.#isJump(stream, lane, ticks, nowMs)) ticks = lane.maxTicks + lane.stepTicks;
+    const step = ticks - lane.maxTicks;
+    if (step > 0) {
+      if (step <= this.#rate(stream)) lane.stepTicks = step;
+      lane.maxTicks = ticks;
     }
-    const startTicks = Math.round(this.#hints.startSeconds * this.#rate(stream));
-    const rtptime = this.#hints.rtpInfo[stream]?.rtptime;
-    const ticks =
-      rtptime !== undefined && this.confirms(stream, timestamp, sequence)
-        ? startTicks + timestampDelta(rtptime, timestamp)
-        : startTicks;
-    this.#lanes[stream] = { lastTimestamp: timestamp, lastTicks: ticks };
+    lane.lastTimestamp = timestamp;
+    lane.lastTicks = ticks;
+    lane.lastMs = nowMs;
     return ticks;
   }
 
   /** Moves a stream by `ticks`, once content has shown where its packets belong. */
   shift(stream: number, ticks: number): void {
     const lane = this.#lanes[stream];
-    if (lane !== undefined) lane.lastTicks += ticks;
+    if (lane === undefined) return;
+    lane.lastTicks += ticks;
+    lane.maxTicks += ticks;
+  }
+
+  #anchor(stream: number, timestamp: number, sequence: number, nowMs: number): number {
+    const rate = this.#rate(stream);
+    const startTicks = Math.round(this.#hints.startSeconds * rate);
+    const rtptime = this.#hints.rtpInfo[stream]?.rtptime;
+    const ticks =
+      rtptime !== undefined && this.confirms(stream, timestamp, sequence)
+        ? startTicks + timestampDelta(rtptime, timestamp)
+        : startTicks;
+    const stepTicks = Math.max(1, Math.round(FRAME_SECONDS * rate));
+    this.#lanes[stream] = {
+      lastTimestamp: timestamp,
+      lastTicks: ticks,
+      maxTicks: ticks,
+      stepTicks,
+      lastMs: nowMs,
+    };
+    return ticks;
+  }
+
+  /** A step that neither the time that passed nor another stream bears out. */
+  #isJump(stream: number, lane: Lane, ticks: number, nowMs: number): boolean {
+    const rate = this.#rate(stream);
+    const aheadSeconds = (ticks - lane.maxTicks) / rate;
+    if (aheadSeconds >= -BACK_SECONDS && aheadSeconds <= STEP_SECONDS) return false;
+    if (aheadSeconds > 0 && aheadSeconds <= STEP_SECONDS + (nowMs - lane.lastMs) / 1000) return false;
+    return !this.#lanes.some(
+      (other, i) =>
+        other !== undefined &&
+        i !== stream &&
+        Math.abs(other.lastTicks / this.#rate(i) - ticks / rate) <= STEP_SECONDS,
+    );
   }
 
   #rate(stream: number): number {

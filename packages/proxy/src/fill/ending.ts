@@ -8,11 +8,12 @@ const FROZEN_MS = 3000;
 /** Silence in the middle of a title: the origin has failed. */
 const SILENCE_MS = 8000;
 
-export type EndingVerdict = 'running' | 'end' | 'fault';
+/** `goodbye`: the origin takes leave long before the announced end. */
+export type EndingVerdict = 'running' | 'end' | 'goodbye' | 'fault';
 
 /**
  * Tells the end of a title from a failing origin: BYE on every stream, silence at the end of the range, or sender reports
- * whose packet count stands still (live555 never sends BYE for files). BYE long before the end is a fault.
+ * whose packet count stands still (live555 never sends BYE for files).
  */
 export class Ending {
   readonly #active = new Set<number>();
@@ -30,6 +31,11 @@ export class Ending {
     if (this.#active.has(stream) && this.#frozen.size === 0) return;
     this.#active.add(stream);
     this.#frozen.clear();
+  }
+
+  /** Packets were not taken for a while, and are again: silence counts from now on. */
+  resume(nowMs: number): void {
+    this.#lastPacketMs = nowMs;
   }
 
   bye(stream: number): void {
@@ -50,7 +56,7 @@ export class Ending {
     const nearEnd = durationSeconds === undefined || positionSeconds >= durationSeconds - END_SLACK_SECONDS;
     const silentMs = nowMs - this.#lastPacketMs;
     if (this.#byes.size > 0 && [...this.#active].every((stream) => this.#byes.has(stream))) {
-      return nearEnd && this.#active.size > 0 ? 'end' : 'fault';
+      return nearEnd && this.#active.size > 0 ? 'end' : 'goodbye';
     }
     if (
       durationSeconds !== undefined &&

@@ -75,8 +75,25 @@ export class Entrance {
         return;
       }
     }
+    if (lane.held.length >= MAX_HELD_PACKETS) {
+      this.#openLane(lane, p, timestamp, pass);
+      return;
+    }
     lane.markers += p.bytes[p.start + 1]! >>> 7;
-    if (lane.held.length < MAX_HELD_PACKETS) lane.held.push(keepArrival(p));
+    lane.held.push(keepArrival(p));
+  }
+
+  /** Nothing more comes: passes on what still waits. */
+  flush(pass: (p: Arrival) => void): void {
+    this.#lanes.forEach((lane, stream) => {
+      if (!lane.open && !this.#isPictureClamped(lane, stream)) for (const held of lane.held) pass(held);
+      lane.open = true;
+      lane.held.length = 0;
+    });
+  }
+
+  #isPictureClamped(lane: Lane, stream: number): boolean {
+    return this.#o.seek && stream === this.#o.reference && lane.markers > 1;
   }
 
   /** Several packets of a stream other than the reference share the first timestamp: one more is needed to time them. */
@@ -87,11 +104,12 @@ export class Entrance {
   #openLane(lane: Lane, p: Arrival, timestamp: number, pass: (p: Arrival) => void): void {
     lane.open = true;
     const rate = this.#o.clockRates[p.stream] ?? 90_000;
-    const isStale = Math.abs(timestampDelta(lane.timestamp, timestamp)) > OUTLIER_SECONDS * rate;
-    const isPictureClamped = this.#o.seek && p.stream === this.#o.reference && lane.markers > 1;
+    const apartSeconds = Math.abs(timestampDelta(lane.timestamp, timestamp)) / rate;
+    const passedSeconds = (p.nowMs - (lane.held[0]?.nowMs ?? p.nowMs)) / 1000;
+    const isStale = apartSeconds > OUTLIER_SECONDS + passedSeconds;
     if (lane.advancedTo !== undefined) {
       for (const held of timedBack(lane, lane.advancedTo, timestamp)) pass(held);
-    } else if (!isPictureClamped && !isStale) {
+    } else if (!this.#isPictureClamped(lane, p.stream) && !isStale) {
       for (const held of this.#withoutRepeats(lane.held)) pass(held);
     }
     lane.held.length = 0;

@@ -1,37 +1,27 @@
-import { packetHash } from '@forebay/cache';
-import { payloadEnd, payloadStart, ROLE, sequenceDelta, sequenceNumber, timestamp } from '@forebay/rtp';
 import { OriginError } from '../origin/errors.js';
 import type { OriginSession, OriginSink } from '../origin/session.js';
-import { TimeAnchor } from './anchor.js';
-import type { Arrival } from './arrival.js';
 import { Ending, type EndingVerdict } from './ending.js';
-import { Entrance } from './entrance.js';
-import type { StreamJoin } from './join.js';
+import { Joining } from './joining.js';
 import { type Held, JOINT_MICROS } from './row.js';
-import { type Head, headOf, joinsBehind } from './seam.js';
-import { Segmenter } from './segmenter.js';
+import { askFor, startOf } from './start-point.js';
+import { Stitch } from './stitch.js';
 import type { Title } from './title.js';
 
-/** The origin is asked for this much before a seam, so that it starts at the key frame before it and the join finds overlap. */
-const OVERLAP_MICROS = 200_000;
-/** A start this close to the beginning asks for the beginning. */
-const BEGINNING_MICROS = 300_000;
-/** The head of held media is looked at when a flight comes this close. */
-const APPROACH_MICROS = 3_000_000;
-/** A flight whose origin answered a start this much earlier than asked shows that the origin cannot seek. */
-const NO_SEEK_MICROS = 15_000_000;
-/** Content is compared with the head of held media only this close to it. */
-const HEAD_WINDOW_MICROS = 400_000;
 /** After reaching held media, stragglers of other streams are awaited this long. */
 const CLOSING_MS = 1000;
+/** Two goodbyes this close to each other are at one place. */
+export const SAME_PLACE_MICROS = 500_000;
 
-export type FlightState = 'opening' | 'joining' | 'filling' | 'closing' | 'over';
-export type FlightEnd = 'title-end' | 'reached-held' | 'unneeded' | 'fault';
+export type FlightState = 'opening' | 'flying' | 'closing' | 'over';
+/** `goodbye`: the origin took leave long before the title's end. */
+export type FlightEnd = 'title-end' | 'reached-held' | 'unneeded' | 'goodbye' | 'fault';
 
-interface Lane {
-  sequence: number | undefined;
-  /** Joined, or needs no join. */
-  joined: boolean;
+export interface FlightOptions {
+  readonly title: Title;
+  readonly fromMicros: number;
+  /** Where the origin said goodbye in mid-title time and again: if it does so once more, the title ends there. */
+  readonly goodbyeMicros: number | undefined;
+  readonly onOver: (end: FlightEnd, error: OriginError | undefined) => void;
 }
 
 /** One origin session that fills segments of a title from some NPT onward. */
@@ -40,49 +30,23 @@ export class Flight implements OriginSink {
   readonly opened: Promise<Held>;
   /** Where it was asked to fill from. */
   readonly fromMicros: number;
+  readonly #o: FlightOptions;
   readonly #title: Title;
-  readonly #onOver: (end: FlightEnd, error: OriginError | undefined) => void;
   readonly #abort = new AbortController();
-  readonly #lanes: Lane[];
-  readonly #arrival: Arrival = {
-    stream: 0,
-    bytes: Buffer.alloc(0),
-    start: 0,
-    end: 0,
-    ticks: 0,
-    lost: 0,
-    hash: 0,
-    nowMs: 0,
-  };
-  readonly #passPlaced = (p: Arrival): void => this.#place(p);
   #resolveOpened!: (held: Held) => void;
   #rejectOpened!: (error: Error) => void;
   #state: FlightState = 'opening';
+  #isThrottled = false;
   #session: OriginSession | undefined;
-  #anchor!: TimeAnchor;
-  #entrance: Entrance | undefined;
-  #joins: StreamJoin[] | undefined;
-  /** What the title begins with, while nobody knows whether the origin seeks: it may play that and say otherwise. */
-  #beginning: Head | undefined;
-  #coasting = false;
-  #segmenter!: Segmenter;
+  #stitch: Stitch | undefined;
   #ending: Ending;
-  #head: Head | undefined;
-  #headSought: Held | undefined;
-  #positionMicros: number;
   #closingDeadlineMs = 0;
 
-  constructor(
-    title: Title,
-    fromMicros: number,
-    onOver: (end: FlightEnd, error: OriginError | undefined) => void,
-  ) {
-    this.#title = title;
-    this.fromMicros = fromMicros;
-    this.#positionMicros = fromMicros;
-    this.#onOver = onOver;
-    this.#lanes = title.streams.map(() => ({ sequence: undefined, joined: false }));
-    this.#ending = new Ending(title.shelves.clock.nowMs());
+  constructor(options: FlightOptions) {
+    this.#o = options;
+    this.#title = options.title;
+    this.fromMicros = options.fromMicros;
+    this.#ending = new Ending(this.#nowMs());
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve;
       this.#rejectOpened = reject;
@@ -97,13 +61,36 @@ export class Flight implements OriginSink {
 
   /** NPT up to which it has filled. */
   get positionMicros(): number {
-    return this.#positionMicros;
+    return this.#stitch?.positionMicros ?? this.fromMicros;
+  }
+
+  /** It has brought something. */
+  get hasFilled(): boolean {
+    return this.#stitch?.hasFilled === true;
+  }
+
+  /** The segment that it fills now, else the first that it will. */
+  frontier(): Promise<Held> {
+    const current = this.#stitch?.current;
+    return current === undefined ? this.opened : Promise.resolve(current);
+  }
+
+  /** Whether it may still bring what lies at NPT `micros`: it has not passed that. */
+  mayBring(micros: number): boolean {
+    if (this.#state === 'closing' || this.#state === 'over') return false;
+    if (micros < this.fromMicros - JOINT_MICROS) return false;
+    if (!this.hasFilled) return true;
+    return micros >= (this.#stitch?.current?.startMicros ?? this.positionMicros) - JOINT_MICROS;
   }
 
   /** Stops taking packets from an origin that runs far ahead of its readers, and goes on. */
-  throttle(held: boolean): void {
-    if (held) this.#session?.pauseReading();
-    else this.#session?.resumeReading();
+  throttle(isHeld: boolean): void {
+    this.#isThrottled = isHeld;
+    if (isHeld) this.#session?.pauseReading();
+    else {
+      this.#ending.resume(this.#nowMs());
+      this.#session?.resumeReading();
+    }
   }
 
   /** Ends the flight because nobody needs what it would fetch next. */
@@ -113,39 +100,25 @@ export class Flight implements OriginSink {
 
   /** Called now and then: releases what waits, and looks whether the origin is done. */
   tick(nowMs: number): void {
-    if (this.#state === 'over' || this.#session === undefined) return;
-    this.#segmenter.tick(nowMs);
+    const stitch = this.#stitch;
+    if (stitch === undefined || this.#isOver()) return;
+    stitch.tick(nowMs);
     if (this.#state === 'closing') {
-      if (!this.#segmenter.draining || nowMs >= this.#closingDeadlineMs)
-        this.#over('reached-held', undefined);
+      if (!stitch.draining || nowMs >= this.#closingDeadlineMs) this.#over('reached-held', undefined);
       return;
     }
-    const verdict = this.#verdict(nowMs);
+    const verdict = this.#isThrottled ? 'running' : this.#verdict(nowMs);
     if (verdict === 'end') this.#over('title-end', undefined);
-    else if (verdict === 'fault')
-      this.#over('fault', new OriginError('origin-silent', 'the origin stopped sending'));
+    else if (verdict !== 'running')
+      this.#over(verdict, new OriginError('origin-silent', 'the origin stopped sending'));
   }
 
   rtp(stream: number, bytes: Buffer, start: number, end: number): void {
-    const lane = this.#lanes[stream];
-    if (lane === undefined || this.#state === 'over') return;
-    const nowMs = this.#title.shelves.clock.nowMs();
-    this.#ending.packet(stream, nowMs);
-    const sequence = sequenceNumber(bytes, start);
-    const step = lane.sequence === undefined ? 1 : sequenceDelta(lane.sequence, sequence);
-    if (step <= 0) return;
-    lane.sequence = sequence;
-    const p = this.#arrival;
-    p.stream = stream;
-    p.bytes = bytes;
-    p.start = start;
-    p.end = end;
-    p.lost = step - 1;
-    p.nowMs = nowMs;
-    const entrance = this.#entrance?.opened(stream) === false ? this.#entrance : undefined;
-    p.hash = entrance !== undefined || !lane.joined ? packetHash(bytes, start, end) : 0;
-    if (entrance === undefined) this.#place(p);
-    else entrance.admit(p, timestamp(bytes, start), this.#passPlaced);
+    const stitch = this.#stitch;
+    if (stitch === undefined || this.#state === 'over') return;
+    stitch.arrivalMs = this.#nowMs();
+    this.#ending.packet(stream, stitch.arrivalMs);
+    stitch.packet(stream, bytes, start, end);
   }
 
   senderReport(stream: number, report: { packetCount: number }): void {
@@ -154,22 +127,18 @@ export class Flight implements OriginSink {
 
   bye(stream: number): void {
     this.#ending.bye(stream);
-    this.tick(this.#title.shelves.clock.nowMs());
+    this.tick(this.#nowMs());
   }
 
   closed(error: OriginError | undefined): void {
     if (this.#state === 'over') return;
-    const verdict = this.#verdict(this.#title.shelves.clock.nowMs());
-    if (verdict === 'end') this.#over('title-end', undefined);
+    if (this.#verdict(this.#nowMs()) === 'end') this.#over('title-end', undefined);
     else this.#over('fault', error ?? new OriginError('origin-closed', 'the origin closed the session'));
   }
 
   async #open(): Promise<void> {
     const title = this.#title;
-    const touching = title.row.endingAt(this.fromMicros) !== undefined;
-    let askMicros = touching ? this.fromMicros - OVERLAP_MICROS : this.fromMicros;
-    const fromStart = askMicros < BEGINNING_MICROS || title.client.profile.seeks === false;
-    if (fromStart && !title.live) askMicros = 0;
+    const askMicros = askFor(title, this.fromMicros);
     const session = await title.client.open(
       {
         origin: title.origin,
@@ -184,210 +153,73 @@ export class Flight implements OriginSink {
       return;
     }
     this.#session = session;
-    const startMicros = this.#startOf(session, askMicros);
-    const behind = title.live ? undefined : this.#stretchEnd(title.row.covering(startMicros));
-    this.#joins = behind === undefined ? undefined : await joinsBehind(title, behind);
-    const first = title.row.covering(0);
-    const isSeekProven = title.live || startMicros === 0 || title.client.profile.seeks === true;
-    this.#beginning = first === undefined || isSeekProven ? undefined : await headOf(title, first);
-    if (!this.#isOver()) this.#begin(session, startMicros, this.#joins === undefined ? undefined : behind);
+    const startMicros = startOf(title, session.reply.range, askMicros);
+    const held = title.live ? undefined : title.row.covering(startMicros);
+    const isSeekProven = startMicros === 0 || title.client.profile.seeks === true;
+    const joining =
+      held === undefined ? undefined : await Joining.behind(title, title.row.stretchEnd(held), isSeekProven);
+    if (!this.#isOver()) this.#begin(session, startMicros, joining);
   }
 
-  /** Where the origin says that it starts; it may be wrong. */
-  #startOf(session: OriginSession, askMicros: number): number {
-    const range = session.reply.range;
-    if (this.#title.live || range?.unit !== 'npt') return askMicros;
-    if (range.end !== undefined) this.#title.learnDuration(range.end);
-    if (typeof range.start !== 'number') return askMicros;
-    const told = Math.round(range.start * 1e6);
-    if (told < askMicros - NO_SEEK_MICROS) this.#title.client.profile.seeks = false;
-    return told;
-  }
-
-  #begin(session: OriginSession, startMicros: number, behind: Held | undefined): void {
-    const title = this.#title;
-    const clockRates = title.streams.map((s) => s.clockRate);
-    const anchor = new TimeAnchor({
-      startSeconds: startMicros / 1e6,
+  #begin(session: OriginSession, startMicros: number, joining: Joining | undefined): void {
+    this.#stitch = new Stitch({
+      title: this.#title,
+      fromMicros: this.fromMicros,
+      startMicros,
       rtpInfo: session.reply.rtpInfo,
-      clockRates,
+      joining,
+      onFill: this.#resolveOpened,
+      onHeld: (nowMs) => {
+        this.#state = 'closing';
+        this.#closingDeadlineMs = nowMs + CLOSING_MS;
+      },
+      onLost: (error) => {
+        if (error === undefined) this.#over('reached-held', undefined);
+        else this.#over('fault', asOriginError(error));
+      },
     });
-    this.#anchor = anchor;
-    if (behind === undefined) {
-      this.#entrance = new Entrance({
-        seek: startMicros > 0 && !title.live,
-        clockRates,
-        reference: title.reference,
-        confirms: (p, ts) => anchor.confirms(p.stream, ts, sequenceNumber(p.bytes, p.start)),
-        role: (p) => this.#role(p),
-      });
-    }
-    for (const lane of this.#lanes) lane.joined = behind === undefined;
-    const asTold = title.live || (behind === undefined && startMicros === 0);
-    this.#segmenter = new Segmenter({
-      key: title.key,
-      streams: title.streams,
-      reference: title.reference,
-      row: title.row,
-      anchor: behind?.anchor ?? title.newAnchor(),
-      startMicros: asTold ? startMicros : undefined,
-      onOpen: (held) => this.#resolveOpened(held),
-      onComplete: (held) => title.complete(held),
-    });
-    if (behind?.state === 'open' && !behind.flying) this.#segmenter.resume(behind);
-    this.#ending = new Ending(title.shelves.clock.nowMs());
-    this.#state = behind === undefined ? 'filling' : 'joining';
+    this.#ending = new Ending(this.#nowMs());
+    this.#state = 'flying';
     session.start();
-  }
-
-  /** The last segment of the unbroken stretch that `held` is in. */
-  #stretchEnd(held: Held | undefined): Held | undefined {
-    let last = held;
-    for (let next = held; next !== undefined; next = this.#title.row.following(next)) last = next;
-    return last;
-  }
-
-  /** Gives a packet its media time, joins it to what is held, and hands it to the segmenter. */
-  #place(p: Arrival): void {
-    const ts = timestamp(p.bytes, p.start);
-    const lane = this.#lanes[p.stream]!;
-    p.ticks = this.#anchor.place(p.stream, ts, sequenceNumber(p.bytes, p.start));
-    if (!lane.joined && !this.#joinLane(p, lane)) return;
-    if (this.#reachedHeld(p)) return;
-    if (p.stream === this.#title.reference) this.#advance(p);
-    this.#segmenter.packet(p);
-  }
-
-  #joinLane(p: Arrival, lane: Lane): boolean {
-    const join = this.#joins?.[p.stream];
-    if (join === undefined) return false;
-    const reference = p.stream === this.#title.reference;
-    const role = reference ? this.#role(p) : ROLE.randomAccess;
-    if (reference && role === ROLE.randomAccess) this.#unmask(p, join);
-    const verdict = join.judge(p.hash, p.ticks, role !== ROLE.randomAccess && role !== ROLE.parameter);
-    if (verdict === 'before') return false;
-    lane.joined = true;
-    p.lost = 0;
-    this.#anchor.shift(p.stream, join.offsetTicks);
-    p.ticks += join.offsetTicks;
-    if (reference) {
-      this.#state = 'filling';
-      if (this.#coasting) this.#segmenter.reopen();
-      else if (verdict === 'content') this.#title.client.profile.seeks ??= true;
-      this.#headSought = undefined;
-      this.#title.shelves.metrics.seams.inc({ result: verdict });
-      if (this.#segmenter.current !== undefined) this.#resolveOpened(this.#segmenter.current);
-    }
-    return true;
-  }
-
-  /** An origin that plays the title's first picture when asked for another cannot seek, whatever it says. */
-  #unmask(p: Arrival, join: StreamJoin): void {
-    const beginning = this.#beginning;
-    this.#beginning = undefined;
-    if (beginning?.hash === undefined || beginning.hash !== p.hash || join.holds(p.hash)) return;
-    this.#title.client.profile.seeks = false;
-    const clockRates = this.#title.streams.map((s) => s.clockRate);
-    this.#anchor = new TimeAnchor({ startSeconds: 0, rtpInfo: [], clockRates });
-    p.ticks = this.#anchor.place(p.stream, timestamp(p.bytes, p.start), sequenceNumber(p.bytes, p.start));
-  }
-
-  #advance(p: Arrival): void {
-    const micros = this.#micros(p.stream, p.ticks);
-    if (micros > this.#positionMicros) this.#positionMicros = micros;
-    const current = this.#segmenter.current;
-    const next =
-      current === undefined ? undefined : this.#title.row.firstFrom(current.startMicros + 1, current);
-    if (next === undefined || next === this.#headSought) return;
-    if (next.startMicros - micros > APPROACH_MICROS) return;
-    this.#headSought = next;
-    void headOf(this.#title, next).then((head) => {
-      if (this.#headSought === next) this.#head = head;
-    });
-  }
-
-  /** True when the packet belongs to held media in front: the flight has arrived there. */
-  #reachedHeld(p: Arrival): boolean {
-    const next = this.#headSought;
-    if (next === undefined) return false;
-    const micros = this.#micros(p.stream, p.ticks);
-    if (p.stream !== this.#title.reference) {
-      const first = this.#head?.firstTicks[p.stream];
-      const reached = first === undefined ? micros >= next.startMicros : p.ticks >= first - 1;
-      if (reached && this.#coasting) this.#lanes[p.stream]!.joined = false;
-      return reached;
-    }
-    if (this.#state === 'closing') return true;
-    const near = Math.abs(micros - next.startMicros) <= HEAD_WINDOW_MICROS;
-    const same =
-      near && this.#head?.hash !== undefined && packetHash(p.bytes, p.start, p.end) === this.#head.hash;
-    if (!same && micros < next.startMicros - JOINT_MICROS) return false;
-    if (!same && near && this.#role(p) === ROLE.parameter) return true;
-    this.#segmenter.closeAt(next.startMicros, p.nowMs);
-    const last = this.#stretchEnd(next)!;
-    if (this.#title.client.profile.seeks === false && !last.last) {
-      this.#coast(last);
-    } else {
-      this.#state = 'closing';
-      this.#closingDeadlineMs = p.nowMs + CLOSING_MS;
-    }
-    return true;
-  }
-
-  /** An origin that cannot seek goes on through held media; what it sends is dropped until the next hole. */
-  #coast(last: Held): void {
-    this.#state = 'joining';
-    this.#coasting = true;
-    this.#joins = undefined;
-    this.#lanes[this.#title.reference]!.joined = false;
-    void joinsBehind(this.#title, last).then((joins) => {
-      this.#joins = joins;
-      if (joins === undefined) this.#over('reached-held', undefined);
-    });
   }
 
   /** Live media has no end that an origin could announce: it is tried again. */
   #verdict(nowMs: number): EndingVerdict {
-    const verdict = this.#ending.verdict(nowMs, this.#positionMicros / 1e6, this.#title.durationSeconds);
-    return verdict === 'end' && this.#title.live ? 'fault' : verdict;
+    const { live, durationSeconds } = this.#title;
+    const verdict = this.#ending.verdict(nowMs, this.positionMicros / 1e6, durationSeconds);
+    if (live) return verdict === 'running' ? 'running' : 'fault';
+    return verdict === 'goodbye' && this.#isGoodbyeBelieved() ? 'end' : verdict;
+  }
+
+  #isGoodbyeBelieved(): boolean {
+    const before = this.#o.goodbyeMicros;
+    return before !== undefined && Math.abs(this.positionMicros - before) <= SAME_PLACE_MICROS;
   }
 
   #isOver(): boolean {
     return this.#state === 'over';
   }
 
+  #nowMs(): number {
+    return this.#title.shelves.clock.nowMs();
+  }
+
   #over(end: FlightEnd, error: OriginError | undefined): void {
     if (this.#state === 'over') return;
-    const state = this.#state;
     this.#state = 'over';
     this.#abort.abort();
-    if (this.#session !== undefined) {
-      const nowMs = this.#title.shelves.clock.nowMs();
-      if (end === 'title-end' || this.#title.live) this.#segmenter.finish(nowMs, end === 'title-end');
-      else this.#segmenter.suspend();
-    }
-    if (state === 'joining') this.#title.shelves.metrics.seams.inc({ result: 'failed' });
+    // What is only believed is not written to the disk.
+    if (end === 'title-end')
+      this.#stitch?.finish(this.#nowMs(), this.#isGoodbyeBelieved() ? 'believed' : 'told');
+    else if (this.#title.live) this.#stitch?.finish(this.#nowMs(), 'no');
+    else this.#stitch?.suspend();
     this.#rejectOpened(error ?? new OriginError('origin-closed', 'the flight ended before it delivered'));
-    void this.#session?.close();
-    this.#onOver(end, error);
-  }
-
-  #role(p: Arrival): number {
-    const classifier = this.#title.streams[p.stream]?.classifier;
-    if (classifier === undefined) return ROLE.randomAccess;
-    return classifier.classify(
-      p.bytes,
-      payloadStart(p.bytes, p.start, p.end),
-      payloadEnd(p.bytes, p.start, p.end),
-    );
-  }
-
-  #micros(stream: number, ticks: number): number {
-    return Math.round((ticks * 1e6) / this.#title.streams[stream]!.clockRate);
+    this.#session?.close().catch(() => undefined);
+    this.#o.onOver(end, error);
   }
 }
 
 function asOriginError(error: unknown): OriginError {
   if (error instanceof OriginError) return error;
-  return new OriginError('origin-closed', 'the origin session failed', { cause: error });
+  return new OriginError('internal', 'the flight failed', { cause: error });
 }

@@ -1,5 +1,5 @@
-import type { OriginError } from '../origin/errors.js';
-import { Flight, type FlightEnd } from './flight.js';
+import { OriginError } from '../origin/errors.js';
+import { Flight, type FlightEnd, SAME_PLACE_MICROS } from './flight.js';
 import { type Held, JOINT_MICROS } from './row.js';
 import type { Title } from './title.js';
 
@@ -17,6 +17,8 @@ const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 8000;
 /** A flight that lasted this long resets the back-off. */
 const HEALTHY_MS = 5000;
+/** After so many goodbyes in a row at one place in mid-title, the next one there is believed. */
+const GOODBYES = 3;
 /** Flights of one title at a time; a rider beyond waits for one of them. */
 const MAX_FLIGHTS = 16;
 
@@ -36,6 +38,7 @@ interface Leg {
 
 /** What became of a rider's wish. */
 export type Boarding =
+  /** `opened`: the segment that the flight fills, or the first that it will. */
   | { readonly kind: 'riding'; readonly opened: Promise<Held> }
   | { readonly kind: 'later'; readonly error: OriginError | undefined };
 
@@ -43,8 +46,11 @@ export type Boarding =
 export class Flights {
   readonly #title: Title;
   readonly #legs = new Set<Leg>();
+  #isClosed = false;
   #faults = 0;
   #retryAtMs = 0;
+  /** Where the origin said goodbye in mid-title, when it did so last. */
+  #goodbye = { micros: 0, times: 0 };
   #lastError: OriginError | undefined;
 
   constructor(title: Title) {
@@ -66,16 +72,16 @@ export class Flights {
    */
   board(atMicros: number, rider: Rider): Boarding {
     const nowMs = this.#title.shelves.clock.nowMs();
+    if (this.#isClosed) return { kind: 'later', error: new OriginError('aborted', 'the proxy is closing') };
     const present = this.#covering(atMicros, rider);
-    if (present !== undefined) {
-      this.#ride(present, rider);
-      return { kind: 'riding', opened: present.flight.opened };
+    if (present !== undefined) return this.#ride(present, rider);
+    if (this.#title.superseded) {
+      return { kind: 'later', error: new OriginError('changed', 'the title has other streams now') };
     }
-    if (nowMs < this.#retryAtMs || this.#legs.size >= MAX_FLIGHTS)
-      return { kind: 'later', error: this.lastError };
-    const leg = this.#launch(atMicros, nowMs);
-    this.#ride(leg, rider);
-    return { kind: 'riding', opened: leg.flight.opened };
+    if (nowMs < this.#retryAtMs) return { kind: 'later', error: this.lastError };
+    if (this.#legs.size >= MAX_FLIGHTS) this.#idlest(rider)?.flight.close();
+    if (this.#legs.size >= MAX_FLIGHTS) return { kind: 'later', error: this.lastError };
+    return this.#ride(this.#launch(atMicros, nowMs), rider);
   }
 
   /** `rider` needs no flight now. */
@@ -96,7 +102,9 @@ export class Flights {
     }
   }
 
+  /** Ends all flights, for good. */
   close(): void {
+    this.#isClosed = true;
     for (const leg of this.#legs) leg.flight.close();
   }
 
@@ -104,12 +112,12 @@ export class Flights {
     const needMicros = Math.min(atMicros, rider.positionMicros);
     for (const leg of this.#legs) {
       const flight = leg.flight;
-      if (flight.state === 'closing' || flight.state === 'over') continue;
+      if (this.#title.live && flight.state !== 'over') return leg;
+      if (!flight.mayBring(atMicros)) continue;
       const from = Math.max(flight.positionMicros, flight.fromMicros);
-      const patient = this.#title.live || this.#title.client.profile.seeks === false;
+      const patient = this.#title.client.profile.seeks === false;
       const inTime = patient || from + AHEAD_MICROS >= needMicros;
-      if (inTime && flight.fromMicros <= atMicros + JOINT_MICROS && !this.#heldBetween(from, atMicros))
-        return leg;
+      if (inTime && !this.#heldBetween(from, atMicros)) return leg;
     }
     return undefined;
   }
@@ -122,7 +130,12 @@ export class Flights {
 
   #launch(atMicros: number, nowMs: number): Leg {
     const leg: Leg = {
-      flight: new Flight(this.#title, atMicros, (end, error) => this.#over(leg, end, error)),
+      flight: new Flight({
+        title: this.#title,
+        fromMicros: atMicros,
+        goodbyeMicros: this.#goodbye.times >= GOODBYES ? this.#goodbye.micros : undefined,
+        onOver: (end, error) => this.#over(leg, end, error),
+      }),
       riders: new Set(),
       bornMs: nowMs,
       idleSinceMs: nowMs,
@@ -132,10 +145,24 @@ export class Flights {
     return leg;
   }
 
-  #ride(leg: Leg, rider: Rider): void {
-    if (leg.riders.has(rider)) return;
-    this.leave(rider);
-    leg.riders.add(rider);
+  #ride(leg: Leg, rider: Rider): Boarding {
+    if (!leg.riders.has(rider)) {
+      this.leave(rider);
+      leg.riders.add(rider);
+    }
+    return { kind: 'riding', opened: leg.flight.frontier() };
+  }
+
+  /** The flight that was left longest ago; one that carries only `rider`, who is about to change, counts as left now. */
+  #idlest(rider: Rider): Leg | undefined {
+    let idlest: Leg | undefined;
+    for (const leg of this.#legs) {
+      if (leg.riders.size > 1 || (leg.riders.size === 1 && !leg.riders.has(rider))) continue;
+      const isIdler = idlest === undefined || leg.riders.size < idlest.riders.size;
+      if (isIdler || (leg.riders.size === idlest!.riders.size && leg.idleSinceMs < idlest!.idleSinceMs))
+        idlest = leg;
+    }
+    return idlest;
   }
 
   #throttle(leg: Leg): void {
@@ -152,26 +179,33 @@ export class Flights {
   #over(leg: Leg, end: FlightEnd, error: OriginError | undefined): void {
     const { clock, log, metrics } = this.#title.shelves;
     const nowMs = clock.nowMs();
+    const route = this.#title.client.profile.route;
     this.#legs.delete(leg);
-    if (end === 'fault') {
-      if (nowMs - leg.bornMs > HEALTHY_MS) this.#faults = 0;
-      this.#faults++;
-      this.#lastError = error;
-      this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (this.#faults - 1));
-      metrics.originFaults.inc({
-        origin: this.#title.client.profile.route,
-        reason: error?.code ?? 'unknown',
-      });
-      log.warn(
-        { route: this.#title.client.profile.route, code: error?.code, tries: this.#faults },
-        'flight failed',
-      );
-    } else {
-      this.#faults = 0;
+    if (end !== 'unneeded') this.#countGoodbye(end, leg.flight.positionMicros);
+    const isFault = end === 'fault' || end === 'goodbye';
+    // One that brought nothing would bring nothing again.
+    if (isFault || (end !== 'unneeded' && !leg.flight.hasFilled)) this.#backOff(leg, error, nowMs);
+    else this.#faults = 0;
+    if (isFault) {
+      metrics.originFaults.inc({ origin: route, reason: error?.code ?? 'unknown' });
+      log.warn({ route, code: error?.code, tries: this.#faults }, 'flight failed');
     }
     log.debug(
       { end, fromSeconds: leg.flight.fromMicros / 1e6, toSeconds: leg.flight.positionMicros / 1e6 },
       'flight over',
     );
+  }
+
+  #countGoodbye(end: FlightEnd, micros: number): void {
+    const isAgain = Math.abs(micros - this.#goodbye.micros) <= SAME_PLACE_MICROS;
+    const before = isAgain ? this.#goodbye.times : 0;
+    this.#goodbye = { micros, times: end === 'goodbye' ? before + 1 : 0 };
+  }
+
+  #backOff(leg: Leg, error: OriginError | undefined, nowMs: number): void {
+    if (nowMs - leg.bornMs > HEALTHY_MS) this.#faults = 0;
+    this.#faults++;
+    this.#lastError = error;
+    this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (this.#faults - 1));
   }
 }

@@ -36,16 +36,37 @@ export interface Held {
   touchedMs: number;
 }
 
-/** The segments of one title that are held, in play order, never overlapping. */
+/** The segments of one title that are held, in play order, no two of them at one place. */
 export class Row {
   readonly #held: Held[] = [];
+  #removals = 0;
 
   get length(): number {
     return this.#held.length;
   }
 
+  /** Counts removals: while it stands still, what followed what does so still. */
+  get removals(): number {
+    return this.#removals;
+  }
+
+  /** The one that starts last. */
+  get last(): Held | undefined {
+    return this.#held.at(-1);
+  }
+
   [Symbol.iterator](): Iterator<Held> {
     return this.#held[Symbol.iterator]();
+  }
+
+  has(held: Held): boolean {
+    return this.startingAt(held.startMicros) === held;
+  }
+
+  /** The segment that starts at exactly NPT `micros`. */
+  startingAt(micros: number): Held | undefined {
+    const candidate = this.before(micros);
+    return candidate?.startMicros === micros ? candidate : undefined;
   }
 
   /** The segment that contains NPT `micros`. */
@@ -56,10 +77,24 @@ export class Row {
     return candidate.state === 'open' && micros <= candidate.endMicros + JOINT_MICROS ? candidate : undefined;
   }
 
-  /** The segment that continues `held` without a hole. */
+  /** Whether a segment may begin at NPT `micros`: none covers what comes right behind, and none begins there. */
+  isFree(micros: number): boolean {
+    if (this.covering(micros + 2 * JOINT_MICROS) !== undefined) return false;
+    const near = this.firstFrom(micros - JOINT_MICROS);
+    return near === undefined || near.startMicros > micros + JOINT_MICROS;
+  }
+
+  /** The segment that continues `held` without a hole; it starts later than `held`, so that walks come to an end. */
   following(held: Held): Held | undefined {
-    const next = this.firstFrom(held.endMicros - JOINT_MICROS, held);
+    const next = this.firstFrom(Math.max(held.endMicros - JOINT_MICROS, held.startMicros + 1), held);
     return next !== undefined && next.startMicros <= held.endMicros + JOINT_MICROS ? next : undefined;
+  }
+
+  /** The last segment of the unbroken stretch that `held` is in. */
+  stretchEnd(held: Held): Held {
+    let last = held;
+    for (let next = this.following(last); next !== undefined; next = this.following(last)) last = next;
+    return last;
   }
 
   /** The first segment that starts at or after NPT `micros`, other than `except`. */
@@ -69,7 +104,12 @@ export class Row {
     return this.#held[i];
   }
 
-  /** The segment whose end touches NPT `micros`, or that is open and ends there. */
+  /** The last segment that starts at or before NPT `micros`. */
+  before(micros: number): Held | undefined {
+    return this.#held[this.#after(micros) - 1];
+  }
+
+  /** The segment whose end touches NPT `micros`, or that is open and ends there; it starts before. */
   endingAt(micros: number): Held | undefined {
     const before = this.#held[this.#after(micros - JOINT_MICROS - 1) - 1];
     return before !== undefined && Math.abs(before.endMicros - micros) <= JOINT_MICROS ? before : undefined;
@@ -80,9 +120,13 @@ export class Row {
     this.#held.splice(this.#after(held.startMicros), 0, held);
   }
 
-  remove(held: Held): void {
+  /** @returns false when it was not there */
+  remove(held: Held): boolean {
     const i = this.#held.indexOf(held);
-    if (i >= 0) this.#held.splice(i, 1);
+    if (i < 0) return false;
+    this.#held.splice(i, 1);
+    this.#removals++;
+    return true;
   }
 
   /** Index of the first entry that starts after `micros`. */

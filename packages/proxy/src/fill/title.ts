@@ -1,41 +1,24 @@
-import {
-  type CachePolicy,
-  type Decision,
-  PACKET_FLAG,
-  type RamTier,
-  type Segment,
-  type SegmentFacts,
-  type SegmentMeta,
-  type SegmentStore,
-} from '@forebay/cache';
+import { PACKET_FLAG, type Segment, type SegmentFacts, type SegmentMeta } from '@forebay/cache';
 import { classifierFor } from '@forebay/rtp';
 import type { Description } from '@forebay/rtsp';
-import type { Clock } from '../clock.js';
-import type { Log } from '../log.js';
-import type { Metrics } from '../metrics.js';
 import type { OriginClient } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
-import { type Held, Row } from './row.js';
-import type { SegmenterStream } from './segmenter.js';
+import type { SegmenterStream } from './filling.js';
+import { Offers } from './offers.js';
+import { type Held, JOINT_MICROS, Row } from './row.js';
+import type { Shelves } from './shelves.js';
+
+export type { Shelves } from './shelves.js';
 
 /** An open segment that no flight goes on with is dropped after this long. */
 const ABANDONED_MS = 300_000;
-
 /** A stored segment that could not be read in time is looked for again after this. */
 const MISSED_MS = 5000;
 /** Least overlap that a join is given, seconds. */
 const INITIAL_OVERLAP_SECONDS = 0.5;
 const MAX_OVERLAP_SECONDS = 20;
-
-/** Where segments are kept, shared by all titles. */
-export interface Shelves {
-  readonly ram: RamTier;
-  readonly store: SegmentStore | undefined;
-  readonly policy: CachePolicy;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly log: Log;
-}
+/** What the origin's own start-up takes is computed anew no more often: every reader asks ten times a second. */
+const LEAD_MS = 500;
 
 export interface TitleOptions {
   readonly key: string;
@@ -58,9 +41,15 @@ export class Title {
   /** The stream whose random access points cut segments. */
   readonly reference: number;
   origin: OriginDescription;
+  /** The origin has other streams at this URL now: what it would send does not belong to this generation. */
+  superseded = false;
   #durationSeconds: number | undefined;
   #anchors = 0;
-  readonly #offers = new Set<Promise<void>>();
+  readonly #offers: Offers;
+  /** Segments that are not sealed. */
+  readonly #filling = new Set<Held>();
+  #stored = 0;
+  #lead = { seconds: 0, untilMs: -Infinity };
   /** A stored segment could not be read. */
   #missedMs: number | undefined;
   #overlapSeconds = INITIAL_OVERLAP_SECONDS;
@@ -75,6 +64,7 @@ export class Title {
     this.client = options.client;
     this.origin = options.origin;
     this.shelves = options.shelves;
+    this.#offers = new Offers(options.shelves);
     this.#durationSeconds = options.durationSeconds ?? options.origin.description.durationSeconds;
     const streams = options.origin.description.streams;
     this.streams = streams.map((s) => ({
@@ -115,7 +105,10 @@ export class Title {
   /** How long before a seam the origin must be asked, seconds: its own start-up, and the overlap that the join needs. */
   leadSeconds(): number {
     if (this.live || this.client.profile.seeks === false) return Infinity;
-    return this.client.profile.leadSeconds() + this.#overlapSeconds;
+    const nowMs = this.shelves.clock.nowMs();
+    if (nowMs >= this.#lead.untilMs)
+      this.#lead = { seconds: this.client.profile.leadSeconds(), untilMs: nowMs + LEAD_MS };
+    return this.#lead.seconds + this.#overlapSeconds;
   }
 
   /**
@@ -137,9 +130,21 @@ export class Title {
     return ((this.shelves.clock.unixMs() >>> 0) ^ (this.#anchors << 8)) >>> 0;
   }
 
-  /** The packets of a sealed segment if they are in RAM. */
+  /** Segments of the row, by where they are; `sealed`: nowhere but in RAM. */
+  get counts(): { readonly filling: number; readonly sealed: number } {
+    const filling = this.#filling.size;
+    return { filling, sealed: this.row.length - filling - this.#stored };
+  }
+
+  /** A flight has begun a segment, and put it into the row. */
+  begun(held: Held): void {
+    this.#filling.add(held);
+  }
+
+  /** The packets of a sealed segment if they are in memory. */
   resident(held: Held): Segment | undefined {
-    return held.meta === undefined ? undefined : this.shelves.ram.get(this.generation, held.startMicros);
+    if (held.meta === undefined) return undefined;
+    return this.shelves.ram.get(this.generation, held.startMicros) ?? this.#offers.segment(held);
   }
 
   /**
@@ -149,21 +154,19 @@ export class Title {
   async load(held: Held): Promise<{ segment: Segment; source: 'ram' | 'disk' } | undefined> {
     const resident = this.resident(held);
     if (resident !== undefined) return { segment: resident, source: 'ram' };
-    const meta = held.meta;
-    const store = this.shelves.store;
-    if (meta === undefined || store === undefined || !held.onDisk) {
-      if (held.state === 'sealed') this.row.remove(held);
+    const { meta } = held;
+    if (meta === undefined || !held.onDisk) {
+      if (held.state === 'sealed') this.#drop(held);
       return undefined;
     }
-    const segment = (await store.read(meta)) ?? (held.onDisk ? await store.read(meta) : undefined);
+    const segment = (await this.#read(meta)) ?? (held.onDisk ? await this.#read(meta) : undefined);
     if (segment === undefined) {
-      held.onDisk = false;
-      this.row.remove(held);
+      this.#drop(held);
       this.#missedMs ??= this.shelves.clock.nowMs();
       return undefined;
     }
     this.#learnOverlap(segment);
-    this.shelves.ram.put(segment);
+    if (this.row.has(held)) this.shelves.ram.put(segment);
     return { segment, source: 'disk' };
   }
 
@@ -171,11 +174,13 @@ export class Title {
   complete(held: Held): void {
     const growth = held.growth;
     if (growth === undefined || held.state === 'sealed') return;
+    this.#filling.delete(held);
     held.flying = false;
     held.growth = undefined;
+    held.state = 'sealed';
+    if (held.last) this.learnDuration(held.endMicros / 1e6);
     if (growth.damaged || growth.builder.run.count === 0) {
-      held.state = 'sealed';
-      this.row.remove(held);
+      this.#drop(held);
       return;
     }
     const segment = growth.builder.seal(
@@ -191,47 +196,35 @@ export class Title {
       growth.extents,
     );
     held.meta = segment.meta;
-    held.state = 'sealed';
-    if (held.last) this.learnDuration(held.endMicros / 1e6);
     this.#learnOverlap(segment);
     this.shelves.ram.put(segment);
-    const offer = this.#offer(held, segment).finally(() => this.#offers.delete(offer));
-    this.#offers.add(offer);
+    if (this.shelves.store === undefined || this.live) this.#dropUnlessHeld(held);
+    else this.#offer(held, segment);
+  }
+
+  /** The origin has nothing behind `held`: the title ends with it. */
+  endsWith(held: Held): void {
+    held.last = true;
+    this.learnDuration(held.endMicros / 1e6);
   }
 
   /** Resolves when no segment is on its way to the disk. */
   async settled(): Promise<void> {
-    await Promise.all(this.#offers);
-  }
-
-  #facts(held: Held, bytes: number): SegmentFacts {
-    return {
-      title: this.key,
-      segment: held.index,
-      startSeconds: held.startMicros / 1e6,
-      durationSeconds: (held.endMicros - held.startMicros) / 1e6,
-      bytes,
-      titleDurationSeconds: this.#durationSeconds,
-    };
+    await this.#offers.settled();
   }
 
   /** The store dropped a file. */
   offDisk(startMicros: number): void {
-    for (const held of this.row) {
-      if (held.startMicros !== startMicros || !held.onDisk) continue;
-      held.onDisk = false;
-      if (this.resident(held) === undefined) this.row.remove(held);
-      return;
-    }
+    const held = this.row.startingAt(startMicros);
+    if (held === undefined || !held.onDisk) return;
+    this.#setStored(held, false);
+    this.#dropUnlessHeld(held);
   }
 
   /** RAM dropped a segment. */
   offRam(startMicros: number): void {
-    for (const held of this.row) {
-      if (held.startMicros !== startMicros || held.state !== 'sealed') continue;
-      if (!held.onDisk) this.row.remove(held);
-      return;
-    }
+    const held = this.row.startingAt(startMicros);
+    if (held?.state === 'sealed') this.#dropUnlessHeld(held);
   }
 
   /** Drops open segments that nobody went on with for long, and finds stored ones again. */
@@ -240,30 +233,62 @@ export class Title {
       this.#missedMs = undefined;
       this.rescan();
     }
-    for (const held of Array.from(this.row)) {
-      if (held.state === 'open' && !held.flying && nowMs - held.touchedMs > ABANDONED_MS)
-        this.row.remove(held);
+    for (const held of this.#filling) {
+      if (held.state === 'open' && !held.flying && nowMs - held.touchedMs > ABANDONED_MS) this.#drop(held);
     }
   }
 
-  async #offer(held: Held, segment: Segment): Promise<void> {
-    const store = this.shelves.store;
-    if (store === undefined || this.live) return;
-    await this.onStoring?.();
-    const decision: Decision = await store.offer(segment, this.#facts(held, segment.meta.byteLength));
-    this.shelves.metrics.admissions.inc({
-      decision: decision.admitted ? 'admitted' : 'rejected',
-      reason: decision.reason,
-    });
-    if (decision.admitted) held.onDisk = true;
-    else if (this.resident(held) === undefined) this.row.remove(held);
+  async #read(meta: SegmentMeta): Promise<Segment | undefined> {
+    try {
+      return await this.shelves.store?.read(meta);
+    } catch (error) {
+      this.shelves.log.error({ error: String(error) }, 'a stored segment could not be asked for');
+      return undefined;
+    }
   }
 
+  #offer(held: Held, segment: Segment): void {
+    const facts: SegmentFacts = {
+      title: this.key,
+      segment: held.index,
+      startSeconds: held.startMicros / 1e6,
+      durationSeconds: (held.endMicros - held.startMicros) / 1e6,
+      bytes: segment.meta.byteLength,
+      titleDurationSeconds: this.#durationSeconds,
+    };
+    this.#offers.make(
+      held,
+      { segment, facts },
+      () => this.onStoring?.(),
+      (isStored) => {
+        if (isStored && this.row.has(held)) this.#setStored(held, true);
+        else this.#dropUnlessHeld(held);
+      },
+    );
+  }
+
+  #setStored(held: Held, isStored: boolean): void {
+    if (held.onDisk === isStored) return;
+    held.onDisk = isStored;
+    this.#stored += isStored ? 1 : -1;
+  }
+
+  #dropUnlessHeld(held: Held): void {
+    if (!held.onDisk && this.resident(held) === undefined) this.#drop(held);
+  }
+
+  #drop(held: Held): void {
+    this.#filling.delete(held);
+    if (this.row.remove(held)) this.#setStored(held, false);
+  }
+
+  /** Takes in a stored segment, unless something is held in its place. */
   #found(meta: SegmentMeta): void {
     const end = meta.startMicros + meta.durationMicros;
-    const overlapping = this.row.covering(meta.startMicros) ?? this.row.covering(end - 1);
-    if (overlapping !== undefined) return;
-    this.row.insert({
+    const next = this.row.firstFrom(meta.startMicros);
+    const isOverlapping = next !== undefined && next.startMicros < end - JOINT_MICROS;
+    if (isOverlapping || !this.row.isFree(meta.startMicros)) return;
+    const held: Held = {
       startMicros: meta.startMicros,
       index: meta.index,
       randomAccess: meta.randomAccess,
@@ -274,8 +299,10 @@ export class Title {
       growth: undefined,
       meta,
       flying: false,
-      onDisk: true,
+      onDisk: false,
       touchedMs: 0,
-    });
+    };
+    this.row.insert(held);
+    this.#setStored(held, true);
   }
 }

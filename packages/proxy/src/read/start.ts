@@ -10,7 +10,9 @@ import { type Start, startPointAt } from './cursor.js';
 const OPEN_WAIT_MS = 15_000;
 /** One that cannot seek is waited for only so long: the nearest held position is offered instead. */
 const NO_SEEK_WAIT_MS = 3000;
-const RETRY_POLL_MS = 50;
+/** Without a flight, or while one is on its way: somebody else may bring the media meanwhile. */
+const POLL_MS = 50;
+const RIDING_POLL_MS = 250;
 
 export interface StartRequest {
   readonly title: Title;
@@ -22,32 +24,19 @@ export interface StartRequest {
 
 /**
  * Finds the random access point that a range starts from: the last held one at or before the target, else where a flight
- * to the target begins.
+ * to the target begins. Looks again a few times a second, for 15 s at most.
  * @throws OriginError when the media is not held and cannot be had
  */
 export async function findStart(request: StartRequest): Promise<Start> {
-  const { title, flights, rider, targetMicros, signal } = request;
+  const { title, signal } = request;
   const { clock } = title.shelves;
+  const targetMicros = withinTitle(title, request.targetMicros);
   const waitMs = title.client.profile.seeks === false && targetMicros > 0 ? NO_SEEK_WAIT_MS : OPEN_WAIT_MS;
   const deadlineMs = clock.nowMs() + waitMs;
   for (;;) {
-    const held = title.live ? newestOpen(title) : title.row.covering(targetMicros);
-    const start = held === undefined ? undefined : await startIn(title, held, targetMicros);
+    const start = (await heldStart(title, targetMicros)) ?? (await flownStart(request, targetMicros));
     if (start !== undefined) return start;
     if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
-    const boarding = flights.board(title.live ? liveEnd(title) : targetMicros, rider);
-    if (boarding.kind === 'later' && boarding.error !== undefined) throw boarding.error;
-    const remainingMs = deadlineMs - clock.nowMs();
-    const opened = await patience(
-      request,
-      boarding.kind === 'riding' ? boarding.opened : undefined,
-      remainingMs,
-    );
-    if (opened !== undefined) {
-      const begun = await startIn(title, opened, Math.max(targetMicros, opened.startMicros));
-      if (begun !== undefined) return begun;
-      await patience(request, undefined, remainingMs);
-    }
     if (clock.nowMs() < deadlineMs) continue;
     const nearest = await nearestBefore(title, targetMicros);
     if (nearest !== undefined) return nearest;
@@ -55,11 +44,52 @@ export async function findStart(request: StartRequest): Promise<Start> {
   }
 }
 
+/** Behind the last picture of a title there is nothing, whatever length was announced. */
+function withinTitle(title: Title, targetMicros: number): number {
+  const last = title.row.last;
+  return last?.last === true && targetMicros >= last.endMicros ? last.endMicros - 1 : targetMicros;
+}
+
+async function heldStart(title: Title, targetMicros: number): Promise<Start | undefined> {
+  const held = title.live ? newestOpen(title) : title.row.covering(targetMicros);
+  return held === undefined ? undefined : startIn(title, held, targetMicros);
+}
+
+/**
+ * Boards a flight, and waits a moment for it.
+ * @throws OriginError when none can be had, or it failed
+ */
+async function flownStart(request: StartRequest, targetMicros: number): Promise<Start | undefined> {
+  const { title, flights, rider, signal } = request;
+  if (signal.aborted) return undefined;
+  const boarding = flights.board(title.live ? liveEnd(title) : targetMicros, rider);
+  if (boarding.kind === 'later') {
+    if (boarding.error !== undefined) throw boarding.error;
+    await pause(request, POLL_MS);
+    return undefined;
+  }
+  let opened: Held | undefined;
+  try {
+    opened = await Promise.race([boarding.opened, pause(request, RIDING_POLL_MS)]);
+  } catch (error) {
+    if (title.row.covering(targetMicros) === undefined) throw error;
+    await pause(request, POLL_MS);
+    return undefined;
+  }
+  if (opened === undefined) return undefined;
+  // A flight that has gone on since is not where its first segment is.
+  const isThere = opened.state === 'open' || opened.startMicros >= targetMicros;
+  const start = isThere
+    ? await startIn(title, opened, Math.max(targetMicros, opened.startMicros))
+    : undefined;
+  if (start === undefined) await pause(request, POLL_MS);
+  return start;
+}
+
 /** The newest growing segment of a live title. */
 function newestOpen(title: Title): Held | undefined {
-  let newest: Held | undefined;
-  for (const held of title.row) if (held.growth !== undefined && held.flying) newest = held;
-  return newest;
+  const { last } = title.row;
+  return last?.growth !== undefined && last.flying ? last : undefined;
 }
 
 /** The newest random access point of a live title, if a pull brings it now. */
@@ -73,9 +103,7 @@ export function newestStart(title: Title): Start | undefined {
 
 /** Where the next pull of a live title goes on. */
 function liveEnd(title: Title): number {
-  let end = 0;
-  for (const held of title.row) end = Math.max(end, held.endMicros);
-  return end;
+  return title.row.last?.endMicros ?? 0;
 }
 
 async function startIn(title: Title, held: Held, targetMicros: number): Promise<Start | undefined> {
@@ -96,34 +124,20 @@ async function mediaOf(title: Title, held: Held): Promise<{ run: PacketRun; sour
 }
 
 async function nearestBefore(title: Title, targetMicros: number): Promise<Start | undefined> {
-  let nearest: Held | undefined;
-  for (const held of title.row) if (held.startMicros <= targetMicros) nearest = held;
+  const nearest = title.row.before(targetMicros);
   return nearest === undefined ? undefined : startIn(title, nearest, targetMicros);
 }
 
-/** Waits for a flight to open, or a moment when there is none, but not beyond `limitMs` or the viewer's patience. */
-function patience(
-  { title, signal }: StartRequest,
-  opened: Promise<Held> | undefined,
-  limitMs: number,
-): Promise<Held | undefined> {
+/** Resolves after `ms`, or when the viewer goes away. */
+function pause({ title, signal }: StartRequest, ms: number): Promise<undefined> {
   const { clock } = title.shelves;
-  return new Promise((resolve, reject) => {
-    const waitMs = Math.max(0, opened === undefined ? Math.min(RETRY_POLL_MS, limitMs) : limitMs);
-    const timer = clock.setTimeout(() => done(undefined), waitMs);
-    const onAbort = (): void => done(undefined);
-    const finish = (): void => {
+  return new Promise((resolve) => {
+    const done = (): void => {
       clock.clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', done);
+      resolve(undefined);
     };
-    const done = (held: Held | undefined): void => {
-      finish();
-      resolve(held);
-    };
-    signal.addEventListener('abort', onAbort);
-    opened?.then(done, (error: Error) => {
-      finish();
-      reject(error);
-    });
+    const timer = clock.setTimeout(done, ms);
+    signal.addEventListener('abort', done);
   });
 }

@@ -1,0 +1,70 @@
+import { packetHash } from '@forebay/cache';
+import { ROLE } from '@forebay/rtp';
+import type { Arrival } from './arrival.js';
+import { type Held, JOINT_MICROS } from './row.js';
+import { type Head, headOf } from './seam.js';
+import type { Title } from './title.js';
+
+/** The head of held media is looked at when a flight comes this close. */
+const APPROACH_MICROS = 3_000_000;
+/** Content is compared with the head of held media only this close to it. */
+const WINDOW_MICROS = 400_000;
+
+/** `parameter`: it belongs to a picture that may be held, the next packets show. */
+export type Arrived = 'no' | 'parameter' | 'yes';
+
+/** How a flight comes to the held media in front of it. */
+export class Approach {
+  readonly #title: Title;
+  #ahead: Held | undefined;
+  #head: Head | undefined;
+
+  constructor(title: Title) {
+    this.#title = title;
+  }
+
+  /** Held media that is near. */
+  get ahead(): Held | undefined {
+    return this.#ahead;
+  }
+
+  /** A picture of NPT `micros` goes into `current`: looks whether held media is near. */
+  look(current: Held, micros: number): void {
+    const { row } = this.#title;
+    const next = row.firstFrom(current.startMicros + 1, current);
+    if (next === this.#ahead) return;
+    this.forget();
+    if (next === undefined || next.startMicros - micros > APPROACH_MICROS) return;
+    this.#ahead = next;
+    headOf(this.#title, next).then(
+      (head) => {
+        if (this.#ahead === next) this.#head = head;
+      },
+      () => undefined,
+    );
+  }
+
+  forget(): void {
+    this.#ahead = undefined;
+    this.#head = undefined;
+  }
+
+  /** Whether a packet of the reference stream at NPT `micros` is where held media begins: by content, else by time. */
+  reference(p: Arrival, micros: number, role: (p: Arrival) => number): Arrived {
+    const ahead = this.#ahead;
+    if (ahead === undefined) return 'no';
+    const isNear = Math.abs(micros - ahead.startMicros) <= WINDOW_MICROS;
+    const hash = isNear ? this.#head?.hash : undefined;
+    if (hash !== undefined && packetHash(p.bytes, p.start, p.end) === hash) return 'yes';
+    if (micros < ahead.startMicros - JOINT_MICROS) return 'no';
+    return isNear && role(p) === ROLE.parameter ? 'parameter' : 'yes';
+  }
+
+  /** Whether a packet of another stream at NPT `micros` is held already. */
+  other(p: Arrival, micros: number): boolean {
+    const ahead = this.#ahead;
+    if (ahead === undefined) return false;
+    const first = this.#head?.firstTicks[p.stream];
+    return first === undefined ? micros >= ahead.startMicros : p.ticks >= first - 1;
+  }
+}

@@ -1,0 +1,31 @@
+import type { RtspRange } from '@forebay/rtsp';
+import type { Title } from './title.js';
+
+/** The origin is asked for this much before a seam, so that it starts at the key frame before it and the join finds overlap. */
+const OVERLAP_MICROS = 200_000;
+/** A start this close to the beginning asks for the beginning. */
+const BEGINNING_MICROS = 300_000;
+/** A flight whose origin answered a start this much earlier than asked shows that the origin cannot seek. */
+const NO_SEEK_MICROS = 15_000_000;
+/** Announced lengths are rounded: a start this far behind the end is still believed. */
+const END_SLACK_MICROS = 2_000_000;
+
+/** NPT that an origin is asked for, to fill from NPT `fromMicros`. Live media is not asked for any. */
+export function askFor(title: Title, fromMicros: number): number {
+  if (title.live) return fromMicros;
+  const isTouching = title.row.endingAt(fromMicros) !== undefined;
+  const askMicros = isTouching ? fromMicros - OVERLAP_MICROS : fromMicros;
+  return askMicros < BEGINNING_MICROS || title.client.profile.seeks === false ? 0 : askMicros;
+}
+
+/** NPT where the origin says that it starts; it may be wrong, and is not believed where it cannot be right. */
+export function startOf(title: Title, range: RtspRange | undefined, askMicros: number): number {
+  if (title.live || range?.unit !== 'npt') return askMicros;
+  if (range.end !== undefined) title.learnDuration(range.end);
+  if (typeof range.start !== 'number') return askMicros;
+  const told = Math.round(range.start * 1e6);
+  const most = Math.max(askMicros, (title.durationSeconds ?? 0) * 1e6) + END_SLACK_MICROS;
+  if (!(told >= 0 && told <= most)) return askMicros;
+  if (told < askMicros - NO_SEEK_MICROS) title.client.profile.seeks = false;
+  return told;
+}
