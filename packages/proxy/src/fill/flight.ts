@@ -9,7 +9,7 @@ import { Entrance } from './entrance.js';
 import type { StreamJoin } from './join.js';
 import { type Held, JOINT_MICROS } from './row.js';
 import { type Head, headOf, joinsBehind } from './seam.js';
-import { Segmenter } from './segmenter.js';
+import { Segmenter, STANDSTILL_MS } from './segmenter.js';
 import type { Title } from './title.js';
 
 /** The origin is asked for this much before a seam, so that it starts at the key frame before it and the join finds overlap. */
@@ -71,6 +71,7 @@ export class Flight implements OriginSink {
   #headSought: Held | undefined;
   #positionMicros: number;
   #closingDeadlineMs = 0;
+  #heardMs = -Infinity;
 
   constructor(
     title: Title,
@@ -114,12 +115,13 @@ export class Flight implements OriginSink {
   /** Called now and then: releases what waits, and looks whether the origin is done. */
   tick(nowMs: number): void {
     if (this.#state === 'over' || this.#session === undefined) return;
-    this.#segmenter.tick(nowMs);
     if (this.#state === 'closing') {
-      if (!this.#segmenter.draining || nowMs >= this.#closingDeadlineMs)
-        this.#over('reached-held', undefined);
+      this.#segmenter.tick(nowMs);
+      if (nowMs >= this.#closingDeadlineMs) this.#segmenter.settle();
+      if (!this.#segmenter.draining) this.#over('reached-held', undefined);
       return;
     }
+    if (nowMs - this.#heardMs <= STANDSTILL_MS) this.#segmenter.tick(nowMs);
     const verdict = this.#verdict(nowMs);
     if (verdict === 'end') this.#over('title-end', undefined);
     else if (verdict === 'fault')
@@ -131,6 +133,7 @@ export class Flight implements OriginSink {
     if (lane === undefined || this.#state === 'over') return;
     const nowMs = this.#title.shelves.clock.nowMs();
     this.#ending.packet(stream, nowMs);
+    this.#heardMs = nowMs;
     const sequence = sequenceNumber(bytes, start);
     const step = lane.sequence === undefined ? 1 : sequenceDelta(lane.sequence, sequence);
     if (step <= 0) return;

@@ -18,6 +18,8 @@ const EARLY_WAIT_MS = 300;
 const EARLY_PACKETS = 256;
 /** After a cut, stragglers of other streams are awaited this long. */
 const STRAGGLER_WAIT_MS = 1000;
+/** A session that was silent for longer stood still. */
+export const STANDSTILL_MS = 500;
 
 export interface SegmenterStream {
   readonly clockRate: number;
@@ -66,6 +68,7 @@ export class Segmenter {
   /** How far pictures run ahead of their decoding order, microseconds. */
   #reorderMicros = 0;
   #referenceMicros = -Infinity;
+  #heardMs = Infinity;
   #begun = false;
 
   constructor(options: SegmenterOptions) {
@@ -112,6 +115,7 @@ export class Segmenter {
 
   /** Takes the next packet; packets of one stream come in order. */
   packet(p: Arrival): void {
+    this.#hear(p.nowMs);
     if (p.stream === this.#o.reference) {
       this.#units.push(p);
       if (this.#early.length > 0) this.#releaseEarly(p.nowMs);
@@ -123,7 +127,7 @@ export class Segmenter {
     if (this.#draining !== undefined) this.#drain(p.nowMs);
   }
 
-  /** Lets go what has waited long enough. */
+  /** Lets go what has waited long enough. Not to be called while the session stands still. */
   tick(nowMs: number): void {
     if (this.#early.length > 0) this.#releaseEarly(nowMs);
     if (this.#draining !== undefined) this.#drain(nowMs);
@@ -135,6 +139,11 @@ export class Segmenter {
     if (this.#current !== undefined) this.#cut(this.#current, micros, nowMs);
     this.#current = undefined;
     this.#releaseEarly(nowMs);
+  }
+
+  /** After {@link Segmenter.closeAt}: stragglers that have not come by now will not come. */
+  settle(): void {
+    this.#complete();
   }
 
   /** After {@link Segmenter.closeAt}: a hole follows, media is wanted again from its next random access point. */
@@ -240,6 +249,16 @@ export class Segmenter {
     this.#drainDeadlineMs = nowMs + STRAGGLER_WAIT_MS;
     for (const lane of this.#lanes) lane.passed = lane.arrivedMs < nowMs - STRAGGLER_WAIT_MS;
     this.#lanes[this.#o.reference]!.passed = true;
+  }
+
+  /** While a session stands still, at the origin or because nobody reads it, no stream is late. */
+  #hear(nowMs: number): void {
+    const silentMs = nowMs - this.#heardMs;
+    this.#heardMs = nowMs;
+    if (silentMs <= STANDSTILL_MS) return;
+    this.#drainDeadlineMs += silentMs;
+    for (const lane of this.#lanes) lane.arrivedMs += silentMs;
+    for (const p of this.#early) p.nowMs += silentMs;
   }
 
   #drain(nowMs: number): void {
