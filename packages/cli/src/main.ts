@@ -60,6 +60,18 @@ program
   .option('--json', 'for programs')
   .action(async (pattern, flags) => await (await import('./purge.js')).purge(pattern, flags));
 
+program
+  .command('simulate')
+  .description('what caches of several sizes would have done for a log of viewings')
+  .argument(
+    '<log>',
+    'the access log of forebay serve, or any CSV of time_s,title_id,duration_s,start_s,watched_s',
+  )
+  .requiredOption('--sizes <list>', 'sizes of the cache, such as 1GB,5GB,20GB')
+  .option('--policies <list>', 'compare with other policies, such as lru,wtinylfu,belady')
+  .option('--json', 'for programs')
+  .action(async (log, flags) => await (await import('./access/simulate.js')).simulate(log, flags));
+
 // A reader that went away, such as `forebay ls | head`, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
