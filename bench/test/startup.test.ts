@@ -40,6 +40,7 @@ function runWith(changed: Partial<Record<Way, number>>): Run {
     },
     loadAtEnd: 0.6,
     measurements: { tcp: columns, udp: columns },
+    failures: [],
   };
 }
 
@@ -58,6 +59,13 @@ t.test('the report says whether the goals are met', (t) => {
   t.match(good, 'The first picture was the same in 60 of 60 starts.');
   const bad = startupMarkdown(runWith({ cold: 601, warm: 61 }));
   t.equal(bad.match(/MISSED/g)?.length, 2);
+  t.end();
+});
+
+t.test('a start that failed is named', (t) => {
+  const failure = { round: 3, transport: 'udp', way: 'cold', reason: 'PLAY: 502' } as const;
+  t.match(startupMarkdown(runWith({})), 'No start failed.');
+  t.match(startupMarkdown({ ...runWith({}), failures: [failure] }), '- round 3, UDP, cold: PLAY: 502');
   t.end();
 });
 

@@ -1,11 +1,17 @@
 // The proxy under measurement, in a process of its own. Told what to do by its parent; ends with it.
-import { Proxy as MediaProxy } from '@forebay/proxy';
+import { type Log, Proxy as MediaProxy } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { ProxyAnswer, ProxyOrder } from './host.js';
 
 const HOST = '127.0.0.1';
 const CACHE_BYTES = 1e9;
 const RAM_BYTES = 64e6;
+
+/** What goes wrong is said between the lines of the benchmark. */
+const say = (fields: object, message: string): void =>
+  void process.stderr.write(`\nproxy: ${message} ${JSON.stringify(fields)}\n`);
+const quiet = (): void => undefined;
+const log: Log = { debug: quiet, info: quiet, warn: say, error: say };
 
 let proxy: MediaProxy | undefined;
 
@@ -20,6 +26,7 @@ async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
     ramBytes: RAM_BYTES,
     udpPorts: { first: 0, last: 0 },
     sessionTimeoutSeconds: 60,
+    log,
   });
   return { kind: 'listening', port: (await proxy.listen(HOST, 0)).port };
 }

@@ -85,7 +85,7 @@ function drawStrip(strip: Strip, y: number, x: (value: number) => number): strin
   const { values, median } = strip;
   const weight = strip.emphasis === 'strong' ? ' font-weight="600"' : '';
   return [
-    text(36, y + 4, strip.label, `class="${strip.emphasis === 'strong' ? 'strong' : 'faint'}"${weight}`),
+    text(36, y + 4, strip.label, weight === '' ? 'class="faint"' : weight.trim()),
     `<path class="span" d="M${round(x(strip.p10))} ${y}H${round(Math.max(x(strip.p90), x(strip.p10) + 1))}" />`,
     ...values.map((value, i) => {
       const offset = (((i * 7) % 11) / 10 - 0.5) * DOT_SPREAD;

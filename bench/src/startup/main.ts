@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { prerequisites } from '@forebay/rig';
 import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
-import { measure, type Measurements } from './measure.js';
+import { measure } from './measure.js';
 import { parseOptions, USAGE, UsageError, type Options } from './options.js';
 import { type Run, startupLine, startupMarkdown, startupObject, startupPlot } from './report.js';
 import { Stage } from './stage.js';
@@ -35,7 +35,7 @@ async function perform(options: Options): Promise<Run> {
   const progress = new Progress();
   progress.begin('start-up: test clips and the origin');
   const stage = await openStage(options);
-  const measureAll = async (): Promise<Measurements> => {
+  const measureAll = async (): ReturnType<typeof measure> => {
     progress.begin('start-up: playing the title once, so that the disk holds it');
     await stage.fill();
     return await measure(stage, rounds, (round, transport) => {
@@ -44,9 +44,10 @@ async function perform(options: Options): Promise<Run> {
     });
   };
   try {
-    const measurements = await Promise.race([measureAll(), interruption()]);
+    const { measurements, failures } = await Promise.race([measureAll(), interruption()]);
     const endedAt = new Date().toISOString();
-    return { command, endedAt, clip, roundTripMs, machine, loadAtEnd: currentLoad(), measurements };
+    const about = { command, endedAt, clip, roundTripMs, machine, loadAtEnd: currentLoad() };
+    return { ...about, measurements, failures };
   } finally {
     await stage.close();
     progress.end();

@@ -3,7 +3,7 @@ import type { Machine } from '../report/machine.js';
 import { type Column, formatMs, formatRatio, markdownTable } from '../report/markdown.js';
 import { stripPlot } from '../report/strip-plot.js';
 import { medianOf, summaryOf, type Summary } from '../report/summary.js';
-import type { Measured, Measurements } from './measure.js';
+import type { Failure, Measured, Measurements } from './measure.js';
 import { STEPS, type Step } from './start.js';
 import { GOALS, TRANSPORTS, type Way, WAY_LABELS, WAY_NOTES, WAYS } from './ways.js';
 
@@ -18,6 +18,7 @@ export interface Run {
   /** Load of the machine when it ended; the machine has that of the beginning. */
   readonly loadAtEnd: number;
   readonly measurements: Measurements;
+  readonly failures: readonly Failure[];
 }
 
 interface Row extends Summary {
@@ -74,8 +75,8 @@ export function startupMarkdown(run: Run): string {
   return `# Start-up
 
 From TCP connect to the first complete key frame, asked for as a player does: OPTIONS, DESCRIBE, SETUP of each stream,
-PLAY, one after the other: ${rows.tcp.direct.roundTrips} round trips. The origin is GStreamer's RTSP server, ${run.roundTripMs} ms of round trip away from everybody: the viewer
-who goes there directly, and the proxy. The viewer is near the proxy.
+PLAY, one after the other: ${rows.tcp.direct.roundTrips} round trips. The origin is GStreamer's RTSP server. A round trip to it takes ${run.roundTripMs} ms,
+for the viewer who goes there directly and for the proxy. The viewer is near the proxy.
 
 ${goalTable(rows)}
 
@@ -90,7 +91,7 @@ accepts at once, and the relay holds the first request back for a round trip.
 
 ${stepTable(rows)}
 
-The first picture was the same in ${pictures.same} of ${pictures.all} starts.
+The first picture was the same in ${pictures.same} of ${pictures.all} starts. ${failureText(run.failures)}
 
 ![Start-up by way and transport](startup.svg)
 
@@ -128,6 +129,14 @@ export function startupPlot(run: Run): string {
       }),
     })),
   });
+}
+
+function failureText(failures: readonly Failure[]): string {
+  if (failures.length === 0) return 'No start failed.';
+  const lines = failures.map(({ round, transport, way, reason }) => {
+    return `- round ${round}, ${UPPER[transport]}, ${WAY_LABELS[way]}: ${reason}`;
+  });
+  return `Starts that failed:\n\n${lines.join('\n')}`;
 }
 
 function goalTable(rows: Rows): string {

@@ -3,13 +3,15 @@ import { serve, type ServerType } from '@hono/node-server';
 import type { Log } from '@forebay/proxy';
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
-import { processMetrics } from './process-metrics.js';
+import { type AccessLogLines, processMetrics } from './process-metrics.js';
 import type { SocketAddress } from './socket-address.js';
 
 /** What the admin pages show. */
 export interface AdminSource {
   /** The proxy's metrics. */
   readonly registry: Registry;
+  /** Where there is one. */
+  readonly accessLog?: AccessLogLines | undefined;
   ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
 }
 
@@ -42,7 +44,7 @@ const LIMITS = {
  */
 export function adminPages(source: AdminSource, options: AdminOptions): Hono {
   const allowed = new Set(['localhost', ...options.hosts.map((host) => host.toLowerCase())]);
-  const own = processMetrics(options.version);
+  const own = processMetrics(options.version, source.accessLog);
   const pages = new Hono();
   pages.use(async (context, next) => {
     if (!isAllowedHost(context.req.header('host'), allowed))

@@ -58,6 +58,12 @@ export const CONFIG_SCHEMA = z.strictObject({
       format: z.enum(['auto', 'json', 'text']).optional(),
     })
     .optional(),
+  accessLog: z
+    .strictObject({
+      file: z.string().min(1),
+      hashTitles: z.boolean().optional(),
+    })
+    .optional(),
   routes: z.array(route).min(1, 'give at least one route').max(1000, 'at most 1000 routes'),
 });
 

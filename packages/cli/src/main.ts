@@ -22,6 +22,8 @@ program
   .option('--cache-dir <dir>', 'where segments are kept (default: forebay in the cache folder of the user)')
   .option('--cache-size <size>', `limit of the disk cache, 0 for none (default: ${DEFAULTS.cacheSize})`)
   .option('--ram-size <size>', `limit of the RAM cache (default: ${DEFAULTS.ramSize})`)
+  .option('--access-log <file>', 'a line for each viewing, as forebay simulate and replay read it')
+  .option('--hash-titles', 'a hash of the title in the access log in its place')
   .action(async (flags) => await (await import('./serve.js')).serve(flags));
 
 program
@@ -57,6 +59,18 @@ program
   .option('--dry-run', 'only say what would be deleted')
   .option('--json', 'for programs')
   .action(async (pattern, flags) => await (await import('./purge.js')).purge(pattern, flags));
+
+program
+  .command('simulate')
+  .description('what caches of several sizes would have done for a log of viewings')
+  .argument(
+    '<log>',
+    'the access log of forebay serve, or any CSV of time_s,title_id,duration_s,start_s,watched_s',
+  )
+  .requiredOption('--sizes <list>', 'sizes of the cache, such as 1GB,5GB,20GB')
+  .option('--policies <list>', 'compare with other policies, such as lru,wtinylfu,belady')
+  .option('--json', 'for programs')
+  .action(async (log, flags) => await (await import('./access/simulate.js')).simulate(log, flags));
 
 // A reader that went away, such as `forebay ls | head`, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,5 +1,6 @@
 import { Proxy as MediaProxy } from '@forebay/proxy';
-import { adminPages, startAdmin, type AdminServer } from './admin.js';
+import { AccessLog } from './access/access-log.js';
+import { adminPages, startAdmin, type AdminServer, type AdminSource } from './admin.js';
 import { crashLoudly } from './crash.js';
 import { EXIT } from './exit.js';
 import { openLog, type ProcessLog } from './log.js';
@@ -18,6 +19,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const log = processLog(settings);
   crashLoudly(log);
   const ending = endSignal();
+  const accessLog = await openAccessLog(settings, log);
   const proxy = await MediaProxy.start({
     routes: settings.routes,
     cacheDirectory: settings.cache.directory,
@@ -26,10 +28,15 @@ export async function serve(flags: ServeFlags): Promise<void> {
     udpPorts: settings.udpPorts,
     sessionTimeoutSeconds: settings.sessionTimeoutSeconds,
     log,
+    ...(accessLog === undefined ? {} : { onViewing: (viewing) => accessLog.write(viewing) }),
   });
   let admin: AdminServer | undefined;
   try {
-    admin = await openAdmin(settings, proxy, log);
+    admin = await openAdmin(
+      settings,
+      { registry: proxy.metrics.registry, ready: () => proxy.ready(), accessLog },
+      log,
+    );
     const media = await proxy.listen(settings.listen.host, settings.listen.port);
     log.info(
       {
@@ -46,6 +53,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
     await proxy.drain(settings.drainSeconds * 1000);
   } finally {
     await proxy.close();
+    await accessLog?.close();
     await admin?.close();
   }
   log.info({}, 'ended');
@@ -54,7 +62,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
 
 async function openAdmin(
   settings: Settings,
-  proxy: MediaProxy,
+  source: AdminSource,
   log: ProcessLog,
 ): Promise<AdminServer | undefined> {
   if (settings.admin === undefined) return undefined;
@@ -64,9 +72,21 @@ async function openAdmin(
       'the admin pages are open to other machines and ask nobody who they are',
     );
   }
-  const source = { registry: proxy.metrics.registry, ready: () => proxy.ready() };
   const pages = adminPages(source, { version: VERSION, hosts: settings.adminHosts, log });
   return await startAdmin(pages, settings.admin);
+}
+
+/** The access log. SIGHUP moves it to a new file of the same name; without one it does nothing. */
+async function openAccessLog(settings: Settings, log: ProcessLog): Promise<AccessLog | undefined> {
+  if (settings.accessLog === undefined) {
+    process.on('SIGHUP', () => undefined);
+    return undefined;
+  }
+  const { file, hashTitles } = settings.accessLog;
+  const accessLog = await AccessLog.open({ path: file, hashTitles, log });
+  process.on('SIGHUP', () => void accessLog.reopen());
+  process.once('exit', () => accessLog.closeAbruptly());
+  return accessLog;
 }
 
 function processLog(settings: Settings): ProcessLog {

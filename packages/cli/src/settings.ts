@@ -27,6 +27,8 @@ export interface Settings {
   readonly sessionTimeoutSeconds: number;
   readonly drainSeconds: number;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  /** Undefined: what viewers play is written nowhere. */
+  readonly accessLog: { readonly file: string; readonly hashTitles: boolean } | undefined;
   readonly routes: readonly Route[];
 }
 
@@ -39,6 +41,8 @@ export interface ServeFlags {
   readonly cacheDir?: string | undefined;
   readonly cacheSize?: string | undefined;
   readonly ramSize?: string | undefined;
+  readonly accessLog?: string | undefined;
+  readonly hashTitles?: true | undefined;
 }
 
 export const DEFAULTS = {
@@ -82,11 +86,21 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
     sessionTimeoutSeconds: file.sessionTimeout ?? DEFAULTS.sessionTimeoutSeconds,
     drainSeconds: file.drainTimeout ?? DEFAULTS.drainSeconds,
     log: { level: file.log?.level ?? 'info', format: file.log?.format ?? 'auto' },
+    accessLog: accessLogOf(flags, file),
     routes:
       flags.origin === undefined
         ? routesOf(file.routes ?? [], environment)
         : [routeOfOrigin(flags.origin, environment)],
   };
+}
+
+function accessLogOf(flags: ServeFlags, file: Partial<ConfigFile>): Settings['accessLog'] {
+  const path = flags.accessLog ?? file.accessLog?.file;
+  const hashTitles = flags.hashTitles ?? file.accessLog?.hashTitles ?? false;
+  if (path !== undefined) return { file: resolve(path), hashTitles };
+  if (flags.hashTitles === true)
+    throw new ConfigError('--hash-titles', 'is about the access log: give --access-log FILE too');
+  return undefined;
 }
 
 /**

@@ -15,7 +15,8 @@ t.test('wishes are answered with 0', async (t) => {
   t.match(version.out, /^\d+\.\d+\.\d+\n$/);
   const help = await forebay(['--help']);
   t.equal(help.code, 0);
-  for (const command of ['serve', 'demo', 'ls', 'inspect', 'purge']) t.match(help.out, ` ${command}`);
+  for (const command of ['serve', 'demo', 'ls', 'inspect', 'purge', 'simulate'])
+    t.match(help.out, ` ${command}`);
   const serveHelp = await forebay(['serve', '--help']);
   t.match(serveHelp.out, '--cache-size');
 });

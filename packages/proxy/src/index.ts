@@ -1,3 +1,4 @@
+export type { Viewing } from './access.js';
 export type { Clock, TimerHandle } from './clock.js';
 export type { Log } from './log.js';
 export type { Metrics } from './metrics.js';

@@ -7,6 +7,7 @@ import {
   type StoreEvent,
 } from '@forebay/cache';
 import type { Credentials, RtspUrl } from '@forebay/rtsp';
+import type { Viewing } from './access.js';
 import { type Clock, systemClock, type TimerHandle } from './clock.js';
 import type { Shelves, Title } from './fill/title.js';
 import { type Log, silentLog } from './log.js';
@@ -47,6 +48,8 @@ export interface ProxyOptions {
   readonly sessionTimeoutSeconds: number;
   /** Other limits towards viewers than the usual ones. */
   readonly viewerLimits?: Partial<ViewerLimits>;
+  /** Called after each range that a viewer played, not live. Must not throw. */
+  readonly onViewing?: (viewing: Viewing) => void;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -81,6 +84,7 @@ export class Proxy {
       sessionTimeoutSeconds: options.sessionTimeoutSeconds,
       serverName: SERVER_NAME,
       ...(options.viewerLimits === undefined ? {} : { limits: options.viewerLimits }),
+      ...(options.onViewing === undefined ? {} : { onViewing: options.onViewing }),
     });
   }
 

@@ -10,7 +10,7 @@ interface Bench {
   readonly row: Row;
   readonly complete: Held[];
   readonly segmenter: Segmenter;
-  feed(packets: readonly MadePacket[]): void;
+  feed(packets: readonly MadePacket[], atMs?: number): void;
 }
 
 function bench(o: { startMicros?: number; row?: Row; reference?: number } = {}): Bench {
@@ -34,10 +34,10 @@ function bench(o: { startMicros?: number; row?: Row; reference?: number } = {}):
     },
   });
   let nowMs = 0;
-  const feed = (packets: readonly MadePacket[]): void => {
+  const feed = (packets: readonly MadePacket[], atMs?: number): void => {
     for (const p of packets) {
       const bytes = rtpPacket(p, 0, p.ticks);
-      nowMs = Math.max(nowMs, (p.ticks * 1000) / CLOCK_RATES[p.stream]!);
+      nowMs = Math.max(nowMs, atMs ?? (p.ticks * 1000) / CLOCK_RATES[p.stream]!);
       const arrival: Arrival = {
         stream: p.stream,
         bytes,
@@ -208,6 +208,34 @@ t.test('held media in front ends the segment, and stragglers still come', async 
     b.complete.flatMap((h) => hashesOf(h, AUDIO)),
     hashes(audio, AUDIO),
   );
+});
+
+t.test('a session that stood still has silenced no stream', async (t) => {
+  const packets = makePackets({ seconds: 9 });
+  const between = (stream: number, from: number, to: number): MadePacket[] =>
+    packets.filter(
+      (p) =>
+        p.stream === stream && p.ticks >= from * CLOCK_RATES[stream]! && p.ticks < to * CLOCK_RATES[stream]!,
+    );
+  for (const [from, name] of [
+    [3.2, 'before a cut'],
+    [4.1, 'behind a cut'],
+  ] as const) {
+    const b = bench({ startMicros: 0 });
+    b.feed(packets.filter((p) => p.ticks < 3.2 * CLOCK_RATES[p.stream]!));
+    b.feed(between(VIDEO, 3.2, from));
+    // Then everything at once, picture first.
+    b.feed(between(VIDEO, from, 5.7), 5700);
+    b.feed(between(AUDIO, 3.2, 5.7), 5700);
+    b.feed(packets.filter((p) => p.ticks >= 5.7 * CLOCK_RATES[p.stream]!));
+    b.segmenter.finish(12_000, true);
+    for (const stream of [VIDEO, AUDIO])
+      t.same(
+        b.complete.flatMap((h) => hashesOf(h, stream)),
+        hashes(packets, stream),
+        `${name}: stream ${stream}`,
+      );
+  }
 });
 
 t.test('lost packets mark the segment as damaged', async (t) => {

@@ -5,9 +5,11 @@
                   [--timeout SECONDS] [--user U --password P]
 
     {"ended": "eos" | "stopped" | "timeout" | "error", "error": null, "endSeconds": 10.1,
-     "streams": [{"media": "video", "encoding": "H264", "firstSeconds": 0.2, "hashes": ["..."], "ptsSeconds": [0.0]}]}
+     "streams": [{"media": "video", "encoding": "H264", "firstSeconds": 0.2, "hashes": ["..."], "ptsSeconds": [0.0],
+      "shown": 250}]}
 
-Hashes are MD5 of what the depayloader gives: one picture, or one audio frame. With --seek the lists are of what came
+Hashes are MD5 of what the depayloader gives: one picture, or one audio frame. `shown` of them reached the sink: what came
+so late that its time, as the jitter buffer has it, lies behind the announced end did not. With --seek the lists are of what came
 after the seek. Times count from the start of the pipeline. Exit code 0 for "eos" and "stopped".
 """
 
@@ -50,11 +52,13 @@ class Stream:
         self.first_seconds = None
         self.hashes = []
         self.pts_seconds = []
+        self.shown = 0
 
     def clear(self):
         self.first_seconds = None
         self.hashes = []
         self.pts_seconds = []
+        self.shown = 0
 
     def report(self):
         return {
@@ -63,6 +67,7 @@ class Stream:
             "firstSeconds": self.first_seconds,
             "hashes": self.hashes,
             "ptsSeconds": self.pts_seconds,
+            "shown": self.shown,
         }
 
 
@@ -101,10 +106,14 @@ class Player:
             return
         stream = Stream(caps.get_string("media"), encoding)
         self.streams.append(stream)
-        branch = Gst.parse_bin_from_description(f"queue ! {depayloader} ! fakesink name=sink sync=false", True)
+        branch = Gst.parse_bin_from_description(
+            f"queue ! {depayloader} ! identity name=arrived signal-handoffs=true "
+            "! fakesink name=sink sync=false signal-handoffs=true",
+            True,
+        )
+        branch.get_by_name("arrived").connect("handoff", self.on_buffer, stream)
         sink = branch.get_by_name("sink")
-        sink.set_property("signal-handoffs", True)
-        sink.connect("handoff", self.on_buffer, stream)
+        sink.connect("handoff", self.on_shown, stream)
         sink.get_static_pad("sink").add_probe(FLUSH_EVENTS, self.on_flush, stream)
         self.pipeline.add(branch)
         branch.sync_state_with_parent()
@@ -115,7 +124,10 @@ class Player:
             stream.clear()
         return PASS
 
-    def on_buffer(self, _sink, buffer, _pad, stream):
+    def on_shown(self, _sink, _buffer, _pad, stream):
+        stream.shown += 1
+
+    def on_buffer(self, _identity, buffer, stream):
         if stream.first_seconds is None:
             stream.first_seconds = self.seconds()
         _, contents = buffer.map(READ)

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Folder of hostile and recorded inputs beside the project; FOREBAY_CORPORA names another. */
-export const CORPORA =
+const CORPORA =
   process.env['FOREBAY_CORPORA'] ?? fileURLToPath(new URL('../../../../../shared/corpora', import.meta.url));
 
 /** False, or the reason why tests that need the corpora are skipped. */

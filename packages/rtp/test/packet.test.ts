@@ -327,6 +327,18 @@ t.test('a stream may begin just before zero', async (t) => {
 
 t.test('NTP and Unix time', async (t) => {
   const instants: readonly { name: string; unixMs: number; seconds: number; fraction: number }[] = [
+    {
+      name: 'as early as it goes',
+      unixMs: Date.UTC(1968, 0, 20, 3, 14, 8),
+      seconds: 0x80000000,
+      fraction: 0,
+    },
+    {
+      name: 'as late as it goes',
+      unixMs: Date.UTC(2104, 1, 26, 9, 42, 23),
+      seconds: 0x7fffffff,
+      fraction: 0,
+    },
     { name: '1970', unixMs: 0, seconds: 2208988800, fraction: 0 },
     { name: 'a quarter past', unixMs: 250, seconds: 2208988800, fraction: 0x40000000 },
     { name: '2024', unixMs: 1704067200500, seconds: 3913056000, fraction: 0x80000000 },

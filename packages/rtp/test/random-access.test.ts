@@ -9,6 +9,13 @@ const { other, parameter, randomAccess, picture } = ROLE;
 t.test('H.264', async (t) => {
   const h264 = videoClassifier('H264', 'packetization-mode=1');
   t.same([h264.intraOnly, h264.hasParameters], [false, true]);
+  for (let type = 0; type < 24; type += 1) {
+    const parameters = [6, 7, 8, 9, 13, 14, 15].includes(type);
+    const slice = type >= 1 && type <= 4;
+    const expected = type === 5 ? randomAccess : slice ? picture : parameters ? parameter : other;
+    t.equal(roleOf(h264, Buffer.from([0x60 | type, 0x88])), expected, `NAL unit type ${type}`);
+    t.equal(roleOf(h264, Buffer.from([0x7c, 0x80 | type])), expected, `first fragment of type ${type}`);
+  }
   check(t, h264, [
     ['empty', '', other],
     ['slice', '419a00', picture],
@@ -31,6 +38,8 @@ t.test('H.264', async (t) => {
     ['STAP-A of SPS, PPS and IDR', '78 0002 6742 0002 68ce 0003 658884', randomAccess],
     ['STAP-A of delimiter and slice', '78 0002 09f0 0003 419a00', picture],
     ['STAP-A filled up with zeros', '78 0002 09f0 0003 658800 0000 00', randomAccess],
+    ['STAP-A filled up with one size of zero', '78 0003 658800 0000', randomAccess],
+    ['STAP-A with a unit of 258 bytes', `78 0102 06${'00'.repeat(257)} 0002 6588`, randomAccess],
     ['STAP-A of nothing', '78', other],
     ['STAP-A with half a size', '78 0002 6588 00', other],
     ['STAP-A with a size past the end', '78 0003 658884 ffff 78787878', other],
@@ -50,6 +59,7 @@ t.test('H.264', async (t) => {
     ['FU-A of an aggregate', '7c 98 0002', other],
     ['FU-A without its header', '7c', other],
     ['FU-B, first fragment of an IDR slice', '7d 85 0001 88', randomAccess],
+    ['FU-B, first fragment without data', '7d 85 0001', randomAccess],
     ['FU-B cut off in its DON', '7d 85 00', other],
   ]);
 });
@@ -68,6 +78,9 @@ t.test('H.264: an SEI with a recovery point counts only on request', async (t) =
     ['in the first fragment of an SEI', `1c 86 ${recoveryPoint} 80`, randomAccess],
     ['in a later fragment', `1c 06 ${recoveryPoint} 80`, parameter],
     ['only inside another message', '06 0503 0601c4 80', parameter],
+    ['behind a message of type 261', `06 ff06 01aa ${recoveryPoint} 80`, randomAccess],
+    ['behind a message with one zero before a 3', `06 0503 aa0003 ${recoveryPoint} 80`, randomAccess],
+    ['behind a message that begins with a zero', `06 0503 00aa03 ${recoveryPoint} 80`, randomAccess],
     ['type 261', '06 ff06 01c4 80', parameter],
     ['no message', '06', parameter],
     ['a type without size', '06 06', parameter],
@@ -96,17 +109,20 @@ t.test('H.265', async (t) => {
   check(t, h265, [
     ['empty', '', other],
     ['half a header', '26', other],
+    ['IDR slice of which only the header is there', '2601', randomAccess],
     ['IDR slice of layer 1', '2609af', other],
     ['IDR slice of layer 32', '2701af', other],
     ['aggregate of parameter sets', '6001 0002 4001 0002 4201 0002 4401', parameter],
     ['aggregate with a CRA picture', '6001 0002 4001 0003 2a01af', randomAccess],
     ['aggregate of slices', '6001 0003 0201af 0003 0201af', picture],
     ['aggregate filled up with zeros', '6001 0003 2601af 0000', randomAccess],
+    ['aggregate with a unit of 258 bytes', `6001 0102 4e01${'00'.repeat(256)} 0002 2601`, randomAccess],
     ['aggregate with a unit of one byte', '6001 0001 26', other],
     ['aggregate with a size past the end', '6001 0003 2601af 00ff 0201', other],
     ['aggregate with half a size', '6001 0003 2601af 00', other],
     ['aggregate of nothing', '6001', other],
     ['first fragment of an IDR slice', '6201 93 af', randomAccess],
+    ['first fragment without data', '6201 93', randomAccess],
     ['middle of an IDR slice', '6201 13 af', picture],
     ['last fragment of an IDR slice', '6201 53 af', picture],
     ['first fragment of a slice', '6201 81 d0', picture],
@@ -135,6 +151,7 @@ t.test('JPEG', async (t) => {
   check(t, jpeg, [
     ['first fragment', '00000000 01ff281e', randomAccess],
     ['later fragments', '000004e2 01ff281e', picture],
+    ['at 256', '00000100 01ff281e', picture],
     ['at 65536', '00010000 01ff281e', picture],
     ['at 1', '00000001 01ff281e', picture],
     ['cut off', '00000000 01ff28', other],
@@ -227,6 +244,7 @@ t.test('AV1', async (t) => {
 t.test('MPEG-1 and MPEG-2 video', async (t) => {
   check(t, videoClassifier('MPV'), [
     ['sequence header and I-picture', '00003900 000001b3', randomAccess],
+    ['nothing but the header', '00003900', randomAccess],
     ['I-picture without sequence header', '00001900 00000100', picture],
     ['rest of an I-picture', '00000900 00000102', picture],
     ['P-picture', '00001200 00000100', picture],
@@ -252,6 +270,10 @@ t.test('MPEG-4 part 2', async (t) => {
     ['group header and P-picture', '000001b3 000780 000001b6 50', picture],
     ['a picture far behind user data', `000001b2 ${gap} 000001b6 10`, parameter],
     ['rest of a picture', '7f000001b6 10', picture],
+    ['no start code', 'aa0001b610', picture],
+    ['no start code', '00aa01b610', picture],
+    ['no start code', '0000aab610', picture],
+    ['start code without its last byte', '000001', picture],
     ['picture without its type', '000001b6', other],
     ['empty', '', other],
   ]);
@@ -287,14 +309,23 @@ t.test('MPEG transport streams', async (t) => {
     ['H.264 delimiter and SPS', cell(256, `${pes} 00000109f0 00000001674200`), randomAccess],
     ['H.264 delimiter and IDR', cell(256, `${pes} 0000000109f0 00000165888400`), randomAccess],
     ['H.264 delimiter and slice', cell(256, `${pes} 0000000109f0 000001419a000000`), picture],
+    ['H.264 SPS of which one byte is there', cell(256, `${pes} 00000109f0 0000016742`), randomAccess],
     ['H.264 SPS first', cell(256, `${pes} 00000001674200`), randomAccess],
     ['H.265 delimiter and VPS', cell(256, `${pes} 00000001460150 00000001400100`), randomAccess],
+    ['H.265 VPS first', cell(256, `${pes} 00000001400100`), randomAccess],
+    ['H.265 IRAP 16', cell(256, `${pes} 00000001460150 0000012001af00`), randomAccess],
+    ['H.265 IRAP 23', cell(256, `${pes} 00000001460150 0000012e01af00`), randomAccess],
+    ['H.265 type 24', cell(256, `${pes} 00000001460150 0000013001af00`), picture],
+    ['H.265 type 15', cell(256, `${pes} 00000001460150 0000011e01af00`), picture],
+    ['H.265 SPS', cell(256, `${pes} 00000001460150 0000014201af00`), randomAccess],
+    ['H.265 PPS', cell(256, `${pes} 00000001460150 0000014401af00`), picture],
     ['H.265 delimiter and IRAP', cell(256, `${pes} 00000001460150 0000012601af00`), randomAccess],
     ['H.265 delimiter and slice', cell(256, `${pes} 00000001460150 0000010201d0ff`), picture],
     ['MPEG-2 sequence header', cell(256, `${pes} 000001b3140f`), randomAccess],
     ['MPEG-2 picture with slice 5', cell(256, `${pes} 00000100 0010 00000105 0000`), picture],
     ['MPEG-2 group', cell(256, `${pes} 000001b8 0008 00000105 0000`), picture],
     ['PES packet of which only the header is there', cell(256, pes), picture],
+    ['marked PES packet of nine bytes', cell(256, '000001e0 0000 8080 00', 0x40), randomAccess],
     ['PES packet cut off', cell(256, '000001e0 0000'), picture],
     ['rest of a picture', rest, picture],
     ['scrambled', scrambled, picture],
@@ -308,6 +339,10 @@ t.test('MPEG transport streams', async (t) => {
     ['no synchronisation', `00${rest.slice(2)}`, other],
     ['empty', '', other],
   ]);
+});
+
+t.test('roles are small integers', async (t) => {
+  t.same(ROLE, { other: 0, parameter: 1, randomAccess: 2, picture: 3 });
 });
 
 t.test('which classifier serves which stream', async (t) => {

@@ -3,7 +3,8 @@ export type { RtspErrorCode, RtspErrorOptions, RtspParty } from './errors.js';
 export { LIMITS } from './limits.js';
 export { Framer } from './framer.js';
 export type { FramerSink } from './framer.js';
-export { formatRequest, formatResponse, RtspHeaders, STATUS_REASONS } from './message.js';
+export { formatRequest, formatResponse, STATUS_REASONS } from './message.js';
+export type { RtspHeaders } from './message.js';
 export type {
   HeaderField,
   HeaderList,

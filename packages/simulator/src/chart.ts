@@ -47,9 +47,9 @@ export function drawChart(chart: Chart): string {
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    text(BOX.left, 22, chart.title, 'font-size="15" font-weight="bold"'),
+    text(BOX.left, 18, chart.title, 'font-size="15" font-weight="bold"'),
     text((BOX.left + BOX.right) / 2, HEIGHT - 10, chart.xLabel, 'text-anchor="middle"'),
-    text(BOX.left - 52, BOX.top - 8, chart.yLabel, ''),
+    text(BOX.left - 52, BOX.top - 6, chart.yLabel, ''),
     ...y.ticks.map(
       (v) =>
         `<path d="M${BOX.left} ${at(y, v)}H${BOX.right}" stroke="#e4e4e4"/>${text(BOX.left - 6, y.place(v) + 4, label(v), 'text-anchor="end"')}`,

@@ -2,7 +2,7 @@ import { Random } from './random.js';
 import { type Truth, type Workload, workload } from './workload.js';
 
 /** Every parameter of the video-on-demand workload; sources in docs/popularity.md, "Workloads". */
-export const VOD = {
+const VOD = {
   days: 28,
   sessionsPerDay: 14_065,
   segmentBytes: 8_000_000,

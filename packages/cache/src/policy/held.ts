@@ -1,6 +1,8 @@
 import { widened } from './viewers.js';
 
 const NONE = -1;
+/** Columns grow by a quarter: room to spare costs memory for every segment. */
+const GROWTH = 1.25;
 
 export interface Extent {
   readonly startSeconds: number;
@@ -11,7 +13,7 @@ export interface Extent {
 }
 
 /**
- * The segments that are held: 35 bytes each, in columns. A handle is a row, used again after `drop`. `dense` lists the
+ * The segments that are held: 34 bytes each, in columns. A handle is a row, used again after `drop`. `dense` lists the
  * handles without holes, so that a victim can be drawn at random in one step.
  */
 export class Held {
@@ -106,7 +108,7 @@ export class Held {
       this.#free = this.#title[handle]!;
       return handle;
     }
-    if (this.#used === this.#title.length) this.#widen(this.#used * 2);
+    if (this.#used === this.#title.length) this.#widen(Math.ceil(this.#used * GROWTH));
     return this.#used++;
   }
 

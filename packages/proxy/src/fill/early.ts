@@ -46,6 +46,11 @@ export class EarlyPackets {
     }
   }
 
+  /** They came `ms` later, as far as waiting is concerned. */
+  delay(ms: number): void {
+    for (const p of this.#held) p.nowMs += ms;
+  }
+
   clear(): void {
     this.#held.length = 0;
     this.#counts.fill(0);

@@ -104,7 +104,8 @@ export class Flight implements OriginSink {
     if (stitch === undefined || this.#isOver()) return;
     stitch.tick(nowMs);
     if (this.#state === 'closing') {
-      if (!stitch.draining || nowMs >= this.#closingDeadlineMs) this.#over('reached-held', undefined);
+      if (nowMs >= this.#closingDeadlineMs) stitch.settle();
+      if (!stitch.draining) this.#over('reached-held', undefined);
       return;
     }
     const verdict = this.#isThrottled ? 'running' : this.#verdict(nowMs);

@@ -10,6 +10,8 @@ export type { SegmenterStream } from './filling.js';
 const EARLY_WAIT_MS = 300;
 /** After a cut, stragglers of other streams are awaited this long. */
 const STRAGGLER_WAIT_MS = 1000;
+/** A session that was silent for longer stood still. */
+export const STANDSTILL_MS = 500;
 /** What a segment lasts at least whose only picture tells nothing of its length: about a frame. */
 const LEAST_MICROS = 40_000;
 
@@ -49,6 +51,7 @@ export class Segmenter {
   #current: Held | undefined;
   #draining: Held | undefined;
   #drainDeadlineMs = 0;
+  #heardMs = Infinity;
   #entry: Entry = 'random-access';
   #begun = false;
   #startMicros: number | undefined;
@@ -95,6 +98,7 @@ export class Segmenter {
 
   /** Takes the next packet; packets of one stream come in order. */
   packet(p: Arrival): void {
+    this.#hear(p.nowMs);
     if (p.stream === this.#o.reference) {
       this.#units.push(p);
       if (!this.#early.isEmpty) this.#releaseEarly(p.nowMs);
@@ -106,7 +110,7 @@ export class Segmenter {
     if (this.#draining !== undefined) this.#drain(p.nowMs);
   }
 
-  /** Lets go what has waited long enough. */
+  /** Lets go what has waited long enough. Not to be called while the session stands still. */
   tick(nowMs: number): void {
     if (!this.#early.isEmpty) this.#releaseEarly(nowMs);
     if (this.#draining !== undefined) this.#drain(nowMs);
@@ -119,6 +123,11 @@ export class Segmenter {
     if (this.#current !== undefined) this.#cut(this.#current, micros, nowMs);
     this.#current = undefined;
     this.#releaseEarly(nowMs);
+  }
+
+  /** After {@link Segmenter.closeAt}: stragglers that have not come by now will not come. */
+  settle(): void {
+    this.#complete();
   }
 
   /** After {@link Segmenter.closeAt}: a hole follows, media is wanted again from its next random access point. */
@@ -202,6 +211,16 @@ export class Segmenter {
     this.#drainDeadlineMs = nowMs + STRAGGLER_WAIT_MS;
     for (const lane of this.#lanes) lane.passed = lane.arrivedMs < nowMs - STRAGGLER_WAIT_MS;
     this.#lanes[this.#o.reference]!.passed = true;
+  }
+
+  /** While a session stands still, at the origin or because nobody reads it, no stream is late. */
+  #hear(nowMs: number): void {
+    const silentMs = nowMs - this.#heardMs;
+    this.#heardMs = nowMs;
+    if (silentMs <= STANDSTILL_MS) return;
+    this.#drainDeadlineMs += silentMs;
+    for (const lane of this.#lanes) lane.arrivedMs += silentMs;
+    this.#early.delay(silentMs);
   }
 
   #drain(nowMs: number): void {

@@ -9,7 +9,7 @@ import { Joining } from './joining.js';
 import { Numbering } from './numbering.js';
 import { roleOf } from './role.js';
 import { type Held, JOINT_MICROS } from './row.js';
-import { Segmenter } from './segmenter.js';
+import { Segmenter, STANDSTILL_MS } from './segmenter.js';
 import type { Title } from './title.js';
 
 /** `joining`: before the seam, or passing through held media; `held`: the media that follows is held. */
@@ -40,7 +40,7 @@ interface Lane {
 /** Puts the packets of one session where they belong in a title: behind the held media before them, up to the next. */
 export class Stitch {
   /** Clock reading at which the packets that it takes arrive. */
-  arrivalMs = 0;
+  arrivalMs = -Infinity;
   readonly #o: StitchOptions;
   readonly #title: Title;
   readonly #lanes: readonly Lane[];
@@ -126,9 +126,14 @@ export class Stitch {
     else entrance.admit(p, timestamp(bytes, start), this.#place);
   }
 
-  /** Lets go what has waited long enough. */
+  /** Lets go what has waited long enough, unless nothing comes at all. */
   tick(nowMs: number): void {
-    this.#segmenter.tick(nowMs);
+    if (this.#state === 'held' || nowMs - this.arrivalMs <= STANDSTILL_MS) this.#segmenter.tick(nowMs);
+  }
+
+  /** Stragglers that have not come by now will not come. */
+  settle(): void {
+    this.#segmenter.settle();
   }
 
   /** The session ends in mid-title: what it fills stays open for the next. */

@@ -336,7 +336,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#starvedSinceMs = undefined;
     const lateMicros = dueMicros - packetMicros;
     const gapMicros = lateMicros - this.#lateMicros;
-    if (lateMicros < GAP_MICROS) this.#lateMicros = 0;
+    if (lateMicros < GAP_MICROS / 2) this.#lateMicros = 0;
     else if (gapMicros >= GAP_MICROS) {
       this.#lateMicros = lateMicros;
       this.#stats.gapSeconds += gapMicros / 1e6;

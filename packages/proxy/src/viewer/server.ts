@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type Viewing, Viewings } from '../access.js';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
@@ -26,6 +27,8 @@ export interface ViewerServerOptions {
   readonly sessionTimeoutSeconds?: number;
   /** Value of the Server header. */
   readonly serverName: string;
+  /** Called after each range that a viewer played, not live. Must not throw. */
+  readonly onViewing?: (viewing: Viewing) => void;
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
@@ -46,7 +49,17 @@ export class ViewerServer {
     const rejects = new Rejects({ metrics, log, clock });
     const addresses = new Addresses();
     this.#pulse = new Pulse(clock, () => this.#sweep());
-    const context = { library, clock, metrics, log, limits, timeoutSeconds, rejects, pulse: this.#pulse };
+    const context = {
+      library,
+      clock,
+      metrics,
+      log,
+      limits,
+      timeoutSeconds,
+      rejects,
+      pulse: this.#pulse,
+      ...(o.onViewing === undefined ? {} : { viewings: new Viewings(o.onViewing) }),
+    };
     this.#host = {
       ...context,
       sessions: new Sessions(context, addresses),

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { PacketRun } from '@forebay/cache';
 import { RtspError } from '@forebay/rtsp';
 import type { RtspRange, SessionState, TransportSpec } from '@forebay/rtsp';
+import type { Viewings } from '../access.js';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
@@ -14,6 +15,7 @@ import { Refusal } from './refusal.js';
 import type { Rejects } from './rejects.js';
 import { ReceiverReports, SenderReports, type ReportedStream } from './reports.js';
 import type { MediaTransport, TransportOwner } from './transport.js';
+import { SessionViewings } from './viewing.js';
 
 /** Sender reports of a playing session. Source: RFC 3550 section 6.2: no less than 5 s apart. */
 const REPORT_EVERY_MS = 5000;
@@ -66,6 +68,8 @@ export interface SessionContext {
   readonly timeoutSeconds: number;
   readonly rejects: Rejects;
   readonly pulse: Pick<Pulse, 'nowMs'>;
+  /** Wants to know what was played. */
+  readonly viewings?: Viewings;
 }
 
 export interface SessionOptions {
@@ -93,9 +97,12 @@ export class ViewerSession implements MediaSink, TransportOwner {
   readonly #senderReports: SenderReports;
   readonly #receiverReports: ReceiverReports;
   readonly #reportBucket: Bucket;
+  readonly #viewings: SessionViewings | undefined;
   readonly #startedMs: number;
   #phase: Phase = 'new';
   #reader: Reader | undefined;
+  /** What the last PLAY promised. */
+  #range: PlayResult | undefined;
   /** What is in progress at the reader, to be given up when the session ends. */
   #pending: AbortController | undefined;
   /** Settles when the last request that changes the session has been dealt with. */
@@ -118,6 +125,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
     this.#receiverReports = new ReceiverReports(context.metrics, this.#streams);
     const perSecond = context.limits.reportsPerSecond;
     this.#reportBucket = new Bucket({ perSecond, burst: perSecond, nowMs: context.pulse.nowMs });
+    const { viewings, clock } = context;
+    this.#viewings = viewings === undefined ? undefined : new SessionViewings({ ...o, viewings, clock });
     this.transport = o.transport(this);
     context.metrics.viewerSessions.inc({ state: 'ready' });
   }
@@ -181,7 +190,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     const before = this.#phase;
     if (before === 'playing' && range === undefined) return undefined;
     const reader = (this.#reader ??= this.#open());
-    const position = before === 'playing' ? reader.pause() : undefined;
+    const position = before === 'playing' ? this.#halt(reader) : undefined;
     if (position !== undefined) this.#enter('paused');
     try {
       return await this.#ask(reader, range);
@@ -201,13 +210,14 @@ export class ViewerSession implements MediaSink, TransportOwner {
   start(): void {
     if (this.#phase === 'closed' || this.#phase === 'playing' || this.#reader === undefined) return;
     this.#enter('playing');
+    this.#viewings?.begin(this.#range, this.#reader.stats);
     this.#reader.start();
     this.#report(false);
   }
 
   /** Stops sending; PLAY goes on from here. */
   pause(): void {
-    if (this.#phase === 'playing') this.#reader?.pause();
+    if (this.#phase === 'playing') this.#halt(this.#reader);
     if (this.state === 'playing') this.#enter('paused');
   }
 
@@ -216,6 +226,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     if (this.isClosed) return;
     const { log, metrics } = this.#context;
     if (reason === 'shutdown' && this.#phase === 'playing') this.#report(true);
+    if (this.#phase === 'playing' && this.#viewings !== undefined) this.#halt(this.#reader);
     metrics.viewerSessions.dec({ state: this.state });
     this.#phase = 'closed';
     this.#pending?.abort();
@@ -260,6 +271,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
     if (reason === 'failed')
       this.#context.log.warn(this.#summary('media failed'), 'viewer session cannot go on');
     this.#report(true);
+    const endSeconds = reason === 'end' ? this.#range?.endSeconds : undefined;
+    if (this.#reader !== undefined) this.#viewings?.end(endSeconds, this.#reader.stats);
     this.#enter('ended');
   }
 
@@ -321,6 +334,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     try {
       const result = await reader.play(range, pending.signal);
       if (this.isClosed) throw new Refusal(454);
+      this.#range = result;
       return result;
     } catch (error) {
       throw this.isClosed ? new Refusal(454) : error;
@@ -341,9 +355,16 @@ export class ViewerSession implements MediaSink, TransportOwner {
     }
   }
 
+  /** Stops what plays, wherever it is. */
+  #halt(reader: Reader | undefined): { readonly positionSeconds: number } | undefined {
+    const position = reader?.pause();
+    if (reader !== undefined) this.#viewings?.end(position?.positionSeconds, reader.stats);
+    return position;
+  }
+
   #fallSilent(): void {
     this.#context.rejects.count('silent', { viewer: this.viewerAddress });
-    this.#reader?.pause();
+    this.#halt(this.#reader);
     this.#enter('silent');
   }
 

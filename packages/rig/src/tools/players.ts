@@ -98,6 +98,8 @@ export interface GstStream {
   /** MD5 of each depayloaded picture or audio frame. */
   readonly hashes: readonly string[];
   readonly ptsSeconds: readonly (number | null)[];
+  /** How many of them were not clipped: what comes late may lie behind the end that the answer to PLAY announced. */
+  readonly shown: number;
 }
 
 export interface GstPlayResult {
