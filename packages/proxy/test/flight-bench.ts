@@ -156,6 +156,7 @@ export function flightBench(o: FlightBenchOptions = {}): FlightBench {
     ram,
     store: o.store as SegmentStore | undefined,
     policy: noPolicy,
+    policySeconds: () => clock.nowMs() / 1000,
     clock,
     metrics: new Metrics(),
     log: silentLog,

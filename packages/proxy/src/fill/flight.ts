@@ -213,7 +213,7 @@ export class Flight implements OriginSink {
     if (end === 'title-end')
       this.#stitch?.finish(this.#nowMs(), this.#isGoodbyeBelieved() ? 'believed' : 'told');
     else if (this.#title.live) this.#stitch?.finish(this.#nowMs(), 'no');
-    else this.#stitch?.suspend();
+    else this.#stitch?.suspend(end !== 'unneeded');
     this.#rejectOpened(error ?? new OriginError('origin-closed', 'the flight ended before it delivered'));
     this.#session?.close().catch(() => undefined);
     this.#o.onOver(end, error);

@@ -34,6 +34,8 @@ const BLOCKED_MS = 2000;
 const GIVE_UP_MS = 30_000;
 /** A hole that an origin does not fill is jumped when media goes on behind it. */
 const JUMP_AFTER_MS = 2000;
+/** The same while a flight is on its way there: it takes longer where groups of pictures are long, or the origin is. */
+const JUMP_FLYING_MS = 15_000;
 const JUMP_MICROS = 15_000_000;
 /** A range that ends this close to the title's end takes all of it: announced lengths are rounded. */
 const END_SLACK_SECONDS = 0.05;
@@ -78,7 +80,7 @@ export class SegmentReader implements Reader, Rider, Paced {
   #sentMs = 0;
   #blocked = false;
   #blockedSinceMs: number | undefined;
-  /** The viewer's time after the last range, once its cursors are gone. */
+  /** The viewer's time after everything that was sent from segments left behind: no later range begins before it. */
   #viewerEndMicros = 0;
 
   constructor(parts: ReaderParts) {
@@ -110,6 +112,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (outside || (asked.end !== undefined && asked.end <= from))
       throw new RtspError('viewer', 'range-invalid');
     const atMicros = this.#viewerEnd();
+    this.#viewerEndMicros = atMicros;
     this.#halt('ready');
     this.#policyEnds();
     this.#baseMicros = Math.round(from * 1e6);
@@ -131,7 +134,7 @@ export class SegmentReader implements Reader, Rider, Paced {
         titleDurationSeconds: duration,
         viewerAddress: this.#p.options.viewerAddress,
       },
-      title.shelves.clock.nowMs() / 1000,
+      title.shelves.policySeconds(),
     );
     this.#survey(title.shelves.clock.nowMs());
     return this.#result(start.startMicros);
@@ -245,6 +248,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     while (this.#cursors.length > 1) {
       const first = this.#cursors[0]!;
       if (first.held.state !== 'sealed' || first.next < first.run.count) break;
+      this.#viewerEndMicros = this.#viewerEnd();
       this.#cursors.shift();
     }
     if (this.#p.options.transport === 'udp' && nowMs - this.#sentMs < FAREWELL_MS) return;
@@ -268,8 +272,8 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (cursor === undefined) return;
     if (last.source !== 'flight' && cursor.source === 'flight') this.#stats.seams++;
     this.#cursors.push(this.#bounded(cursor));
-    const { policy, clock } = this.#p.title.shelves;
-    policy.sessionReached(this.#p.session, last.held.endMicros / 1e6, clock.nowMs() / 1000);
+    const { policy, policySeconds } = this.#p.title.shelves;
+    policy.sessionReached(this.#p.session, last.held.endMicros / 1e6, policySeconds());
     this.#supply.prefetch(next);
   }
 
@@ -294,7 +298,8 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (dueMicros <= expected) return;
     this.#starvedSinceMs ??= nowMs;
     const starvedMs = nowMs - this.#starvedSinceMs;
-    if (starvedMs >= JUMP_AFTER_MS) this.#jump(cursor);
+    const isFlying = this.#p.flights.mayBring(cursor.held.endMicros);
+    if (starvedMs >= (isFlying ? JUMP_FLYING_MS : JUMP_AFTER_MS)) this.#jump(cursor);
     if (starvedMs >= GIVE_UP_MS) this.#finish('failed');
   }
 
@@ -306,6 +311,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (next.startMicros - cursor.held.endMicros > JUMP_MICROS || !next.randomAccess) return;
     const into = this.#supply.cursorInto(next);
     if (into === undefined) return;
+    this.#viewerEndMicros = this.#viewerEnd();
     this.#cursors = [this.#bounded(into)];
   }
 
@@ -324,6 +330,7 @@ export class SegmentReader implements Reader, Rider, Paced {
       newest !== undefined &&
       newest.startMicros > cursor.held.startMicros + cursor.run.dueMicros[cursor.next]!
     ) {
+      this.#viewerEndMicros = this.#viewerEnd();
       this.#cursors = [cursorAt(title, newest)];
       this.#setBase(newest.startMicros, nowMs);
       return false;
@@ -388,8 +395,8 @@ export class SegmentReader implements Reader, Rider, Paced {
   }
 
   #policyEnds(): void {
-    const { policy, clock } = this.#p.title.shelves;
-    const nowSeconds = clock.nowMs() / 1000;
+    const { policy, policySeconds } = this.#p.title.shelves;
+    const nowSeconds = policySeconds();
     if (this.#stats.startupMs !== undefined) {
       policy.sessionReached(this.#p.session, this.#baseMicros / 1e6, nowSeconds);
     }
