@@ -72,6 +72,21 @@ program
   .option('--json', 'for programs')
   .action(async (log, flags) => await (await import('./access/simulate.js')).simulate(log, flags));
 
+program
+  .command('replay')
+  .description('play a log of viewings at a running proxy, and compare with what the simulator says')
+  .argument('<log>', 'the access log of forebay serve, titles not hashed')
+  .requiredOption(
+    '--origin <url>',
+    'the proxy, rtsp://host:port, and what comes before the titles of the log',
+  )
+  .option('--speed <n>', 'so many times faster, each viewing so many times shorter (default: 1)')
+  .option('--viewers <n>', 'at most so many at a time (default: 64)')
+  .option('--transport <tcp|udp>', 'how media comes (default: tcp)')
+  .option('--admin <url>', "the proxy's admin pages, or off (default: port 9554 of the same host)")
+  .option('--json', 'for programs')
+  .action(async (log, flags) => await (await import('./replay/replay.js')).replay(log, flags));
+
 // A reader that went away, such as `forebay ls | head`, is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

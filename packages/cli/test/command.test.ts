@@ -15,7 +15,7 @@ t.test('wishes are answered with 0', async (t) => {
   t.match(version.out, /^\d+\.\d+\.\d+\n$/);
   const help = await forebay(['--help']);
   t.equal(help.code, 0);
-  for (const command of ['serve', 'demo', 'ls', 'inspect', 'purge', 'simulate'])
+  for (const command of ['serve', 'demo', 'ls', 'inspect', 'purge', 'simulate', 'replay'])
     t.match(help.out, ` ${command}`);
   const serveHelp = await forebay(['serve', '--help']);
   t.match(serveHelp.out, '--cache-size');
