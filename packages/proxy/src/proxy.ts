@@ -97,6 +97,8 @@ export class Proxy {
     const log = options.log ?? silentLog;
     const metrics = new Metrics();
     const policy: CachePolicy = new PopularityPolicy();
+    const bootSeconds = (clock.unixMs() - clock.nowMs()) / 1000;
+    const policySeconds = (): number => bootSeconds + clock.nowMs() / 1000;
     const wiring: { proxy?: Proxy; readonly early: StoreEvent[] } = { early: [] };
     const store =
       options.cacheDirectory === undefined
@@ -105,7 +107,7 @@ export class Proxy {
             directory: options.cacheDirectory,
             capacityBytes: options.cacheBytes,
             policy,
-            nowSeconds: () => clock.nowMs() / 1000,
+            nowSeconds: policySeconds,
             onEvent: (event) => {
               if (wiring.proxy === undefined) wiring.early.push(event);
               else wiring.proxy.#stored(event);
@@ -115,7 +117,7 @@ export class Proxy {
       if (wiring.proxy !== undefined) wiring.proxy.#title(meta)?.offRam(meta.startMicros);
     });
     const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
-    const proxy = new Proxy(options, { ram, store, policy, clock, metrics, log }, clients);
+    const proxy = new Proxy(options, { ram, store, policy, policySeconds, clock, metrics, log }, clients);
     wiring.proxy = proxy;
     for (const event of wiring.early) proxy.#stored(event);
     return proxy;
@@ -205,6 +207,9 @@ export class Proxy {
           'the cache is indexed',
         );
         this.#catalogue.rescan();
+        break;
+      case 'failed':
+        log.error({ error: String(event.error) }, 'background work of the store failed');
         break;
       case 'recovered':
         log.info({}, 'the disk works again');

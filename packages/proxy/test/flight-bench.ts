@@ -156,6 +156,7 @@ export function fakeShelves(
     ram: new RamTier(o.ramBytes ?? 64e6, ({ meta }) => onEvict(meta)),
     store: o.store as SegmentStore | undefined,
     policy: noPolicy,
+    policySeconds: () => clock.nowMs() / 1000,
     clock,
     metrics: new Metrics(),
     log: silentLog,

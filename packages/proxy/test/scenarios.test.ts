@@ -180,3 +180,32 @@ t.test('viewers at different positions share what is fetched', { buffered: true 
   const share = (s.origin.counters.mediaBytes - before) / before;
   t.ok(share <= 1.05, `origin bytes ${share.toFixed(2)} of the title`);
 });
+
+t.test('seeks and pauses in quick succession leave one timeline', { buffered: true }, async (t) => {
+  const s = await scene(t, { title: film(24, { bFrames: 2 }), faults: { speed: 12 } });
+  const warm = await s.viewer();
+  await warm.play({ range: 'npt=0-' });
+  await warm.until(() => s.origin.counters.openSessions === 0, { timeoutMs: 60_000, what: 'the fill' });
+  await warm.close();
+  const viewer = await s.viewer();
+  for (const [seconds, packets] of [
+    [3.9, 12],
+    [10, 0],
+    [0, 0],
+    [19, 3],
+    [7.95, 9],
+    [2, 0],
+    [2, 30],
+    [15.9, 14],
+    [0, 25],
+  ] as const) {
+    await viewer.play({ range: `npt=${seconds}-` });
+    await viewer.received(viewer.recordings.reduce((sum, r) => sum + r.packets, 0) + packets, {
+      timeoutMs: 60_000,
+    });
+    await viewer.pause();
+  }
+  await viewer.play();
+  await viewer.received(400, { timeoutMs: 60_000 });
+  assertSound(t, viewer, 'over ten ranges');
+});

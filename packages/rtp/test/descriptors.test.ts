@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { ROLE } from '../src/index.js';
 import type { Role } from '../src/index.js';
+import { holds } from './holds.js';
 import { roleOf, videoClassifier } from './roles.js';
 
 /*
@@ -51,8 +52,9 @@ const vp8 = fc.record({
   frame: byte,
 });
 
-t.test('VP8 descriptors', async () => {
-  fc.assert(
+t.test('VP8 descriptors', async (t) => {
+  holds(
+    t,
     fc.property(vp8, (d) => {
       const first = pack(
         [1, d.extended ? 1 : 0],
@@ -108,8 +110,9 @@ const vp9 = fc.record({
   rest: bit,
 });
 
-t.test('VP9 descriptors', async () => {
-  fc.assert(
+t.test('VP9 descriptors', async (t) => {
+  holds(
+    t,
     fc.property(vp9, (d) => {
       const flags: readonly (readonly [number, number])[] = [
         [1, d.id.length > 0 ? 1 : 0],
@@ -170,7 +173,7 @@ const obu = fc.record({
   extensionRest: bits(3),
   sized: fc.boolean(),
   reserved: bit,
-  body: fc.uint8Array({ minLength: 1, maxLength: 200 }).map((body) => [...body]),
+  body: fc.uint8Array({ minLength: 1, maxLength: 200, size: 'max' }).map((body) => [...body]),
 });
 
 const aggregate = fc.record({
@@ -204,9 +207,10 @@ function roleOfObu({ type, spatial, body }: Obu): Role {
   return showExisting === 0 && frameType === 0 && show === 1 ? randomAccess : picture;
 }
 
-t.test('AV1 aggregates', async () => {
+t.test('AV1 aggregates', async (t) => {
   const av1 = videoClassifier('AV1');
-  fc.assert(
+  holds(
+    t,
     fc.property(aggregate, ({ continues, goesOn, counted, newSequence, reserved, obus }) => {
       const count = counted ? obus.length : 0;
       const header = pack([1, continues], [1, goesOn], [2, count], [1, newSequence], [3, reserved]);
@@ -274,9 +278,10 @@ function roleOfCell(c: Cell): Role {
   return c.streamId >> 4 === 0xe && (marked || c.key) ? randomAccess : picture;
 }
 
-t.test('transport stream cells', async () => {
+t.test('transport stream cells', async (t) => {
   const stream = videoClassifier('MP2T');
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(cell, { minLength: 1, maxLength: 7 }), (cells) => {
       const roles = cells.map(roleOfCell);
       const expected = roles.includes(randomAccess) ? randomAccess : (Math.max(...roles) as Role);

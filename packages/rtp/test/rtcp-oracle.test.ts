@@ -13,6 +13,7 @@ import t from 'tap';
 import { formatReceiverReport, formatSenderReport, parseCompound } from '../src/index.js';
 import type { ReportBlock, RtcpPacket } from '../src/index.js';
 import { samples, skipCorpora } from './corpus.js';
+import { holds } from './holds.js';
 
 /* oxlint-disable typescript/no-unsafe-enum-assignment -- rtp.js declares this enumeration and has none at run time */
 /** Source: RFC 3550 section 6.5. */
@@ -52,8 +53,9 @@ const reportBlock = fc.record({
 
 const cname = fc.string({ maxLength: 60, unit: 'grapheme' }).filter((text) => Buffer.byteLength(text) <= 255);
 
-t.test('what is written is read again, and rtp.js reads the same', async () => {
-  fc.assert(
+t.test('what is written is read again, and rtp.js reads the same', async (t) => {
+  holds(
+    t,
     fc.property(senderFacts, cname, fc.boolean(), (facts, name, bye) => {
       const bytes = formatSenderReport({ ...facts, cname: name, bye });
       const packets = parse(bytes);
@@ -65,7 +67,8 @@ t.test('what is written is read again, and rtp.js reads the same', async () => {
       return same(packets, expected) && same(readByOracle(bytes), expected);
     }),
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(
       uint32,
       fc.array(reportBlock, { maxLength: 31 }),
@@ -154,8 +157,9 @@ const compoundParts = fc.record({
   reason: fc.option(fc.string({ minLength: 1, maxLength: 40 })),
 });
 
-t.test('compounds that rtp.js writes are read', async () => {
-  fc.assert(
+t.test('compounds that rtp.js writes are read', async (t) => {
+  holds(
+    t,
     fc.property(compoundParts, ({ facts, reports, chunks, leaving, reason }) => {
       const sender = new SenderReportPacket();
       sender.setSsrc(facts.ssrc);

@@ -226,7 +226,7 @@ export class Flight implements OriginSink {
     // What is only believed is not written to the disk.
     if (end === 'title-end') this.#stitch?.finish(nowMs, this.#isGoodbyeBelieved() ? 'believed' : 'told');
     else if (this.#title.live) this.#stitch?.finish(nowMs, 'no');
-    else this.#stitch?.suspend();
+    else this.#stitch?.suspend(end !== 'unneeded');
   }
 
   #attempt(work: () => void): void {

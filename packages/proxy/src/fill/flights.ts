@@ -84,6 +84,12 @@ export class Flights {
     return this.#ride(this.#launch(atMicros, nowMs), rider);
   }
 
+  /** Whether a flight is on its way that will bring media from NPT `atMicros`, or tries. */
+  mayBring(atMicros: number): boolean {
+    for (const { flight } of this.#legs) if (flight.mayBring(atMicros)) return true;
+    return false;
+  }
+
   /** `rider` needs no flight now. */
   leave(rider: Rider): void {
     const nowMs = this.#title.shelves.clock.nowMs();

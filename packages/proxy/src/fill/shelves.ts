@@ -9,6 +9,8 @@ export interface Shelves {
   readonly store: SegmentStore | undefined;
   readonly policy: CachePolicy;
   readonly clock: Clock;
+  /** The policy's time: runs like the clock, and goes on from where an earlier process left it. */
+  readonly policySeconds: () => number;
   readonly metrics: Metrics;
   readonly log: Log;
 }

@@ -136,9 +136,12 @@ export class Stitch {
     this.#segmenter.settle();
   }
 
-  /** The session ends in mid-title: what it fills stays open for the next. */
-  suspend(): void {
-    this.#noteSeam();
+  /**
+   * The session ends in mid-title: what it fills stays open for the next.
+   * @param wanted it was still needed: a seam that it had not come to has failed
+   */
+  suspend(wanted: boolean): void {
+    if (wanted) this.#noteSeam();
     this.#segmenter.suspend();
   }
 

@@ -1,4 +1,5 @@
 import type { PacketRun } from '@forebay/cache';
+import type { Flights } from '../fill/flights.js';
 import type { Held } from '../fill/row.js';
 import type { Title } from '../fill/title.js';
 import { type Cursor, cursorAt, inBounds, nextDue, newestDue, sentEndMicros, type Start } from './cursor.js';
@@ -23,6 +24,8 @@ const BLOCKED_MS = 2000;
 const GIVE_UP_MS = 30_000;
 /** A hole that an origin does not fill is jumped when media goes on behind it. */
 const JUMP_AFTER_MS = 2000;
+/** The same while a flight is on its way there: it takes longer where groups of pictures are long, or the origin is. */
+const JUMP_FLYING_MS = 15_000;
 const JUMP_MICROS = 15_000_000;
 /** Segments that a reader is in at a time: stragglers of one may come while the next is sent. */
 const MAX_CURSORS = 3;
@@ -31,6 +34,7 @@ const RANGE_STEP_MICROS = 40_000;
 
 export interface DeliveryParts {
   readonly title: Title;
+  readonly flights: Flights;
   readonly timeline: Timeline;
   readonly options: ReaderOptions;
   readonly clock: PlayClock;
@@ -50,7 +54,7 @@ export class Delivery {
   #isBlocked = false;
   #blockedSinceMs: number | undefined;
   #sentMs = 0;
-  /** The viewer's time after the last range, once its cursors are gone. */
+  /** The viewer's time after everything that was sent from segments left behind: no later range begins before it. */
   #viewerEndMicros = 0;
 
   constructor(parts: DeliveryParts) {
@@ -83,7 +87,7 @@ export class Delivery {
   begin(start: Start, endMicros: number | undefined): void {
     this.#endMicros = endMicros;
     this.#supply.prefetch(start.held);
-    this.#cursors = [this.#bounded(cursorAt(this.#p.title, start))];
+    this.#goTo(this.#bounded(cursorAt(this.#p.title, start)));
   }
 
   /** Time begins to run. @returns NPT at which the first packet is due: the viewer does not wait for it */
@@ -98,8 +102,7 @@ export class Delivery {
 
   /** Forgets the range. */
   end(): void {
-    this.#viewerEndMicros = this.viewerEnd();
-    this.#cursors = [];
+    this.#goTo();
   }
 
   /** Sends what is due. @returns how the range ended, if it did */
@@ -129,6 +132,11 @@ export class Delivery {
     for (const cursor of this.#cursors) end = Math.max(end, sentEndMicros(title, cursor));
     if (end === -Infinity) return this.#viewerEndMicros;
     return Math.max(this.#viewerEndMicros, timeline.viewerMicros(end) + RANGE_STEP_MICROS);
+  }
+
+  #goTo(...cursors: Cursor[]): void {
+    this.#viewerEndMicros = this.viewerEnd();
+    this.#cursors = cursors;
   }
 
   #pumpAll(dueMicros: number, nowMs: number): boolean {
@@ -191,6 +199,7 @@ export class Delivery {
     while (this.#cursors.length > 1) {
       const first = this.#cursors[0]!;
       if (first.held.state !== 'sealed' || first.next < first.run.count) break;
+      this.#viewerEndMicros = this.viewerEnd();
       this.#cursors.shift();
     }
   }
@@ -241,7 +250,8 @@ export class Delivery {
     const expected = cursor.held.state === 'open' ? newestDue(cursor) : cursor.held.endMicros;
     if (dueMicros <= expected) return undefined;
     const starvedMs = this.#lateness.starve(nowMs);
-    if (starvedMs >= JUMP_AFTER_MS) this.#jump(cursor, nowMs);
+    const isFlying = this.#p.flights.mayBring(cursor.held.endMicros);
+    if (starvedMs >= (isFlying ? JUMP_FLYING_MS : JUMP_AFTER_MS)) this.#jump(cursor, nowMs);
     return starvedMs >= GIVE_UP_MS ? 'failed' : undefined;
   }
 
@@ -257,11 +267,11 @@ export class Delivery {
     if (next === undefined || title.row.following(cursor.held) === next) return;
     if (next.startMicros - cursor.held.endMicros > JUMP_MICROS || !next.randomAccess) return;
     const into = this.#supply.cursorInto(next);
-    if (into !== undefined) this.#cursors = [this.#bounded(into)];
+    if (into !== undefined) this.#goTo(this.#bounded(into));
   }
 
   #goOnAt(start: Start, nowMs: number): void {
-    this.#cursors = [cursorAt(this.#p.title, start)];
+    this.#goTo(cursorAt(this.#p.title, start));
     this.#lateness.reset();
     this.#p.clock.run(start.startMicros, nowMs);
   }

@@ -49,6 +49,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#survey = new Survey(title, flights, this);
     this.#delivery = new Delivery({
       title,
+      flights,
       timeline,
       options,
       clock: this.#clock,
@@ -178,7 +179,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#p.title.shelves.policy.sessionReached(
       this.#p.session,
       held.endMicros / 1e6,
-      this.#clock.nowMs / 1000,
+      this.#p.title.shelves.policySeconds(),
     );
   }
 
@@ -190,12 +191,12 @@ export class SegmentReader implements Reader, Rider, Paced {
       titleDurationSeconds: title.durationSeconds,
       viewerAddress: options.viewerAddress,
     };
-    title.shelves.policy.sessionStarted(session, start, this.#clock.nowMs / 1000);
+    title.shelves.policy.sessionStarted(session, start, title.shelves.policySeconds());
   }
 
   #policyEnds(): void {
     const { title, session } = this.#p;
-    const nowSeconds = this.#clock.nowMs / 1000;
+    const nowSeconds = title.shelves.policySeconds();
     if (this.#tally.startupMs !== undefined)
       title.shelves.policy.sessionReached(session, this.positionMicros / 1e6, nowSeconds);
     title.shelves.policy.sessionEnded(session, nowSeconds);
