@@ -1,4 +1,4 @@
-import { type CachePolicy, RamTier, type SegmentStore } from '@forebay/cache';
+import { type CachePolicy, RamTier, type SegmentMeta, type SegmentStore } from '@forebay/cache';
 import { parseDescription, type RtpInfoEntry } from '@forebay/rtsp';
 import { Flights, type Rider } from '../src/fill/flights.js';
 import { type Shelves, Title } from '../src/fill/title.js';
@@ -8,8 +8,6 @@ import type { OriginClient } from '../src/origin/client.js';
 import type { OriginDescription } from '../src/origin/description.js';
 import { OriginProfile } from '../src/origin/profile.js';
 import type { OpenOptions, OriginSession, OriginSink } from '../src/origin/session.js';
-import type { Library, MediaSink, Presentation } from '../src/read/library.js';
-import { Pacer } from '../src/read/pacer.js';
 import { CLOCK_RATES, type MadePacket, rtpPacket } from './packets.js';
 import { TestClock } from './viewer-fakes.js';
 
@@ -44,7 +42,7 @@ export class FakeSession implements OriginSession {
   isStarted = false;
   isClosed = false;
   isReading = true;
-  readonly #sequences = [0, 0];
+  readonly #sequences = new Map<number, number>();
 
   constructor(sink: OriginSink, asked: number | undefined, reply: OriginSession['reply']) {
     this.sink = sink;
@@ -55,14 +53,16 @@ export class FakeSession implements OriginSession {
   /** Sends packets as they are; `shiftTicks` is added to timestamps. */
   send(packets: readonly MadePacket[], shift: (p: MadePacket) => number = () => 0): void {
     for (const p of packets) {
-      const bytes = rtpPacket(p, this.#sequences[p.stream]!++, (p.ticks + shift(p)) >>> 0);
+      const sequence = this.#sequences.get(p.stream) ?? 0;
+      this.#sequences.set(p.stream, sequence + 1);
+      const bytes = rtpPacket(p, sequence, (p.ticks + shift(p)) >>> 0);
       this.sink.rtp(p.stream, bytes, 0, bytes.length);
     }
   }
 
   /** The numbers of a stream go on elsewhere. */
   renumber(stream: number, sequence: number): void {
-    this.#sequences[stream] = sequence;
+    this.#sequences.set(stream, sequence);
   }
 
   bye(): void {
@@ -96,46 +96,22 @@ export class FakeSession implements OriginSession {
   }
 }
 
-export interface FlightBench {
-  readonly clock: TestClock;
-  readonly pacer: Pacer;
-  readonly shelves: Shelves;
+/** An origin that a test plays by hand. */
+export interface FakeOrigin {
   readonly client: OriginClient;
   readonly sessions: FakeSession[];
-  readonly title: Title;
-  readonly flights: Flights;
-  /** What the origin answers to PLAY; by default it starts where it was asked. */
+  /** What it answers to PLAY; by default it starts where it was asked. */
   answer: { startSeconds?: number; refuse?: Error };
-  rider(positionSeconds?: number): Rider & { positionMicros: number };
-  /** Lets time pass, in steps in which flights are driven. */
-  pass(ms: number): Promise<void>;
+  description: OriginDescription;
   /** The session that was opened last. */
   last(): FakeSession;
 }
 
-const noPolicy = new Proxy({}, { get: () => () => undefined }) as unknown as CachePolicy;
-
-export interface FlightBenchOptions {
-  readonly description?: OriginDescription;
-  readonly store?: Partial<SegmentStore>;
-  readonly ramBytes?: number;
-  /** Drives what the test drives by itself otherwise. */
-  readonly onTick?: (nowMs: number) => void;
-}
-
-/** Lets promises run on. */
-export async function settle(): Promise<void> {
-  for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** A title and its flights on a virtual clock, with an origin that a test plays by hand. */
-export function flightBench(o: FlightBenchOptions = {}): FlightBench {
-  const clock = new TestClock();
+export function fakeOrigin(description = described()): FakeOrigin {
   const sessions: FakeSession[] = [];
-  const profile = new OriginProfile('fake');
   const client = {
-    profile,
-    describe: () => Promise.resolve(o.description ?? described()),
+    profile: new OriginProfile('fake'),
+    describe: () => Promise.resolve(made.description),
     open: async (options: OpenOptions, sink: OriginSink) => {
       await settle();
       const { refuse, startSeconds } = made.answer;
@@ -148,12 +124,36 @@ export function flightBench(o: FlightBenchOptions = {}): FlightBench {
       return session;
     },
   } as unknown as OriginClient;
-  const titles: Title[] = [];
-  const ram = new RamTier(o.ramBytes ?? 64e6, ({ meta }) => {
-    for (const title of titles) title.offRam(meta.startMicros);
-  });
-  const shelves: Shelves = {
-    ram,
+  const made: FakeOrigin = { client, sessions, answer: {}, description, last: () => sessions.at(-1)! };
+  return made;
+}
+
+export interface FlightBench extends FakeOrigin {
+  readonly clock: TestClock;
+  readonly shelves: Shelves;
+  readonly title: Title;
+  readonly flights: Flights;
+  rider(positionSeconds?: number): Rider & { positionMicros: number };
+  /** Lets time pass, in steps in which flights are driven. */
+  pass(ms: number): Promise<void>;
+}
+
+const noPolicy = new Proxy({}, { get: () => () => undefined }) as unknown as CachePolicy;
+
+export interface FlightBenchOptions {
+  readonly description?: OriginDescription;
+  readonly store?: Partial<SegmentStore>;
+  readonly ramBytes?: number;
+}
+
+/** Shelves on a virtual clock; `onEvict` is told what RAM drops. */
+export function fakeShelves(
+  clock: TestClock,
+  o: FlightBenchOptions,
+  onEvict: (meta: SegmentMeta) => void,
+): Shelves {
+  return {
+    ram: new RamTier(o.ramBytes ?? 64e6, ({ meta }) => onEvict(meta)),
     store: o.store as SegmentStore | undefined,
     policy: noPolicy,
     policySeconds: () => clock.nowMs() / 1000,
@@ -161,38 +161,46 @@ export function flightBench(o: FlightBenchOptions = {}): FlightBench {
     metrics: new Metrics(),
     log: silentLog,
   };
+}
+
+/** Lets promises run on. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A title and its flights on a virtual clock, with an origin that a test plays by hand. */
+export function flightBench(o: FlightBenchOptions = {}): FlightBench {
+  const clock = new TestClock();
+  const origin = fakeOrigin(o.description);
+  const titles: Title[] = [];
+  const shelves = fakeShelves(clock, o, (meta) => {
+    for (const title of titles) title.offRam(meta.startMicros);
+  });
   const title = new Title({
     key: 'rtsp://origin/a',
     generation: '0'.repeat(32),
-    client,
-    origin: o.description ?? described(),
+    client: origin.client,
+    origin: origin.description,
     durationSeconds: undefined,
     shelves,
   });
   titles.push(title);
   const flights = new Flights(title);
-  const made: FlightBench = {
+  return Object.assign(origin, {
     clock,
-    pacer: new Pacer(clock),
     shelves,
-    client,
-    sessions,
     title,
     flights,
-    answer: {},
     rider: (positionSeconds = 0) => ({ positionMicros: positionSeconds * 1e6 }),
-    pass: async (ms) => {
+    pass: async (ms: number) => {
       for (let left = ms; left > 0; left -= 100) {
         clock.advance(Math.min(left, 100));
         flights.tick(clock.nowMs());
         title.sweep(clock.nowMs());
-        o.onTick?.(clock.nowMs());
         await settle();
       }
     },
-    last: () => sessions.at(-1)!,
-  };
-  return made;
+  });
 }
 
 /** Seconds at which the segments of a title begin and end. */
@@ -207,5 +215,3 @@ export const between = (packets: readonly MadePacket[], from: number, to: number
     const seconds = p.ticks / CLOCK_RATES[p.stream]!;
     return seconds >= from && seconds < to;
   });
-
-export type { Library, MediaSink, Presentation };

@@ -338,3 +338,17 @@ t.test('a store that fails harms nobody', async (t) => {
     t.equal(b.title.row.length, 4);
   }
 });
+
+t.test('a defect ends the flight in which it shows, and nothing else', async (t) => {
+  for (const method of ['begun', 'complete'] as const) {
+    const b = flightBench();
+    b.flights.board(0, b.rider());
+    await settle();
+    b.title[method] = () => {
+      throw new TypeError('test');
+    };
+    b.last().send(between(film, 0, 13));
+    await b.pass(2000);
+    t.ok(b.sessions[0]?.isClosed, method);
+  }
+});

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { between, described, flightBench, sdp, settle, spans } from './flight-bench.js';
-import { AUDIO, CLOCK_RATES, makePackets, VIDEO, VIDEO_RATE } from './packets.js';
+import { AUDIO, CLOCK_RATES, type MadePacket, makePackets, VIDEO, VIDEO_RATE } from './packets.js';
 
 const film = makePackets({ seconds: 60 });
 
@@ -120,4 +120,84 @@ t.test('what the origin says of its start is not believed when it is nonsense', 
     b.last().send(between(film, 20, 29));
     t.same(spans(b.title)[0]?.[0], 20, String(startSeconds));
   }
+});
+
+t.test('media time beyond 2^32 ticks', async (t) => {
+  const startSeconds = 47_714;
+  const b = flightBench({ description: described(sdp('npt=0-90000')) });
+  b.flights.board(startSeconds * 1e6, b.rider(startSeconds));
+  await settle();
+  b.last().send(
+    between(film, 0, 20).map((p) => ({ ...p, ticks: p.ticks + startSeconds * CLOCK_RATES[p.stream]! })),
+  );
+  t.same(spans(b.title), [
+    [47_714, 47_716],
+    [47_716, 47_720],
+    [47_720, 47_724],
+    [47_724, 47_728],
+    [47_728, 47_732],
+    [47_732, 47_733.96],
+  ]);
+  const first = await b.title.load([...b.title.row][2]!);
+  t.equal(first?.segment.extents[VIDEO]?.firstTicks, 47_720 * VIDEO_RATE);
+  t.ok((first?.segment.run.dueMicros.at(-1) ?? 0) < 4e6);
+});
+
+/** A description of streams that nobody expects, and packets of each of them, ten a second. */
+function odd(media: readonly string[]): { text: string; packets: MadePacket[] } {
+  const lines = ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=x', 't=0 0', 'a=range:npt=0-60'];
+  const rates = media.map((line) => Number(/[/](\d+)/.exec(line)?.[1]));
+  media.forEach((line, i) => {
+    const [kind, map] = line.split(' ');
+    lines.push(`m=${kind} 0 RTP/AVP ${96 + i}`, `a=rtpmap:${96 + i} ${map}`, `a=control:${i}`);
+  });
+  const packets: MadePacket[] = [];
+  for (let n = 0; n < 100; n++) {
+    rates.forEach((rate, stream) =>
+      packets.push({
+        stream,
+        ticks: Math.floor((n * rate) / 10),
+        marker: true,
+        payload: Buffer.alloc(30).fill(n, 20),
+      }),
+    );
+  }
+  return { text: [...lines, ''].join('\r\n'), packets };
+}
+
+t.test('titles of odd streams', async (t) => {
+  for (const media of [
+    ['audio L16/8000'],
+    ['application vnd.onvif.metadata/90000'],
+    ['audio X/1'],
+    ['video UNKNOWN/90000', 'audio X/1'],
+    Array.from({ length: 16 }, (_, i) => `application data${i}/1000`),
+    ['video JPEG/90000', ...Array.from({ length: 15 }, () => 'audio L16/8000')],
+  ]) {
+    const { text, packets } = odd(media);
+    const b = flightBench({ description: described(text) });
+    b.flights.board(0, b.rider());
+    await settle();
+    for (let at = 0; at < packets.length; at += media.length) {
+      b.last().send(packets.slice(at, at + media.length));
+      await b.pass(100);
+    }
+    const starts = spans(b.title).map(([start]) => start);
+    t.same(starts, [0, 4, 8], media.slice(0, 2).join(', '));
+    const [first] = [...b.title.row];
+    const loaded = await b.title.load(first!);
+    t.ok((loaded?.segment.run.count ?? 0) >= 39 * media.length, 'nothing is missing');
+  }
+});
+
+t.test('streams of which some never come', async (t) => {
+  const b = flightBench();
+  b.flights.board(0, b.rider());
+  await settle();
+  b.last().send(between(film, 0, 13).filter((p) => p.stream === VIDEO));
+  await b.pass(1500);
+  t.same(
+    spans(b.title).map(([start]) => start),
+    [0, 4, 8, 12],
+  );
 });

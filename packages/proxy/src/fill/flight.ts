@@ -102,7 +102,8 @@ export class Flight implements OriginSink {
   tick(nowMs: number): void {
     const stitch = this.#stitch;
     if (stitch === undefined || this.#isOver()) return;
-    stitch.tick(nowMs);
+    this.#attempt(() => stitch.tick(nowMs));
+    if (this.#isOver()) return;
     if (this.#state === 'closing') {
       if (nowMs >= this.#closingDeadlineMs) stitch.settle();
       if (!stitch.draining) this.#over('reached-held', undefined);
@@ -119,7 +120,11 @@ export class Flight implements OriginSink {
     if (stitch === undefined || this.#state === 'over') return;
     stitch.arrivalMs = this.#nowMs();
     this.#ending.packet(stream, stitch.arrivalMs);
-    stitch.packet(stream, bytes, start, end);
+    try {
+      stitch.packet(stream, bytes, start, end);
+    } catch (error) {
+      this.#defect(error);
+    }
   }
 
   senderReport(stream: number, report: { packetCount: number }): void {
@@ -209,14 +214,33 @@ export class Flight implements OriginSink {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#abort.abort();
-    // What is only believed is not written to the disk.
-    if (end === 'title-end')
-      this.#stitch?.finish(this.#nowMs(), this.#isGoodbyeBelieved() ? 'believed' : 'told');
-    else if (this.#title.live) this.#stitch?.finish(this.#nowMs(), 'no');
-    else this.#stitch?.suspend(end !== 'unneeded');
+    this.#attempt(() => this.#leave(end));
     this.#rejectOpened(error ?? new OriginError('origin-closed', 'the flight ended before it delivered'));
     this.#session?.close().catch(() => undefined);
     this.#o.onOver(end, error);
+  }
+
+  /** Leaves what it filled as the next flight, or nobody, needs it. */
+  #leave(end: FlightEnd): void {
+    const nowMs = this.#nowMs();
+    // What is only believed is not written to the disk.
+    if (end === 'title-end') this.#stitch?.finish(nowMs, this.#isGoodbyeBelieved() ? 'believed' : 'told');
+    else if (this.#title.live) this.#stitch?.finish(nowMs, 'no');
+    else this.#stitch?.suspend(end !== 'unneeded');
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#defect(error);
+    }
+  }
+
+  /** A defect of ours ends the flight, and nothing else. */
+  #defect(error: unknown): void {
+    this.#title.shelves.log.error({ error }, 'flight lost to a defect');
+    this.#over('fault', asOriginError(error));
   }
 }
 

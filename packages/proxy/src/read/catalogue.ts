@@ -10,6 +10,7 @@ import { Flights } from '../fill/flights.js';
 import { type Shelves, Title } from '../fill/title.js';
 import type { OriginDescription } from '../origin/description.js';
 import { OriginError } from '../origin/errors.js';
+import { type Entry, Entries } from './entries.js';
 import { formatTitleRecord, parseTitleRecord } from './title-record.js';
 import type { Library, Presentation, Reader, ReaderOptions } from './library.js';
 import type { Pacer } from './pacer.js';
@@ -25,16 +26,7 @@ const REVALIDATE_MS = 24 * 3_600_000;
 const STALE_IF_ERROR_MS = 7 * 24 * 3_600_000;
 /** A refusal of the origin is repeated for this long without asking. */
 const NEGATIVE_MS = 2000;
-const MAX_TITLES = 4096;
 const MAX_REFUSALS = 4096;
-
-interface Entry {
-  readonly title: Title;
-  readonly flights: Flights;
-  describedUnixMs: number;
-  revalidating: boolean;
-  readers: number;
-}
 
 class Shown implements Presentation {
   readonly entry: Entry;
@@ -70,7 +62,7 @@ export class Catalogue implements Library {
   readonly #routes: Routes;
   readonly #shelves: Shelves;
   readonly #pacer: Pacer;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Entries();
   readonly #asking = new Map<string, Promise<Entry>>();
   readonly #refused = new Map<string, { error: Error; untilMs: number }>();
   #sessions = 0;
@@ -91,7 +83,7 @@ export class Catalogue implements Library {
 
   open(presentation: Presentation, options: ReaderOptions): Reader {
     if (!(presentation instanceof Shown)) throw new TypeError('a presentation of another library');
-    const { entry } = presentation;
+    const entry = this.#entries.inUse(presentation.entry);
     const rates = entry.title.streams.map((s) => s.clockRate);
     const timeline = new Timeline(
       options.streams.map(({ stream, ssrc }) => ({
@@ -118,41 +110,38 @@ export class Catalogue implements Library {
 
   /** Called a few times a second: drives flights and forgets what nobody uses. */
   tick(nowMs: number): void {
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#entries) {
       entry.flights.tick(nowMs);
       entry.title.sweep(nowMs);
     }
-    if (this.#entries.size > MAX_TITLES) this.#forget();
+    this.#entries.prune();
   }
 
   /** The title of a generation, if it is in use. */
   titleOf(generation: string): Title | undefined {
-    for (const entry of this.#entries.values()) if (entry.title.generation === generation) return entry.title;
-    return undefined;
+    return this.#entries.titleOf(generation);
   }
 
   /** The index of the disk is complete: segments that were not known before can be used. */
   rescan(): void {
-    for (const { title } of this.#entries.values()) title.rescan();
+    for (const { title } of this.#entries) title.rescan();
   }
 
   /** Segments by state, for the metrics. */
   countSegments(): { filling: number; sealed: number } {
     let filling = 0;
     let sealed = 0;
-    for (const { title } of this.#entries.values()) {
-      for (const held of title.row) {
-        if (held.state !== 'sealed') filling++;
-        else if (!held.onDisk) sealed++;
-      }
+    for (const { title } of this.#entries) {
+      filling += title.counts.filling;
+      sealed += title.counts.sealed;
     }
     return { filling, sealed };
   }
 
   /** Ends all flights. Resolves when the segments that were on their way to the disk have arrived. */
   async close(): Promise<void> {
-    for (const { flights } of this.#entries.values()) flights.close();
-    await Promise.all(Array.from(this.#entries.values(), ({ title }) => title.settled()));
+    for (const { flights } of this.#entries) flights.close();
+    await Promise.all(Array.from(this.#entries, ({ title }) => title.settled()));
   }
 
   async #entry(routed: Routed): Promise<Entry> {
@@ -219,8 +208,10 @@ export class Catalogue implements Library {
       known.describedUnixMs = describedUnixMs;
       return known;
     }
-    if (known !== undefined)
+    if (known !== undefined) {
       this.#shelves.log.info({ route: routed.route.id }, 'the title changed: a new generation');
+      known.title.superseded = !isAlike(known.title.description, origin.description);
+    }
     return this.#adopt(routed, { origin, describedUnixMs, durationSeconds: undefined });
   }
 
@@ -258,33 +249,41 @@ export class Catalogue implements Library {
       readers: 0,
     };
     this.#remember(entry);
-    this.#entries.set(routed.key, entry);
+    this.#entries.enter(entry);
     return entry;
   }
 
   /** Writes what is known of the title to disk, before its first segment and whenever more is learned. */
   #remember(entry: Entry): void {
     const { title } = entry;
+    const { store, log } = this.#shelves;
     let saved: Promise<void> | undefined;
-    const save = (): Promise<void> =>
-      this.#shelves.store?.saveTitle({
-        key: title.key,
-        generation: title.generation,
-        description: formatTitleRecord(title.origin, entry.describedUnixMs, title.durationSeconds),
-        durationSeconds: title.durationSeconds,
-      }) ?? Promise.resolve();
+    const save = async (): Promise<void> => {
+      try {
+        await store?.saveTitle({
+          key: title.key,
+          generation: title.generation,
+          description: formatTitleRecord(title.origin, entry.describedUnixMs, title.durationSeconds),
+          durationSeconds: title.durationSeconds,
+        });
+      } catch (error) {
+        log.error({ error: String(error) }, 'what is known of a title could not be kept');
+      }
+    };
     title.onStoring = () => (saved ??= save());
     title.onLearned = () => {
       if (saved !== undefined) saved = saved.then(save);
     };
   }
+}
 
-  #forget(): void {
-    for (const [key, entry] of this.#entries) {
-      if (this.#entries.size <= MAX_TITLES) return;
-      if (entry.readers === 0 && entry.flights.count === 0) this.#entries.delete(key);
-    }
-  }
+/** The same streams in the same encoding: only what is said about them differs, such as the length of a recording. */
+function isAlike(a: Description, b: Description): boolean {
+  return streamsOf(a) === streamsOf(b);
+}
+
+function streamsOf({ streams }: Description): string {
+  return JSON.stringify(streams.map((s) => [s.media, s.payloadType, s.encoding, s.clockRate, s.fmtp]));
 }
 
 /** Names a generation: the same title described alike is the same generation, also after a restart. */

@@ -100,3 +100,13 @@ export function sentEndMicros(title: Title, cursor: Cursor): number {
   }
   return end;
 }
+
+/** NPT at which the next packet is due; Infinity when there is none. */
+export function nextDue({ run, held, next }: Cursor): number {
+  return next < run.count ? held.startMicros + run.dueMicros[next]! : Infinity;
+}
+
+/** NPT of the newest packet of a growing segment. */
+export function newestDue({ run, held }: Cursor): number {
+  return held.startMicros + (run.count === 0 ? 0 : run.dueMicros[run.count - 1]!);
+}

@@ -8,6 +8,8 @@ export class Supply {
   #loading: Held | undefined;
   /** The segment read ahead: one, whatever its size. */
   #ahead: Cursor | undefined;
+  /** Could not be had: it is not asked for again. Found again it is another one. */
+  #lost: Held | undefined;
 
   constructor(title: Title) {
     this.#title = title;
@@ -36,13 +38,18 @@ export class Supply {
   }
 
   #load(held: Held): void {
-    if (this.#loading === held || this.#ahead?.held === held) return;
+    if (this.#loading === held || this.#ahead?.held === held || this.#lost === held) return;
     this.#loading = held;
-    void this.#title.load(held).then((loaded) => {
-      if (this.#loading !== held) return;
-      this.#loading = undefined;
-      if (loaded === undefined) return;
-      this.#ahead = { held, run: loaded.segment.run, source: loaded.source, next: 0, bounds: undefined };
-    });
+    this.#title.load(held).then(
+      (loaded) => this.#loaded(held, loaded),
+      () => this.#loaded(held, undefined),
+    );
+  }
+
+  #loaded(held: Held, loaded: Awaited<ReturnType<Title['load']>>): void {
+    if (this.#loading !== held) return;
+    this.#loading = undefined;
+    if (loaded === undefined) this.#lost = held;
+    else this.#ahead = { held, run: loaded.segment.run, source: loaded.source, next: 0, bounds: undefined };
   }
 }

@@ -1,0 +1,307 @@
+import type { PacketRun } from '@forebay/cache';
+import type { Flights } from '../fill/flights.js';
+import type { Held } from '../fill/row.js';
+import type { Title } from '../fill/title.js';
+import { type Cursor, cursorAt, inBounds, nextDue, newestDue, sentEndMicros, type Start } from './cursor.js';
+import { Lateness } from './lateness.js';
+import type { ReaderOptions } from './library.js';
+import type { PlayClock } from './play-clock.js';
+import { newestStart } from './start.js';
+import type { ReaderTally } from './tally.js';
+import { Supply } from './supply.js';
+import type { Timeline } from './timeline.js';
+
+/** A packet of a growing segment may leave this early: it came when the origin sent it. */
+const FOLLOW_LEAD_MICROS = 50_000;
+/** BYE travels on another socket: over UDP it leaves this long after the last packet, so that it does not overtake it. */
+const FAREWELL_MS = 150;
+/** Bytes of one batch: a write of this size costs little more than its copy. */
+const BATCH_BYTES = 65_536;
+const BATCHES_PER_TURN = 4;
+/** A viewer that took nothing for longer does not get what it missed in a burst. */
+const BLOCKED_MS = 2000;
+/** Media that did not come for so long will not come. */
+const GIVE_UP_MS = 30_000;
+/** A hole that an origin does not fill is jumped when media goes on behind it. */
+const JUMP_AFTER_MS = 2000;
+/** The same while a flight is on its way there: it takes longer where groups of pictures are long, or the origin is. */
+const JUMP_FLYING_MS = 15_000;
+const JUMP_MICROS = 15_000_000;
+/** Segments that a reader is in at a time: stragglers of one may come while the next is sent. */
+const MAX_CURSORS = 3;
+/** Space between the last timestamp of one range and the first of the next: about a frame. */
+const RANGE_STEP_MICROS = 40_000;
+
+export interface DeliveryParts {
+  readonly title: Title;
+  readonly flights: Flights;
+  readonly timeline: Timeline;
+  readonly options: ReaderOptions;
+  readonly clock: PlayClock;
+  readonly tally: ReaderTally;
+  /** The viewer has everything up to the end of a segment. */
+  readonly onReached: (held: Held) => void;
+}
+
+/** Sends one range to one viewer, segment by segment, as it becomes due. */
+export class Delivery {
+  readonly #p: DeliveryParts;
+  readonly #supply: Supply;
+  readonly #lateness = new Lateness();
+  /** Replaced, not changed, when the reader goes on elsewhere. */
+  #cursors: Cursor[] = [];
+  #endMicros: number | undefined;
+  #isBlocked = false;
+  #blockedSinceMs: number | undefined;
+  #sentMs = 0;
+  /** The viewer's time after everything that was sent from segments left behind: no later range begins before it. */
+  #viewerEndMicros = 0;
+
+  constructor(parts: DeliveryParts) {
+    this.#p = parts;
+    this.#supply = new Supply(parts.title);
+  }
+
+  /** The segment that it is in. */
+  get held(): Held | undefined {
+    return this.#cursors.at(-1)?.held;
+  }
+
+  /** NPT where the range ends, unless it takes the whole title. */
+  get endMicros(): number | undefined {
+    return this.#endMicros;
+  }
+
+  /** There is something to send. */
+  get isReady(): boolean {
+    return this.#cursors.length > 0;
+  }
+
+  /** It stands in a segment that nobody will go on with. */
+  get isStranded(): boolean {
+    const { row } = this.#p.title;
+    return this.#cursors.some(({ held }) => held.state === 'open' && !row.has(held));
+  }
+
+  /** Takes up a range. */
+  begin(start: Start, endMicros: number | undefined): void {
+    this.#endMicros = endMicros;
+    this.#supply.prefetch(start.held);
+    this.#goTo(this.#bounded(cursorAt(this.#p.title, start)));
+  }
+
+  /** Time begins to run. @returns NPT at which the first packet is due: the viewer does not wait for it */
+  start(): number {
+    this.#lateness.reset();
+    this.#blockedSinceMs = undefined;
+    const position = this.#p.clock.positionMicros;
+    const first = this.#cursors[0];
+    const due = first === undefined ? Infinity : nextDue(first);
+    return Number.isFinite(due) ? Math.max(position, due) : position;
+  }
+
+  /** Forgets the range. */
+  end(): void {
+    this.#goTo();
+  }
+
+  /** Sends what is due. @returns how the range ended, if it did */
+  turn(nowMs: number): 'end' | 'failed' | undefined {
+    const dueMicros = this.#p.clock.dueMicros(nowMs);
+    this.#isBlocked = false;
+    for (let batches = 0; batches < BATCHES_PER_TURN && !this.#isBlocked; batches++) {
+      const isSent = this.#pumpAll(dueMicros, nowMs);
+      this.#moveOn();
+      if (this.#isDone(dueMicros, nowMs)) return 'end';
+      if (!isSent) break;
+    }
+    return this.#look(dueMicros, nowMs);
+  }
+
+  /** NPT of the next packet to send, or of now where that is earlier. */
+  place(): number {
+    let place = Math.round(this.#p.clock.positionMicros);
+    for (const cursor of this.#cursors) place = Math.min(place, nextDue(cursor));
+    return Math.max(place, this.#cursors[0]?.held.startMicros ?? 0);
+  }
+
+  /** The viewer's time after everything that was sent. */
+  viewerEnd(): number {
+    const { title, timeline } = this.#p;
+    let end = -Infinity;
+    for (const cursor of this.#cursors) end = Math.max(end, sentEndMicros(title, cursor));
+    if (end === -Infinity) return this.#viewerEndMicros;
+    return Math.max(this.#viewerEndMicros, timeline.viewerMicros(end) + RANGE_STEP_MICROS);
+  }
+
+  #goTo(...cursors: Cursor[]): void {
+    this.#viewerEndMicros = this.viewerEnd();
+    this.#cursors = cursors;
+  }
+
+  #pumpAll(dueMicros: number, nowMs: number): boolean {
+    const cursors = this.#cursors;
+    let isSent = false;
+    for (const cursor of cursors) {
+      isSent = this.#pump(cursor, dueMicros, nowMs) || isSent;
+      if (cursors !== this.#cursors) return false;
+    }
+    return isSent;
+  }
+
+  /** Sends what is due in one segment, at most a batch. */
+  #pump(cursor: Cursor, dueMicros: number, nowMs: number): boolean {
+    const { run, held } = cursor;
+    const from = cursor.next;
+    if (from >= run.count) return false;
+    const lead = cursor.source === 'flight' ? FOLLOW_LEAD_MICROS : 0;
+    const limit = dueMicros + lead - held.startMicros;
+    if (run.dueMicros[from]! > limit) return false;
+    if (!this.#p.options.sink.writable()) {
+      this.#isBlocked = true;
+      this.#blockedSinceMs ??= nowMs;
+      return false;
+    }
+    if (this.#blockedSinceMs !== undefined && !this.#resumeAfterBlock(cursor, dueMicros, nowMs)) return false;
+    this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
+    const byteLimit = run.offsets[from]! + BATCH_BYTES;
+    let to = from + 1;
+    while (to < run.count && run.dueMicros[to]! <= limit && run.offsets[to + 1]! <= byteLimit) to++;
+    const bytes = cursor.bounds === undefined ? this.#send(run, from, to) : this.#sendBounded(cursor, to);
+    cursor.next = to;
+    if (bytes > 0) this.#sentMs = nowMs;
+    this.#p.tally.sent(cursor.source, bytes, nowMs);
+    return true;
+  }
+
+  #send(run: PacketRun, from: number, to: number): number {
+    return this.#p.options.sink.send(run, from, to, this.#p.timeline);
+  }
+
+  #sendBounded(cursor: Cursor, to: number): number {
+    let bytes = 0;
+    let from = -1;
+    for (let i = cursor.next; i < to; i++) {
+      const inside = inBounds(this.#p.title, cursor, i);
+      if (inside && from < 0) from = i;
+      if (inside || from < 0) continue;
+      bytes += this.#send(cursor.run, from, i);
+      from = -1;
+    }
+    return from < 0 ? bytes : bytes + this.#send(cursor.run, from, to);
+  }
+
+  /** Leaves segments that are done, and enters the next. */
+  #moveOn(): void {
+    const last = this.#cursors.at(-1);
+    if (last === undefined) return;
+    if (last.next >= last.run.count && last.held.state !== 'open' && !last.held.last) this.#enterNext(last);
+    while (this.#cursors.length > 1) {
+      const first = this.#cursors[0]!;
+      if (first.held.state !== 'sealed' || first.next < first.run.count) break;
+      this.#viewerEndMicros = this.viewerEnd();
+      this.#cursors.shift();
+    }
+  }
+
+  #enterNext(last: Cursor): void {
+    const next = this.#p.title.row.following(last.held);
+    if (next === undefined || this.#cursors.length >= MAX_CURSORS) return;
+    const cursor = this.#supply.cursorInto(next);
+    if (cursor === undefined) return;
+    if (last.source !== 'flight' && cursor.source === 'flight') this.#p.tally.seams++;
+    this.#cursors.push(this.#bounded(cursor));
+    this.#p.onReached(last.held);
+    this.#supply.prefetch(next);
+  }
+
+  /** The paced end of the range, or of the title, has come, and everything was sent. */
+  #isDone(dueMicros: number, nowMs: number): boolean {
+    const cursor = this.#cursors.at(-1);
+    if (cursor === undefined) return false;
+    if (this.#p.options.transport === 'udp' && nowMs - this.#sentMs < FAREWELL_MS) return false;
+    const end = this.#endMicros;
+    if (end !== undefined && dueMicros >= end && this.#isSentUpTo(end)) return true;
+    const { held } = cursor;
+    const isThrough = cursor.next >= cursor.run.count && held.state === 'sealed' && held.last;
+    return isThrough && dueMicros >= held.endMicros;
+  }
+
+  #isSentUpTo(end: number): boolean {
+    return this.#cursors.every((cursor) => nextDue(cursor) >= end);
+  }
+
+  #bounded(cursor: Cursor): Cursor {
+    const end = this.#endMicros;
+    if (end === undefined || (cursor.held.state === 'sealed' && cursor.held.endMicros <= end)) return cursor;
+    const bounds = cursor.bounds ?? { fromPacket: 0, fromMicros: -Infinity, toMicros: Infinity };
+    cursor.bounds = { ...bounds, toMicros: end };
+    return cursor;
+  }
+
+  /** Notices that media is missing although it is due. */
+  #look(dueMicros: number, nowMs: number): 'failed' | undefined {
+    const cursor = this.#cursors.at(-1);
+    if (cursor === undefined || this.#isBlocked || cursor.next < cursor.run.count) {
+      this.#lateness.satisfy(cursor !== undefined && nextDue(cursor) > dueMicros);
+      return undefined;
+    }
+    if (cursor.held.state === 'sealed' && cursor.held.last) return undefined;
+    const expected = cursor.held.state === 'open' ? newestDue(cursor) : cursor.held.endMicros;
+    if (dueMicros <= expected) return undefined;
+    const starvedMs = this.#lateness.starve(nowMs);
+    const isFlying = this.#p.flights.mayBring(cursor.held.endMicros);
+    if (starvedMs >= (isFlying ? JUMP_FLYING_MS : JUMP_AFTER_MS)) this.#jump(cursor, nowMs);
+    return starvedMs >= GIVE_UP_MS ? 'failed' : undefined;
+  }
+
+  /** Media goes on behind a hole that nobody fills: the viewer does, too. Live it goes on with what is on now. */
+  #jump(cursor: Cursor, nowMs: number): void {
+    const { title } = this.#p;
+    if (title.live && title.row.following(cursor.held) === undefined) {
+      const newest = newestStart(title);
+      if (newest !== undefined && newest.held !== cursor.held) this.#goOnAt(newest, nowMs);
+      return;
+    }
+    const next = title.row.firstFrom(cursor.held.endMicros, cursor.held);
+    if (next === undefined || title.row.following(cursor.held) === next) return;
+    if (next.startMicros - cursor.held.endMicros > JUMP_MICROS || !next.randomAccess) return;
+    const into = this.#supply.cursorInto(next);
+    if (into !== undefined) this.#goTo(this.#bounded(into));
+  }
+
+  #goOnAt(start: Start, nowMs: number): void {
+    this.#goTo(cursorAt(this.#p.title, start));
+    this.#lateness.reset();
+    this.#p.clock.run(start.startMicros, nowMs);
+  }
+
+  /**
+   * The viewer takes media again. After a long time it goes on where it stopped, at its pace and not in a burst; live,
+   * whole groups of pictures are left out instead.
+   * @returns false when it goes on elsewhere
+   */
+  #resumeAfterBlock(cursor: Cursor, dueMicros: number, nowMs: number): boolean {
+    const blockedMs = nowMs - this.#blockedSinceMs!;
+    this.#blockedSinceMs = undefined;
+    if (blockedMs < BLOCKED_MS) return true;
+    const { title, clock } = this.#p;
+    const newest = title.live ? newestStart(title) : undefined;
+    if (newest !== undefined && newest.startMicros > nextDue(cursor)) {
+      this.#goOnAt(newest, nowMs);
+      return false;
+    }
+    this.#lateness.reset();
+    clock.run(Math.min(dueMicros, nextDue(cursor)), nowMs);
+    return true;
+  }
+
+  #resumeAfterGap(packetMicros: number, dueMicros: number, nowMs: number): void {
+    const resumed = this.#lateness.resume(dueMicros - packetMicros);
+    if (resumed === undefined) return;
+    this.#p.tally.missed(resumed.gapMicros);
+    if (!resumed.isTooLate) return;
+    this.#lateness.reset();
+    this.#p.clock.run(packetMicros, nowMs);
+  }
+}

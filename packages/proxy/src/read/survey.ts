@@ -1,0 +1,50 @@
+import type { Flights, Rider } from '../fill/flights.js';
+import type { Held } from '../fill/row.js';
+import type { Title } from '../fill/title.js';
+import { horizon } from './plan.js';
+
+/** How often a reader looks whether it needs a flight. */
+const SURVEY_MS = 100;
+
+/** Looks ahead for one reader, and sees to it that a flight is under way in time for the next hole. */
+export class Survey {
+  readonly #title: Title;
+  readonly #flights: Flights;
+  readonly #rider: Rider;
+  #surveyedMs = -Infinity;
+  /** The end of the unbroken stretch as far as it was seen, and the row's count of removals then. */
+  #seen: { readonly last: Held; readonly removals: number } | undefined;
+
+  constructor(title: Title, flights: Flights, rider: Rider) {
+    this.#title = title;
+    this.#flights = flights;
+    this.#rider = rider;
+  }
+
+  isDue(nowMs: number): boolean {
+    return nowMs - this.#surveyedMs >= SURVEY_MS;
+  }
+
+  /**
+   * The reader is in `held`, and wants media up to NPT `endMicros`. Cost: a few steps, whatever is held, because it goes on
+   * from where it was last time.
+   */
+  look(held: Held, endMicros: number, nowMs: number): void {
+    this.#surveyedMs = nowMs;
+    const leadMicros = this.#title.leadSeconds() * 1e6;
+    const position = this.#rider.positionMicros;
+    const last = this.#horizon(held, position + leadMicros);
+    if (last.last || (last.state === 'sealed' && last.endMicros >= endMicros)) return;
+    if (last.endMicros - position > leadMicros) return;
+    this.#flights.board(last.endMicros, this.#rider);
+  }
+
+  #horizon(held: Held, enoughMicros: number): Held {
+    const { row } = this.#title;
+    const seen = this.#seen;
+    const isValid = seen?.removals === row.removals && seen.last.startMicros >= held.startMicros;
+    const last = horizon(row, isValid ? seen.last : held, enoughMicros);
+    this.#seen = { last, removals: row.removals };
+    return last;
+  }
+}

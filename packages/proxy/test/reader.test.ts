@@ -1,0 +1,332 @@
+import type { PacketRun, SegmentStore } from '@forebay/cache';
+import { parseRtspUrl, RtspError } from '@forebay/rtsp';
+import t from 'tap';
+import { OriginError } from '../src/origin/errors.js';
+import { Catalogue } from '../src/read/catalogue.js';
+import type { MediaSink, PlayResult, Reader } from '../src/read/library.js';
+import { Pacer } from '../src/read/pacer.js';
+import { Routes } from '../src/read/routes.js';
+import {
+  between,
+  described,
+  fakeOrigin,
+  type FakeOrigin,
+  fakeShelves,
+  type FlightBenchOptions,
+  sdp,
+  settle,
+} from './flight-bench.js';
+import { CLOCK_RATES, type MadePacket, makePackets } from './packets.js';
+import { TestClock } from './viewer-fakes.js';
+
+const film = makePackets({ seconds: 60 });
+const URL = parseRtspUrl('rtsp://proxy/a');
+
+/** A viewer's transport that writes down NPT of what it is sent. */
+class Screen implements MediaSink {
+  isWritable = true;
+  isBroken = false;
+  over: 'end' | 'failed' | undefined;
+  /** Of the pictures, seconds. */
+  readonly pictures: number[] = [];
+
+  writable(): boolean {
+    return this.isWritable;
+  }
+
+  send(run: PacketRun, from: number, to: number): number {
+    if (this.isBroken) throw new TypeError('test');
+    for (let i = from; i < to; i++) {
+      if (run.streams[i] === 0)
+        this.pictures.push(run.bytes.readUInt32BE(run.offsets[i]! + 8) / CLOCK_RATES[0]!);
+    }
+    return run.offsets[to]! - run.offsets[from]!;
+  }
+
+  ended(reason: 'end' | 'failed'): void {
+    this.over = reason;
+  }
+
+  get newest(): number {
+    return this.pictures.at(-1) ?? -1;
+  }
+
+  /** The longest step between pictures from `from` on, seconds; negative where one goes back. */
+  steps(from = 0): { most: number; least: number } {
+    const seen = this.pictures.slice(from);
+    const steps = seen.slice(1).map((at, i) => at - seen[i]!);
+    return { most: Math.max(...steps), least: Math.min(...steps) };
+  }
+}
+
+class House {
+  readonly clock = new TestClock();
+  readonly origin: FakeOrigin;
+  readonly catalogue: Catalogue;
+  #sent = new Map<number, number>();
+
+  constructor(o: FlightBenchOptions = {}) {
+    this.origin = fakeOrigin(o.description);
+    const shelves = fakeShelves(this.clock, o, (meta) => {
+      this.catalogue.titleOf(meta.generation)?.offRam(meta.startMicros);
+    });
+    const route = {
+      id: 'fake',
+      pathPrefix: '/',
+      baseUrl: parseRtspUrl('rtsp://origin/'),
+      client: this.origin.client,
+    };
+    this.catalogue = new Catalogue(new Routes([route]), shelves, new Pacer(this.clock));
+  }
+
+  async viewer(): Promise<{ reader: Reader; screen: Screen }> {
+    const shown = await this.catalogue.find(URL, new AbortController().signal);
+    const screen = new Screen();
+    const streams = [0, 1].map((stream) => ({ stream, ssrc: stream + 1 }));
+    const reader = this.catalogue.open(shown, {
+      streams,
+      sink: screen,
+      viewerAddress: '::1',
+      transport: 'tcp',
+    });
+    return { reader, screen };
+  }
+
+  /** Lets time pass; origins send in real time, each session from where it was asked, back to a key frame. */
+  async pass(ms: number, packets: readonly MadePacket[] = film): Promise<void> {
+    for (let left = ms; left > 0; left -= 50) {
+      this.clock.advance(50);
+      this.origin.sessions.forEach((session, i) => {
+        if (session.isClosed || !session.isStarted || !session.isReading) return;
+        const from = this.#sent.get(i) ?? Math.floor(session.askedSeconds ?? 0);
+        this.#sent.set(i, from + 0.05);
+        session.send(between(packets, from, from + 0.05));
+      });
+      this.catalogue.tick(this.clock.nowMs());
+      await settle();
+    }
+  }
+
+  /** Plays and starts, as a viewer's session does. */
+  async play(reader: Reader, start?: number, end?: number): Promise<PlayResult> {
+    const range =
+      start === undefined
+        ? undefined
+        : ({ unit: 'npt', start, ...(end === undefined ? {} : { end }) } as const);
+    const state = { isSettled: false };
+    const asked = reader.play(range, new AbortController().signal).finally(() => (state.isSettled = true));
+    asked.catch(() => undefined);
+    for (let i = 0; i < 400 && !state.isSettled; i++) await this.pass(50);
+    const result = await asked;
+    reader.start();
+    return result;
+  }
+}
+
+t.test('a viewer plays what a flight brings, pauses, and goes on', async (t) => {
+  const house = new House();
+  const { reader, screen } = await house.viewer();
+  t.equal((await house.play(reader, 0)).startSeconds, 0);
+  await house.pass(6000);
+  t.ok(screen.newest > 5);
+  reader.pause();
+  await house.pass(10_000);
+  t.ok(house.origin.last().isClosed);
+  await house.play(reader);
+  await house.pass(8000);
+  t.ok(screen.newest > 12, `${screen.newest}`);
+  const { most, least } = screen.steps();
+  t.ok(most < 0.041 && least >= 0, 'no gap, no repeat');
+});
+
+t.test('a pause of ten minutes in the segment that grew', async (t) => {
+  const house = new House();
+  const { reader, screen } = await house.viewer();
+  await house.play(reader, 0);
+  await house.pass(5500);
+  reader.pause();
+  const before = screen.pictures.length;
+  await house.pass(100_000);
+  for (let i = 0; i < 50; i++) {
+    house.clock.advance(10_000);
+    house.catalogue.tick(house.clock.nowMs());
+  }
+  await house.play(reader);
+  await house.pass(6000);
+  t.ok(screen.newest > 9.5, `${screen.newest}`);
+  t.ok(screen.pictures[before]! <= screen.pictures[before - 1]! + 0.041, 'nothing is missing');
+  t.ok(screen.steps(before).most < 0.041);
+});
+
+t.test('a PLAY that fails leaves the pause point and the range as they were', async (t) => {
+  const house = new House();
+  const { reader, screen } = await house.viewer();
+  await house.play(reader, 0, 6);
+  await house.pass(3000);
+  const { positionSeconds } = reader.pause();
+  house.origin.answer.refuse = new OriginError('busy', 'test');
+  await t.rejects(house.play(reader, 40), { code: 'busy' });
+  await t.rejects(house.play(reader, 70), RtspError);
+  delete house.origin.answer.refuse;
+  await house.pass(10_000);
+  const result = await house.play(reader);
+  t.ok(Math.abs((result.startSeconds as number) - positionSeconds) < 0.1, `${result.startSeconds}`);
+  t.equal(result.endSeconds, 6);
+  await house.pass(8000);
+  t.equal(screen.over, 'end');
+  t.ok(screen.newest < 6);
+});
+
+t.test('ranges at the end of a title', async (t) => {
+  const house = new House({ description: described(sdp('npt=0-8.5')) });
+  const { reader, screen } = await house.viewer();
+  await t.rejects(house.play(reader, 8.5), RtspError, 'there is nothing at the end');
+  await t.rejects(house.play(reader, 9), RtspError);
+  await house.play(reader, 0);
+  await house.pass(8200);
+  house.origin.last().bye();
+  await house.pass(2000);
+  t.equal(screen.over, 'end');
+  const sessions = house.origin.sessions.length;
+  const result = await house.play(reader, 8.45);
+  t.equal(result.startSeconds, 8, 'behind the last picture: the last key frame');
+  t.equal(house.origin.sessions.length, sessions, 'and nobody is asked');
+});
+
+t.test('seeks and pauses in quick succession end in one session', async (t) => {
+  const house = new House();
+  const { reader, screen } = await house.viewer();
+  for (let i = 0; i < 40; i++) {
+    await house.play(reader, (i * 17) % 50);
+    await house.pass(i % 3 === 0 ? 0 : 100);
+    if (i % 2 === 0) reader.pause();
+  }
+  await house.play(reader, 3);
+  await house.pass(5000);
+  t.ok(screen.newest > 7);
+  const open = house.origin.sessions.filter((s) => !s.isClosed).length;
+  t.ok(open <= 1, `${open} sessions`);
+  reader.close();
+  await house.pass(5000);
+  t.equal(house.origin.sessions.filter((s) => !s.isClosed).length, 0);
+});
+
+t.test('a viewer that leaves while its range is being sought', async (t) => {
+  const house = new House();
+  const { reader } = await house.viewer();
+  house.origin.answer.refuse = undefined as never;
+  const leaving = new AbortController();
+  const asked = reader.play({ unit: 'npt', start: 20 }, leaving.signal);
+  asked.catch(() => undefined);
+  leaving.abort();
+  reader.close();
+  for (let i = 0; i < 20; i++) {
+    house.clock.advance(100);
+    await settle();
+  }
+  await t.rejects(asked, { code: 'aborted' });
+  await house.pass(5000);
+  t.ok(house.origin.sessions.every((s) => s.isClosed));
+});
+
+t.test('a title that is described anew: who plays it plays on, and its flights end', async (t) => {
+  const long = makePackets({ seconds: 100 });
+  for (const text of [sdp('npt=0-90'), sdp('npt=0-100', 'audio')]) {
+    const house = new House({ description: described(sdp('npt=0-100')) });
+    const { reader, screen } = await house.viewer();
+    await house.play(reader, 0);
+    await house.pass(2000, long);
+    const [first] = house.origin.sessions;
+    house.origin.description = described(text);
+    await house.pass(60_000, long);
+    await house.viewer();
+    await settle();
+    await house.viewer();
+    await house.pass(10_000, long);
+    t.ok(screen.newest > 70, `${screen.newest}`);
+    t.equal(house.origin.sessions.length, 1);
+    reader.close();
+    await house.pass(4000, long);
+    t.ok(first?.isClosed, 'nobody needs it any more');
+  }
+});
+
+t.test('other streams at the same URL are not mixed into what was described before', async (t) => {
+  const house = new House();
+  const { reader, screen } = await house.viewer();
+  await house.play(reader, 0);
+  await house.pass(5000);
+  reader.pause();
+  await house.pass(60_000);
+  house.origin.description = described(sdp('npt=0-60', 'audio'));
+  await house.viewer();
+  await settle();
+  const sessions = house.origin.sessions.length;
+  reader.play(undefined, new AbortController().signal).catch(() => undefined);
+  reader.start();
+  await house.pass(40_000);
+  t.equal(house.origin.sessions.length, sessions, 'the origin is not asked for it');
+  t.equal(screen.over, 'failed');
+});
+
+t.test('a title whose description the store does not take', async (t) => {
+  const store: Partial<SegmentStore> = {
+    title: () => undefined,
+    segments: () => [],
+    read: () => Promise.resolve(undefined),
+    saveTitle: () => Promise.reject(new RangeError('too long')),
+    offer: () => Promise.resolve({ admitted: true, reason: 'free-space', victims: [] }),
+  };
+  const house = new House({ store, description: described(sdp('npt=0-60')) });
+  const { reader, screen } = await house.viewer();
+  await house.play(reader, 0);
+  await house.pass(10_000);
+  t.ok(screen.newest > 8);
+  await house.catalogue.close();
+});
+
+t.test('live: a viewer that comes back after long goes on with what is on now', async (t) => {
+  const house = new House({ description: described(sdp('')), ramBytes: 500_000 });
+  const live = makePackets({ seconds: 120 });
+  const one = await house.viewer();
+  const two = await house.viewer();
+  await house.play(one.reader);
+  await house.play(two.reader);
+  await house.pass(3000, live);
+  one.reader.pause();
+  await house.pass(60_000, live);
+  await house.play(one.reader);
+  await house.pass(4000, live);
+  t.ok(two.screen.newest - one.screen.newest < 2, `${one.screen.newest} of ${two.screen.newest}`);
+  t.equal(house.origin.sessions.length, 1);
+});
+
+t.test('a viewer that was blocked over the end of a segment goes on forward', async (t) => {
+  for (const range of ['npt=0-60', '']) {
+    const house = new House({ description: described(sdp(range)) });
+    const { reader, screen } = await house.viewer();
+    await house.play(reader, 0);
+    for (const ms of [3500, 3900, 2500]) {
+      await house.pass(ms);
+      screen.isWritable = false;
+      await house.pass(2600);
+      screen.isWritable = true;
+    }
+    await house.pass(4000);
+    t.ok(screen.newest > 8);
+    t.ok(screen.steps().least >= 0, 'never back');
+  }
+});
+
+t.test("a defect ends the range of the viewer in which it shows, and nobody else's", async (t) => {
+  const house = new House();
+  const [one, two] = [await house.viewer(), await house.viewer()];
+  await house.play(one.reader, 0);
+  await house.play(two.reader, 0);
+  await house.pass(1000);
+  one.screen.isBroken = true;
+  await house.pass(1000);
+  t.equal(one.screen.over, 'failed');
+  t.equal(two.screen.over, undefined);
+  t.ok(two.screen.newest > 1.5);
+});
