@@ -32,7 +32,7 @@ export const described = (text = sdp()): OriginDescription => ({
 });
 
 /** One session that a test plays the origin of. */
-export class FakeSession implements OriginSession {
+class FakeSession implements OriginSession {
   readonly transport = 'tcp';
   readonly ssrcs: readonly (number | undefined)[] = [];
   readonly bytesReceived = 0;

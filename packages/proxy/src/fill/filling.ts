@@ -4,7 +4,7 @@ import type { Arrival } from './arrival.js';
 import { type Held, JOINT_MICROS } from './row.js';
 
 /** Segment limits; a unit that begins past one of them begins a new segment even if it is no random access point. */
-export const SEGMENT_LIMITS = {
+const SEGMENT_LIMITS = {
   /** Target length; cuts fall on the first random access point of each cell of this grid. */
   seconds: 4,
   maxSeconds: 20,
