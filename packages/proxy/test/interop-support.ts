@@ -433,11 +433,3 @@ export async function reached(viewer: RigViewer, reply: PlayReply, nptSeconds: n
     });
   await viewer.until(isThere, { timeoutMs: PATIENCE_MS, what: `NPT ${nptSeconds}` });
 }
-
-/** NPT of the last key frame at or before `nptSeconds`. */
-export function keyFrameBefore(linear: Linear, nptSeconds: number): number {
-  const video = linear.streams[0]!.filter(
-    (unit) => unit.randomAccess && unit.nptSeconds <= nptSeconds + 0.002,
-  );
-  return video.at(-1)?.nptSeconds ?? 0;
-}
