@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { goAbroad, once, play, Stage, TITLES, type PlayerName, type Transport } from './interop-support.js';
 
-t.jobs = 14;
-t.setTimeout(300_000);
+t.jobs = 8;
+t.setTimeout(600_000);
 
 const PLAYERS: readonly (readonly [PlayerName, Transport])[] = [
   ['ffmpeg', 'tcp'],
