@@ -58,6 +58,7 @@ export class Metrics {
   readonly gapSeconds = this.#counter('forebay_gap_seconds_total', 'Media time missing when due.', []);
   readonly rejects = this.#counter('forebay_rejects_total', 'Input refused, by reason.', ['reason']);
   readonly reportedLoss = this.#counter('forebay_viewer_packets_lost_total', 'Lost by receiver reports.', []);
+  readonly udpPath = this.#gauge('forebay_udp_path', '1 for the way that datagrams leave by.', ['path']);
   readonly viewerJitter = new Histogram({
     name: 'forebay_viewer_jitter_seconds',
     help: 'Interarrival jitter in receiver reports.',

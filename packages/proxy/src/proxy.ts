@@ -17,7 +17,9 @@ import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
 import { type Route, Routes } from './read/routes.js';
 import type { ViewerLimits } from './viewer/limits.js';
+import type { PacketSender } from './viewer/sender.js';
 import { ViewerServer } from './viewer/server.js';
+import { chooseSender, type UdpPath } from './viewer/udp-path.js';
 
 const TICK_MS = 100;
 const PUBLISH_MS = 1000;
@@ -45,6 +47,8 @@ export interface ProxyOptions {
   readonly ramBytes: number;
   /** UDP ports towards viewers, even/odd pairs; 0-0 takes any. */
   readonly udpPorts: { readonly first: number; readonly last: number };
+  /** How datagrams leave for viewers. Default `auto`: as batches where the system can, else one by one. */
+  readonly udpPath?: UdpPath;
   readonly sessionTimeoutSeconds: number;
   /** Other limits towards viewers than the usual ones. */
   readonly viewerLimits?: Partial<ViewerLimits>;
@@ -52,6 +56,12 @@ export interface ProxyOptions {
   readonly onViewing?: (viewing: Viewing) => void;
   readonly clock?: Clock;
   readonly log?: Log;
+}
+
+interface Parts {
+  readonly shelves: Shelves;
+  readonly clients: readonly OriginClient[];
+  readonly sender: PacketSender;
 }
 
 /** A running proxy: viewers in front, origins behind, the cache between. */
@@ -67,7 +77,8 @@ export class Proxy {
   #publishedMs = -Infinity;
   #state: 'starting' | 'ready' | 'draining' | 'closed' = 'starting';
 
-  private constructor(options: ProxyOptions, shelves: Shelves, clients: readonly OriginClient[]) {
+  private constructor(options: ProxyOptions, parts: Parts) {
+    const { shelves, clients, sender } = parts;
     this.metrics = shelves.metrics;
     this.#clock = shelves.clock;
     this.#shelves = shelves;
@@ -81,6 +92,7 @@ export class Proxy {
       metrics: shelves.metrics,
       log: shelves.log,
       udpPorts: options.udpPorts,
+      sender,
       sessionTimeoutSeconds: options.sessionTimeoutSeconds,
       serverName: SERVER_NAME,
       ...(options.viewerLimits === undefined ? {} : { limits: options.viewerLimits }),
@@ -90,7 +102,7 @@ export class Proxy {
 
   /**
    * Opens the cache and makes everything ready to listen.
-   * @throws CacheError when the cache directory cannot be used
+   * @throws CacheError when the cache directory cannot be used, NoNativePath when `udpPath` is `native` and there is none
    */
   static async start(options: ProxyOptions): Promise<Proxy> {
     const clock = options.clock ?? systemClock;
@@ -113,11 +125,20 @@ export class Proxy {
               else wiring.proxy.#stored(event);
             },
           });
+    const wanted = options.udpPath ?? 'auto';
+    const sender = await chooseSender({ wanted, metrics, log }).catch(async (error: unknown) => {
+      await store?.close();
+      throw error;
+    });
     const ram = new RamTier(options.ramBytes, ({ meta }) => {
       if (wiring.proxy !== undefined) wiring.proxy.#title(meta)?.offRam(meta.startMicros);
     });
     const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
-    const proxy = new Proxy(options, { ram, store, policy, policySeconds, clock, metrics, log }, clients);
+    const proxy = new Proxy(options, {
+      shelves: { ram, store, policy, policySeconds, clock, metrics, log },
+      clients,
+      sender,
+    });
     wiring.proxy = proxy;
     for (const event of wiring.early) proxy.#stored(event);
     return proxy;

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { systemClock } from '../src/clock.js';
 import type { Log } from '../src/log.js';
 import { Metrics } from '../src/metrics.js';
@@ -95,4 +96,9 @@ export async function withRig(options: RigOptions, work: (r: Rig) => Promise<voi
 /** Lets the event loop turn until `condition` holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => void setImmediate(resolve));
+}
+
+/** Whether this host has IPv6 on loopback. */
+export function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((list) => list?.some((each) => each.address === '::1'));
 }

@@ -1,11 +1,36 @@
 import { createSocket, Socket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
-import { networkInterfaces } from 'node:os';
-import t from 'tap';
+import { constants } from 'node:os';
+import t, { type Test } from 'tap';
 import { parseTransport } from '@forebay/rtsp';
+import { type BatchCall, loadBatchCall } from '../src/viewer/batch-call.js';
+import { NativeSender } from '../src/viewer/native-sender.js';
 import { FIRST_TIMESTAMP } from './viewer-fakes.js';
 import { compound, report, senderReport, sessionOf, TestViewer } from './viewer-player.js';
-import { until, withRig } from './viewer-rig.js';
+import { hasIpv6, type RigOptions, until, withRig } from './viewer-rig.js';
+
+type Run = typeof withRig;
+type Body = (t: Test, run: Run, path: 'dgram' | 'native') => Promise<void>;
+
+const native = await loadBatchCall().catch((error: unknown) => String(error));
+
+/** A test on both ways out for datagrams. */
+function everyPath(name: string, body: Body, lacking: string | false = false): void {
+  void t.test(`${name} (dgram)`, { skip: lacking }, (t) => body(t, withRig, 'dgram'));
+  const skip = typeof native === 'string' ? native : lacking;
+  void t.test(`${name} (native)`, { skip }, (t) => body(t, nativeRig, 'native'));
+}
+
+function everyIpv6Path(name: string, body: Body): void {
+  everyPath(name, body, !hasIpv6() && 'no IPv6 here');
+}
+
+async function nativeRig(options: RigOptions, work: Parameters<Run>[1]): Promise<void> {
+  const faults: object[] = [];
+  const sender = new NativeSender(native as BatchCall, (fault) => faults.push(fault));
+  await withRig({ sender, ...options }, work);
+  t.same(faults, [], 'nothing was left to dgram');
+}
 
 /** Two UDP sockets of a player. */
 class Ear {
@@ -49,10 +74,6 @@ class Ear {
   }
 }
 
-function hasIpv6(): boolean {
-  return Object.values(networkInterfaces()).some((list) => list?.some((each) => each.address === '::1'));
-}
-
 async function setUpUdp(
   viewer: TestViewer,
   url: string,
@@ -64,50 +85,53 @@ async function setUpUdp(
   return { Session: sessionOf(setup), ports: told.serverPort };
 }
 
-t.test('media and reports go to the viewer’s UDP ports, from the ports that were announced', async (t) => {
-  await withRig({}, async ({ connect, url, library, server, lines }) => {
-    const ear = await Ear.open(t);
-    const viewer = await connect();
-    const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
-    t.equal(ports[0] % 2, 0);
-    t.equal(ports[1], ports[0] + 1);
-    await viewer.request('PLAY', url('/vod/one'), { Session });
-    await until(() => ear.reports.length === 1);
-    t.equal(library.reader.options.transport, 'udp');
-    t.equal(
-      library.reader.emit([{ stream: 0, bytes: 500, ticks: 10 }, { stream: 0 }, { stream: 0 }]),
-      512 + 112 + 112,
-    );
-    await until(() => ear.media.length === 3);
-    const [first] = ear.media;
-    t.match(first?.from, { address: '127.0.0.1', port: ports[0] });
-    t.equal(first?.bytes.length, 512);
-    t.equal(first?.bytes.readUInt32BE(4), (FIRST_TIMESTAMP + 10) >>> 0);
-    t.equal(first?.bytes.readUInt32BE(8), library.reader.timeline.ssrc(0));
-    t.same(
-      ear.media.map(({ bytes }) => bytes.readUInt16BE(2)),
-      [65530, 65531, 65532],
-    );
-    t.equal(ear.reports[0]?.from.port, ports[1]);
-    library.reader.options.sink.ended('end');
-    await until(() => ear.reports.length === 2);
-    t.same(
-      compound(ear.reports[1]!.bytes).map((packet) => packet.type),
-      ['sr', 'sdes', 'bye'],
-    );
-    t.equal(senderReport(ear.reports[1]?.bytes).packetCount, 3);
-    await viewer.request('TEARDOWN', url('/vod/one'), { Session });
-    t.equal(server.sessions, 0);
-    t.match(lines.find((line) => line.message === 'viewer session ended')?.fields, { transport: 'udp' });
-    const again = createSocket('udp4');
-    again.bind(ports[0], '127.0.0.1');
-    await once(again, 'listening');
-    again.close();
-    t.pass('the ports are free again');
-  });
-});
+everyPath(
+  'media and reports go to the viewer’s UDP ports, from the ports that were announced',
+  async (t, run) => {
+    await run({}, async ({ connect, url, library, server, lines }) => {
+      const ear = await Ear.open(t);
+      const viewer = await connect();
+      const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+      t.equal(ports[0] % 2, 0);
+      t.equal(ports[1], ports[0] + 1);
+      await viewer.request('PLAY', url('/vod/one'), { Session });
+      await until(() => ear.reports.length === 1);
+      t.equal(library.reader.options.transport, 'udp');
+      t.equal(
+        library.reader.emit([{ stream: 0, bytes: 500, ticks: 10 }, { stream: 0 }, { stream: 0 }]),
+        512 + 112 + 112,
+      );
+      await until(() => ear.media.length === 3);
+      const [first] = ear.media;
+      t.match(first?.from, { address: '127.0.0.1', port: ports[0] });
+      t.equal(first?.bytes.length, 512);
+      t.equal(first?.bytes.readUInt32BE(4), (FIRST_TIMESTAMP + 10) >>> 0);
+      t.equal(first?.bytes.readUInt32BE(8), library.reader.timeline.ssrc(0));
+      t.same(
+        ear.media.map(({ bytes }) => bytes.readUInt16BE(2)),
+        [65530, 65531, 65532],
+      );
+      t.equal(ear.reports[0]?.from.port, ports[1]);
+      library.reader.options.sink.ended('end');
+      await until(() => ear.reports.length === 2);
+      t.same(
+        compound(ear.reports[1]!.bytes).map((packet) => packet.type),
+        ['sr', 'sdes', 'bye'],
+      );
+      t.equal(senderReport(ear.reports[1]?.bytes).packetCount, 3);
+      await viewer.request('TEARDOWN', url('/vod/one'), { Session });
+      t.equal(server.sessions, 0);
+      t.match(lines.find((line) => line.message === 'viewer session ended')?.fields, { transport: 'udp' });
+      const again = createSocket('udp4');
+      again.bind(ports[0], '127.0.0.1');
+      await once(again, 'listening');
+      again.close();
+      t.pass('the ports are free again');
+    });
+  },
+);
 
-t.test('UDP ports are limited, given back, and never our own', async (t) => {
+everyPath('UDP ports are limited, given back, and never our own', async (t, run) => {
   // A range of two pairs that is free now: the system's choice, and its neighbours.
   const probe = createSocket('udp4');
   probe.bind(0, '127.0.0.1');
@@ -115,7 +139,7 @@ t.test('UDP ports are limited, given back, and never our own', async (t) => {
   const first = probe.address().port & ~3;
   probe.close();
   await once(probe, 'close');
-  await withRig({ udpPorts: { first, last: first + 3 } }, async ({ connect, url, metric, server }) => {
+  await run({ udpPorts: { first, last: first + 3 } }, async ({ connect, url, metric, server }) => {
     const viewer = await connect();
     const ear = await Ear.open(t);
     const sessions: string[] = [];
@@ -142,8 +166,8 @@ t.test('UDP ports are limited, given back, and never our own', async (t) => {
   });
 });
 
-t.test('what comes from another address than the viewer’s is nothing', async (t) => {
-  await withRig({}, async ({ connect, url, library, metric, clock }) => {
+everyPath('what comes from another address than the viewer’s is nothing', async (t, run) => {
+  await run({}, async ({ connect, url, library, metric, clock }) => {
     const ear = await Ear.open(t);
     const stranger = await Ear.open(t, '127.0.0.2');
     const viewer = await connect();
@@ -165,10 +189,10 @@ t.test('what comes from another address than the viewer’s is nothing', async (
   });
 });
 
-t.test(
+everyPath(
   'the real ports of a viewer behind a translator are learned once, before its first report',
-  async (t) => {
-    await withRig({}, async ({ connect, url, library, metric }) => {
+  async (t, run) => {
+    await run({}, async ({ connect, url, library, metric }) => {
       const announced = await Ear.open(t);
       const real = await Ear.open(t);
       const late = await Ear.open(t);
@@ -189,10 +213,10 @@ t.test(
   },
 );
 
-t.test(
+everyPath(
   'a UDP session outlives its connection, falls silent with its viewer and speaks when it is back',
-  async (t) => {
-    await withRig({}, async ({ connect, url, library, clock, server, metric }) => {
+  async (t, run) => {
+    await run({}, async ({ connect, url, library, clock, server, metric }) => {
       const ear = await Ear.open(t);
       const viewer = await connect();
       const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
@@ -228,8 +252,8 @@ t.test(
   },
 );
 
-t.test('reports keep a UDP session playing as long as they come', async (t) => {
-  await withRig({}, async ({ connect, url, library, clock, server, metric }) => {
+everyPath('reports keep a UDP session playing as long as they come', async (t, run) => {
+  await run({}, async ({ connect, url, library, clock, server, metric }) => {
     const ear = await Ear.open(t);
     const viewer = await connect();
     const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
@@ -245,8 +269,8 @@ t.test('reports keep a UDP session playing as long as they come', async (t) => {
   });
 });
 
-t.test('a process that stood still takes nobody’s time', async (t) => {
-  await withRig({}, async ({ connect, url, clock, server, library }) => {
+everyPath('a process that stood still takes nobody’s time', async (t, run) => {
+  await run({}, async ({ connect, url, clock, server, library }) => {
     const ear = await Ear.open(t);
     const viewer = await connect();
     const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
@@ -258,26 +282,22 @@ t.test('a process that stood still takes nobody’s time', async (t) => {
   });
 });
 
-t.test(
-  'an IPv4 viewer of a socket for both families gets IPv4',
-  { skip: !hasIpv6() && 'no IPv6 here' },
-  async (t) => {
-    await withRig({}, async ({ url, library, server }) => {
-      const { port } = await server.listen('::', 0);
-      const ear = await Ear.open(t);
-      const viewer = await TestViewer.connect(port);
-      const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
-      await viewer.request('PLAY', url('/vod/one'), { Session });
-      t.equal(library.reader.options.viewerAddress, '127.0.0.1');
-      library.reader.emit([{ stream: 0 }]);
-      await until(() => ear.media.length === 1);
-      viewer.socket.destroy();
-    });
-  },
-);
+everyIpv6Path('an IPv4 viewer of a socket for both families gets IPv4', async (t, run) => {
+  await run({}, async ({ url, library, server }) => {
+    const { port } = await server.listen('::', 0);
+    const ear = await Ear.open(t);
+    const viewer = await TestViewer.connect(port);
+    const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    await viewer.request('PLAY', url('/vod/one'), { Session });
+    t.equal(library.reader.options.viewerAddress, '127.0.0.1');
+    library.reader.emit([{ stream: 0 }]);
+    await until(() => ear.media.length === 1);
+    viewer.socket.destroy();
+  });
+});
 
-t.test('an IPv6 viewer gets IPv6', { skip: !hasIpv6() && 'no IPv6 here' }, async (t) => {
-  await withRig({}, async ({ library, server }) => {
+everyIpv6Path('an IPv6 viewer gets IPv6', async (t, run) => {
+  await run({}, async ({ library, server }) => {
     const { port } = await server.listen('::1', 0);
     const ear = await Ear.open(t, '::1');
     const viewer = await TestViewer.connect(port, '::1');
@@ -289,30 +309,38 @@ t.test('an IPv6 viewer gets IPv6', { skip: !hasIpv6() && 'no IPv6 here' }, async
   });
 });
 
-t.test('a session whose viewer cannot be reached ends after some seconds', async (t) => {
-  await withRig({}, async ({ connect, url, library, clock, server, metric }) => {
+everyPath('a session whose viewer cannot be reached ends after some seconds', async (t, run, path) => {
+  let code: 'EMSGSIZE' | 'ENETUNREACH' = 'EMSGSIZE';
+  const failing = { addressOf: () => 0, send: () => -constants.errno[code] };
+  const options =
+    path === 'native' ? { sender: new NativeSender(failing, () => t.fail('left to dgram')) } : {};
+  await run(options, async ({ connect, url, library, clock, server, metric }) => {
     const ear = await Ear.open(t);
     const viewer = await connect();
     const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
     await viewer.request('PLAY', url('/vod/one'), { Session });
     const original = Object.getOwnPropertyDescriptor(Socket.prototype, 'send');
     t.teardown(() => Object.defineProperty(Socket.prototype, 'send', original ?? {}));
-    let code = 'EMSGSIZE';
     Socket.prototype.send = function fail(this: Socket): void {
       this.emit('error', Object.assign(new Error('not sent'), { code }));
     };
-    for (let i = 0; i < 6; i++) {
+    const emit = async (): Promise<void> => {
       library.reader.emit([{ stream: 0 }]);
+      // The native path says so a little later.
+      await Promise.resolve();
+    };
+    for (let i = 0; i < 6; i++) {
+      await emit();
       clock.advance(1000);
     }
     t.equal(server.sessions, 1, 'packets too long are no broken way');
     code = 'ENETUNREACH';
     for (let i = 0; i < 4; i++) {
       t.equal(server.sessions, 1);
-      library.reader.emit([{ stream: 0 }]);
+      await emit();
       clock.advance(1000);
     }
-    library.reader.emit([{ stream: 0 }]);
+    await emit();
     t.equal(server.sessions, 0);
     t.equal(await metric('rejects_total', { reason: 'unreachable' }), 1);
   });

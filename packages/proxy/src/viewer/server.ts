@@ -12,7 +12,7 @@ import { Ports, type PortRange } from './ports.js';
 import { Pulse } from './pulse.js';
 import { Rejects } from './rejects.js';
 import { Scratch } from './scratch.js';
-import { dgramSender } from './sender.js';
+import { dgramSender, type PacketSender } from './sender.js';
 import { Sessions } from './sessions.js';
 
 export interface ViewerServerOptions {
@@ -22,6 +22,8 @@ export interface ViewerServerOptions {
   readonly log: Log;
   /** Media ports: an even first and an odd last one; 0 and 0 for any that are free. */
   readonly udpPorts: PortRange;
+  /** How datagrams leave. Default: one system call each. */
+  readonly sender?: PacketSender;
   readonly limits?: Partial<ViewerLimits>;
   /** Announced in SETUP. Default 60, as RFC 2326 section 12.37 has it. */
   readonly sessionTimeoutSeconds?: number;
@@ -65,7 +67,7 @@ export class ViewerServer {
       sessions: new Sessions(context, addresses),
       addresses,
       ports: new Ports(o.udpPorts, limits.portAttempts),
-      sender: dgramSender,
+      sender: o.sender ?? dgramSender,
       scratch: new Scratch(),
       serverName,
     };
