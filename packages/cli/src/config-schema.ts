@@ -8,6 +8,10 @@ export interface PortRange {
   readonly last: number;
 }
 
+/** How datagrams leave. */
+const UDP_PATHS = ['auto', 'native', 'dgram'] as const;
+export type UdpPath = (typeof UDP_PATHS)[number];
+
 const socketAddress = parsedText(parseSocketAddress);
 const byteSize = parsedScalar(parseBytes, 'must be a size such as 10GB');
 const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
@@ -50,6 +54,7 @@ export const CONFIG_SCHEMA = z.strictObject({
     })
     .optional(),
   udpPorts: parsedText(parsePortRange).optional(),
+  udpPath: z.enum(UDP_PATHS).optional(),
   sessionTimeout: seconds.refine((value) => value >= 10 && value <= 3600, 'between 10s and 1h').optional(),
   drainTimeout: seconds.refine((value) => value <= 3600, 'at most 1h').optional(),
   log: z
@@ -87,6 +92,17 @@ export function parsePortRange(text: string): PortRange {
   const isUsable = match !== null && first >= 1024 && last <= 65_535 && last - first >= 1;
   if (!isUsable) throw new RangeError(`'${text}' is not a range of ports from 1024 on, such as 20000-29999`);
   return { first, last };
+}
+
+/**
+ * `auto`, `native` or `dgram`.
+ *
+ * @throws RangeError that says what to write
+ */
+export function parseUdpPath(text: string): UdpPath {
+  const path = UDP_PATHS.find((one) => one === text.trim());
+  if (path === undefined) throw new RangeError(`'${text}' is none of ${UDP_PATHS.join(', ')}`);
+  return path;
 }
 
 /** Text that `parse` understands; what it throws becomes the complaint. */

@@ -26,6 +26,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
     cacheBytes: settings.cache.bytes,
     ramBytes: settings.cache.ramBytes,
     udpPorts: settings.udpPorts,
+    udpPath: settings.udpPath,
     sessionTimeoutSeconds: settings.sessionTimeoutSeconds,
     log,
     ...(accessLog === undefined ? {} : { onViewing: (viewing) => accessLog.write(viewing) }),

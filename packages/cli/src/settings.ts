@@ -2,7 +2,13 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
-import { parseAdminAddress, type ConfigFile, type PortRange } from './config-schema.js';
+import {
+  parseAdminAddress,
+  parseUdpPath,
+  type ConfigFile,
+  type PortRange,
+  type UdpPath,
+} from './config-schema.js';
 import { parseBytes } from './quantity.js';
 import { routeOfOrigin, routesOf, type Environment, type Route } from './routes.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
@@ -24,6 +30,7 @@ export interface Settings {
     readonly ramBytes: number;
   };
   readonly udpPorts: PortRange;
+  readonly udpPath: UdpPath;
   readonly sessionTimeoutSeconds: number;
   readonly drainSeconds: number;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
@@ -41,6 +48,7 @@ export interface ServeFlags {
   readonly cacheDir?: string | undefined;
   readonly cacheSize?: string | undefined;
   readonly ramSize?: string | undefined;
+  readonly udpPath?: string | undefined;
   readonly accessLog?: string | undefined;
   readonly hashTitles?: true | undefined;
 }
@@ -51,6 +59,7 @@ export const DEFAULTS = {
   cacheSize: '10GB',
   ramSize: '256MB',
   udpPorts: { first: 20_000, last: 29_999 },
+  udpPath: 'auto',
   sessionTimeoutSeconds: 60,
   drainSeconds: 30,
 } as const;
@@ -83,6 +92,7 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
         flag('--ram-size', flags.ramSize, parseBytes) ?? file.cache?.ramSize ?? parseBytes(DEFAULTS.ramSize),
     },
     udpPorts: file.udpPorts ?? DEFAULTS.udpPorts,
+    udpPath: flag('--udp-path', flags.udpPath, parseUdpPath) ?? file.udpPath ?? DEFAULTS.udpPath,
     sessionTimeoutSeconds: file.sessionTimeout ?? DEFAULTS.sessionTimeoutSeconds,
     drainSeconds: file.drainTimeout ?? DEFAULTS.drainSeconds,
     log: { level: file.log?.level ?? 'info', format: file.log?.format ?? 'auto' },

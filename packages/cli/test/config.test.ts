@@ -195,7 +195,7 @@ t.test('flags win over the file, the file over defaults', (t) => {
   const config = join(directory, 'forebay.yaml');
   writeFileSync(
     config,
-    `listen: 127.0.0.1:1\ncache: { size: 1GB, dir: ${directory} }\nroutes: [{ path: /a/, origin: '${CAMERA}' }]\n`,
+    `listen: 127.0.0.1:1\nudpPath: native\ncache: { size: 1GB, dir: ${directory} }\nroutes: [{ path: /a/, origin: '${CAMERA}' }]\n`,
   );
   const plain = settingsOf({ config }, {});
   t.match(plain, {
@@ -203,14 +203,24 @@ t.test('flags win over the file, the file over defaults', (t) => {
     admin: { host: '127.0.0.1', port: 9554 },
     cache: { directory, bytes: 1e9, ramBytes: 256e6 },
     udpPorts: { first: 20_000, last: 29_999 },
+    udpPath: 'native',
     sessionTimeoutSeconds: 60,
     routes: [{ id: '192.0.2.7:554', pathPrefix: '/a' }],
   });
-  const flags = { config, listen: '[::1]:2', admin: 'off', cacheSize: '2GB', ramSize: '1MB', cacheDir: '/x' };
+  const flags = {
+    config,
+    listen: '[::1]:2',
+    admin: 'off',
+    cacheSize: '2GB',
+    ramSize: '1MB',
+    cacheDir: '/x',
+    udpPath: 'dgram',
+  };
   t.match(settingsOf(flags, {}), {
     listen: { host: '::1', port: 2 },
     admin: undefined,
     cache: { directory: '/x', bytes: 2e9, ramBytes: 1e6 },
+    udpPath: 'dgram',
   });
   t.equal(settingsOf({ config, cacheSize: '0' }, {}).cache.directory, undefined, 'no disk cache');
   t.end();
@@ -226,6 +236,7 @@ t.test('wrong flags name the flag', (t) => {
     [{ origin: CAMERA, admin: 'on' }, ['--admin', 'host:port']],
     [{ origin: CAMERA, cacheSize: 'big' }, ['--cache-size', '10GB']],
     [{ origin: CAMERA, ramSize: '-1' }, ['--ram-size', '10GB']],
+    [{ origin: CAMERA, udpPath: 'fast' }, ['--udp-path', 'auto, native, dgram']],
   ];
   for (const [flags, words] of table) complains(t, () => settingsOf(flags, {}), ...words);
   try {
@@ -284,7 +295,7 @@ t.test('the example in the documents is a good one, and has every key', (t) => {
   t.same(Object.keys(config.cache ?? {}).sort(), Object.keys(shape.cache.unwrap().shape).sort());
   t.same(Object.keys(config.log ?? {}).sort(), Object.keys(shape.log.unwrap().shape).sort());
   t.same(Object.keys(config.routes[0] ?? {}).sort(), Object.keys(shape.routes.element.shape).sort());
-  const { listen, admin, udpPorts, sessionTimeoutSeconds, drainSeconds, log } = settingsOf(
+  const { listen, admin, udpPorts, udpPath, sessionTimeoutSeconds, drainSeconds, log } = settingsOf(
     { origin: CAMERA },
     {},
   );
@@ -292,6 +303,7 @@ t.test('the example in the documents is a good one, and has every key', (t) => {
     listen,
     admin,
     udpPorts,
+    udpPath,
     sessionTimeout: sessionTimeoutSeconds,
     drainTimeout: drainSeconds,
     log,

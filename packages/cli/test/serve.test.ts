@@ -84,6 +84,16 @@ t.test('SIGTERM lets a viewer see the end, takes no new ones, and says so', asyn
   t.equal(await serving.ended(), 0);
 });
 
+t.test('--udp-path chooses how datagrams leave', async (t) => {
+  const serving = serve(t, ['--origin', 'rtsp://127.0.0.1:1/', '--cache-size', '0', '--udp-path', 'dgram']);
+  const { admin } = await serving.logged('forebay serves');
+  t.match(await serving.logged('path of UDP media is chosen'), { path: 'dgram', reason: 'asked for' });
+  const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();
+  t.match(metrics, /^forebay_udp_path\{path="dgram"\} 1$/m);
+  serving.child.kill('SIGTERM');
+  t.equal(await serving.ended(), 0);
+});
+
 t.test('a second signal does not wait', async (t) => {
   const origin = await startOrigin(t);
   const serving = serve(t, ['--origin', origin.url('/vod'), '--cache-size', '0']);

@@ -12,6 +12,8 @@ export type UdpPath = 'auto' | 'native' | 'dgram';
 /** The native path was asked for, and this machine has none. */
 export class NoNativePath extends Error {
   override readonly name = 'NoNativePath';
+  /** About the machine, not a defect of ours. */
+  readonly code = 'no-native-path';
 }
 
 export interface UdpPathOptions {
