@@ -66,6 +66,12 @@ export class Filling {
 
   open(startMicros: number, randomAccess: boolean): Held {
     const { key, streams, anchor } = this.#o;
+    const builder = new SegmentBuilder({
+      key,
+      clockRates: streams.map((s) => s.clockRate),
+      maxBytes: SEGMENT_LIMITS.maxBytes,
+      maxPackets: SEGMENT_LIMITS.maxPackets,
+    });
     return {
       startMicros,
       index: cellOf(startMicros),
@@ -75,12 +81,8 @@ export class Filling {
       state: 'open',
       last: false,
       growth: {
-        builder: new SegmentBuilder({
-          key,
-          clockRates: streams.map((s) => s.clockRate),
-          maxBytes: SEGMENT_LIMITS.maxBytes,
-          maxPackets: SEGMENT_LIMITS.maxPackets,
-        }),
+        run: builder.run,
+        builder,
         extents: streams.map(() => ({ packets: 0, firstTicks: 0, endTicks: 0 })),
         damaged: false,
       },

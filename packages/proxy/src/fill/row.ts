@@ -1,10 +1,12 @@
-import type { SegmentBuilder, SegmentMeta, StreamExtent } from '@forebay/cache';
+import type { PacketRun, SegmentBuilder, SegmentMeta, StreamExtent } from '@forebay/cache';
 
 /** Two segments belong together when the second starts this close to where the first ends: less than half a frame at 60 fps. */
 export const JOINT_MICROS = 8_000;
 
 /** A segment while a flight appends to it. */
 export interface Growth {
+  /** The packets so far; readers that follow the segment keep it. */
+  readonly run: PacketRun;
   readonly builder: SegmentBuilder;
   /** By stream: what was appended so far. */
   readonly extents: StreamExtent[];
@@ -12,33 +14,38 @@ export interface Growth {
   damaged: boolean;
 }
 
-/** One segment of a title that is somewhere: growing, in RAM, on disk. */
-export interface Held {
+/** One segment of a title that is held somewhere, as readers see it. */
+export interface Place {
   readonly startMicros: number;
-  /** Grid cell. */
-  readonly index: number;
   readonly randomAccess: boolean;
-  readonly anchor: number;
   /** Where the next segment starts; while `open`, where the newest picture is. */
   endMicros: number;
   /** `open`: grows. `cut`: its end is known, stragglers of other streams may still come. `sealed`: immutable. */
   state: 'open' | 'cut' | 'sealed';
   /** Nothing comes after it: the end of the title. */
   last: boolean;
-  /** Present until sealed; readers that follow it keep its run. */
+  /** A flight is appending now. An open entry without one waits for the next flight to go on in it. */
+  flying: boolean;
+  /** Present until sealed. */
+  growth: { readonly run: PacketRun } | undefined;
+}
+
+/** One segment of a title: growing, in RAM, on disk. */
+export interface Held extends Place {
+  /** Grid cell. */
+  readonly index: number;
+  readonly anchor: number;
   growth: Growth | undefined;
   /** Present once sealed. */
   meta: SegmentMeta | undefined;
-  /** A flight is appending now. An open entry without one waits for the next flight to go on in it. */
-  flying: boolean;
   onDisk: boolean;
   /** Clock reading of the last append, for dropping open entries that nobody goes on with. */
   touchedMs: number;
 }
 
 /** The segments of one title that are held, in play order, no two of them at one place. */
-export class Row {
-  readonly #held: Held[] = [];
+export class Row<T extends Place = Held> {
+  readonly #held: T[] = [];
   #removals = 0;
 
   get length(): number {
@@ -51,26 +58,26 @@ export class Row {
   }
 
   /** The one that starts last. */
-  get last(): Held | undefined {
+  get last(): T | undefined {
     return this.#held.at(-1);
   }
 
-  [Symbol.iterator](): Iterator<Held> {
+  [Symbol.iterator](): Iterator<T> {
     return this.#held[Symbol.iterator]();
   }
 
-  has(held: Held): boolean {
+  has(held: T): boolean {
     return this.startingAt(held.startMicros) === held;
   }
 
   /** The segment that starts at exactly NPT `micros`. */
-  startingAt(micros: number): Held | undefined {
+  startingAt(micros: number): T | undefined {
     const candidate = this.before(micros);
     return candidate?.startMicros === micros ? candidate : undefined;
   }
 
   /** The segment that contains NPT `micros`. */
-  covering(micros: number): Held | undefined {
+  covering(micros: number): T | undefined {
     const candidate = this.#held[this.#after(micros + JOINT_MICROS) - 1];
     if (candidate === undefined) return undefined;
     if (micros < candidate.endMicros) return candidate;
@@ -85,43 +92,43 @@ export class Row {
   }
 
   /** The segment that continues `held` without a hole; it starts later than `held`, so that walks come to an end. */
-  following(held: Held): Held | undefined {
+  following(held: T): T | undefined {
     const next = this.firstFrom(Math.max(held.endMicros - JOINT_MICROS, held.startMicros + 1), held);
     return next !== undefined && next.startMicros <= held.endMicros + JOINT_MICROS ? next : undefined;
   }
 
   /** The last segment of the unbroken stretch that `held` is in. */
-  stretchEnd(held: Held): Held {
+  stretchEnd(held: T): T {
     let last = held;
     for (let next = this.following(last); next !== undefined; next = this.following(last)) last = next;
     return last;
   }
 
   /** The first segment that starts at or after NPT `micros`, other than `except`. */
-  firstFrom(micros: number, except?: Held): Held | undefined {
+  firstFrom(micros: number, except?: T): T | undefined {
     let i = this.#after(micros - 1);
     while (this.#held[i] !== undefined && this.#held[i] === except) i++;
     return this.#held[i];
   }
 
   /** The last segment that starts at or before NPT `micros`. */
-  before(micros: number): Held | undefined {
+  before(micros: number): T | undefined {
     return this.#held[this.#after(micros) - 1];
   }
 
   /** The segment whose end touches NPT `micros`, or that is open and ends there; it starts before. */
-  endingAt(micros: number): Held | undefined {
+  endingAt(micros: number): T | undefined {
     const before = this.#held[this.#after(micros - JOINT_MICROS - 1) - 1];
     return before !== undefined && Math.abs(before.endMicros - micros) <= JOINT_MICROS ? before : undefined;
   }
 
   /** Adds `held`; a segment that it would overlap must be removed first. */
-  insert(held: Held): void {
+  insert(held: T): void {
     this.#held.splice(this.#after(held.startMicros), 0, held);
   }
 
   /** @returns false when it was not there */
-  remove(held: Held): boolean {
+  remove(held: T): boolean {
     const i = this.#held.indexOf(held);
     if (i < 0) return false;
     this.#held.splice(i, 1);

@@ -1,6 +1,6 @@
 import { PACKET_FLAG, type Segment, type SegmentFacts, type SegmentMeta } from '@forebay/cache';
 import { classifierFor } from '@forebay/rtp';
-import type { Description } from '@forebay/rtsp';
+import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginClient } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { SegmenterStream } from './filling.js';
@@ -86,6 +86,14 @@ export class Title {
     return this.origin.description;
   }
 
+  get range(): RtspRange | undefined {
+    return this.description.range;
+  }
+
+  get seeks(): boolean | undefined {
+    return this.client.profile.seeks;
+  }
+
   get live(): boolean {
     return !this.description.onDemand;
   }
@@ -104,7 +112,7 @@ export class Title {
 
   /** How long before a seam the origin must be asked, seconds: its own start-up, and the overlap that the join needs. */
   leadSeconds(): number {
-    if (this.live || this.client.profile.seeks === false) return Infinity;
+    if (this.live || this.seeks === false) return Infinity;
     const nowMs = this.shelves.clock.nowMs();
     if (nowMs >= this.#lead.untilMs)
       this.#lead = { seconds: this.client.profile.leadSeconds(), untilMs: nowMs + LEAD_MS };

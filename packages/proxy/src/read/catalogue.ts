@@ -10,6 +10,7 @@ import { Flights } from '../fill/flights.js';
 import { type Shelves, Title } from '../fill/title.js';
 import type { OriginDescription } from '../origin/description.js';
 import { OriginError } from '../origin/errors.js';
+import { PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
 import { formatTitleRecord, parseTitleRecord } from './title-record.js';
 import type { Library, Presentation, Reader, ReaderOptions } from './library.js';
@@ -101,7 +102,7 @@ export class Catalogue implements Library {
       pacer: this.#pacer,
       timeline,
       options,
-      session: ++this.#sessions,
+      audience: new PolicyAudience(this.#shelves, { key: entry.title.key, session: ++this.#sessions }),
       onClosed: () => {
         entry.readers--;
       },

@@ -1,8 +1,8 @@
 import { PACKET_FLAG, type PacketRun } from '@forebay/cache';
 import { timestampDelta, wrapTimestamp } from '@forebay/rtp';
-import { type Held, JOINT_MICROS } from '../fill/row.js';
-import type { Title } from '../fill/title.js';
+import { JOINT_MICROS, type Place } from '../fill/row.js';
 import type { Source } from '../metrics.js';
+import type { Playable } from './playable.js';
 
 /** Packets of other streams are looked for this far before the picture that a range starts with. */
 const LOOK_BACK_PACKETS = 512;
@@ -19,7 +19,7 @@ export interface Bounds {
 
 /** A reader's place in one segment. */
 export interface Cursor {
-  readonly held: Held;
+  readonly held: Place;
   readonly run: PacketRun;
   readonly source: Source;
   next: number;
@@ -33,7 +33,7 @@ export interface StartPoint {
 }
 
 /** NPT of packet `i`. */
-function packetMicros(title: Title, held: Held, run: PacketRun, i: number): number {
+function packetMicros(title: Playable, held: Place, run: PacketRun, i: number): number {
   const rate = title.streams[run.streams[i]!]?.clockRate ?? 90_000;
   const startTicks = Math.round((held.startMicros * rate) / 1e6);
   const ticks =
@@ -43,8 +43,8 @@ function packetMicros(title: Title, held: Held, run: PacketRun, i: number): numb
 
 /** The last random access point of the segment at or before NPT `micros`; its beginning counts where that is one. */
 export function startPointAt(
-  title: Title,
-  held: Held,
+  title: Playable,
+  held: Place,
   run: PacketRun,
   micros: number,
 ): StartPoint | undefined {
@@ -64,7 +64,7 @@ export function startPointAt(
 
 /** Where a range really starts: at a random access point of a segment. */
 export interface Start {
-  readonly held: Held;
+  readonly held: Place;
   readonly run: PacketRun;
   readonly source: Source;
   readonly point: StartPoint;
@@ -72,7 +72,7 @@ export interface Start {
 }
 
 /** A cursor at `start`, that also finds the packets of other streams that were stored before its picture. */
-export function cursorAt(title: Title, { held, run, source, point }: Start): Cursor {
+export function cursorAt(title: Playable, { held, run, source, point }: Start): Cursor {
   let next = point.packet;
   for (let i = point.packet - 1; i >= Math.max(0, point.packet - LOOK_BACK_PACKETS); i--) {
     if (run.streams[i] !== title.reference && packetMicros(title, held, run, i) >= point.micros) next = i;
@@ -82,7 +82,7 @@ export function cursorAt(title: Title, { held, run, source, point }: Start): Cur
 }
 
 /** Whether packet `i` lies in the cursor's bounds. */
-export function inBounds(title: Title, cursor: Cursor, i: number): boolean {
+export function inBounds(title: Playable, cursor: Cursor, i: number): boolean {
   const bounds = cursor.bounds;
   if (bounds === undefined) return true;
   const micros = packetMicros(title, cursor.held, cursor.run, i);
@@ -92,7 +92,7 @@ export function inBounds(title: Title, cursor: Cursor, i: number): boolean {
 }
 
 /** NPT at which the packets before the cursor's place end: no later packet of the same range has been sent. */
-export function sentEndMicros(title: Title, cursor: Cursor): number {
+export function sentEndMicros(title: Playable, cursor: Cursor): number {
   let end = -Infinity;
   const { run, held } = cursor;
   for (let i = cursor.next - 1; i >= Math.max(0, cursor.next - LOOK_BACK_PACKETS); i--) {

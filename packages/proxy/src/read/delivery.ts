@@ -1,11 +1,10 @@
 import type { PacketRun } from '@forebay/cache';
-import type { Flights } from '../fill/flights.js';
-import type { Held } from '../fill/row.js';
-import type { Title } from '../fill/title.js';
+import type { Place } from '../fill/row.js';
 import { type Cursor, cursorAt, inBounds, nextDue, newestDue, sentEndMicros, type Start } from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { ReaderOptions } from './library.js';
 import type { PlayClock } from './play-clock.js';
+import type { Boarder, Playable } from './playable.js';
 import { newestStart } from './start.js';
 import type { ReaderTally } from './tally.js';
 import { Supply } from './supply.js';
@@ -33,14 +32,14 @@ const MAX_CURSORS = 3;
 const RANGE_STEP_MICROS = 40_000;
 
 export interface DeliveryParts {
-  readonly title: Title;
-  readonly flights: Flights;
+  readonly title: Playable;
+  readonly flights: Boarder;
   readonly timeline: Timeline;
   readonly options: ReaderOptions;
   readonly clock: PlayClock;
   readonly tally: ReaderTally;
   /** The viewer has everything up to the end of a segment. */
-  readonly onReached: (held: Held) => void;
+  readonly onReached: (held: Place) => void;
 }
 
 /** Sends one range to one viewer, segment by segment, as it becomes due. */
@@ -63,7 +62,7 @@ export class Delivery {
   }
 
   /** The segment that it is in. */
-  get held(): Held | undefined {
+  get held(): Place | undefined {
     return this.#cursors.at(-1)?.held;
   }
 

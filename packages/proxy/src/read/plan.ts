@@ -1,4 +1,4 @@
-import type { Held, Row } from '../fill/row.js';
+import type { Place, Row } from '../fill/row.js';
 
 /** A stretch of a range, by where its media is. */
 export interface Part {
@@ -9,7 +9,7 @@ export interface Part {
 }
 
 /** The parts of [startMicros, endMicros) in play order, neighbours of one kind merged. */
-export function plan(row: Row, startMicros: number, endMicros: number): Part[] {
+export function plan(row: Row<Place>, startMicros: number, endMicros: number): Part[] {
   const parts: Part[] = [];
   const add = (kind: Part['kind'], from: number, to: number): void => {
     const last = parts.at(-1);
@@ -37,7 +37,7 @@ export function plan(row: Row, startMicros: number, endMicros: number): Part[] {
 }
 
 /** The last segment of the unbroken stretch that begins with `held`, looked for no further than NPT `enoughMicros`. */
-export function horizon(row: Row, held: Held, enoughMicros: number): Held {
+export function horizon(row: Row<Place>, held: Place, enoughMicros: number): Place {
   let last = held;
   while (last.endMicros <= enoughMicros) {
     const next = row.following(last);

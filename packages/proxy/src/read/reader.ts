@@ -1,14 +1,14 @@
 import { RtspError, type RtspRange } from '@forebay/rtsp';
-import type { Flights, Rider } from '../fill/flights.js';
-import type { Held } from '../fill/row.js';
-import type { Title } from '../fill/title.js';
+import type { Rider } from '../fill/flights.js';
 import { OriginError } from '../origin/errors.js';
 import { type Asked, askedRange } from './asked.js';
+import type { Audience } from './audience.js';
 import type { Start } from './cursor.js';
 import { Delivery } from './delivery.js';
 import type { PlayResult, Reader, ReaderOptions, ReaderStats } from './library.js';
 import type { Paced, Pacer } from './pacer.js';
 import { PlayClock } from './play-clock.js';
+import type { Boarder, Playable } from './playable.js';
 import { findStart } from './start.js';
 import { Survey } from './survey.js';
 import { ReaderTally } from './tally.js';
@@ -18,13 +18,12 @@ import type { Timeline } from './timeline.js';
 const END_SLACK_SECONDS = 0.05;
 
 export interface ReaderParts {
-  readonly title: Title;
-  readonly flights: Flights;
+  readonly title: Playable;
+  readonly flights: Boarder;
   readonly pacer: Pacer;
   readonly timeline: Timeline;
   readonly options: ReaderOptions;
-  /** A number for this session in the policy. */
-  readonly session: number;
+  readonly audience: Audience;
   readonly onClosed: () => void;
 }
 
@@ -54,7 +53,7 @@ export class SegmentReader implements Reader, Rider, Paced {
       options,
       clock: this.#clock,
       tally: this.#tally,
-      onReached: (held) => this.#reached(held),
+      onReached: (held) => parts.audience.reached(held.endMicros / 1e6),
     });
   }
 
@@ -68,7 +67,7 @@ export class SegmentReader implements Reader, Rider, Paced {
 
   async play(range: RtspRange | undefined, signal: AbortSignal): Promise<PlayResult> {
     const askedMs = this.#clock.nowMs;
-    const asked = askedRange(range, this.#p.title.description.range);
+    const asked = askedRange(range, this.#p.title.range);
     const isResume = asked.start === undefined && asked.end === undefined;
     if (isResume && this.#state === 'playing') return this.#result(Math.round(this.positionMicros));
     const isPaused = this.#state === 'paused';
@@ -175,31 +174,19 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#p.flights.leave(this);
   }
 
-  #reached(held: Held): void {
-    this.#p.title.shelves.policy.sessionReached(
-      this.#p.session,
-      held.endMicros / 1e6,
-      this.#p.title.shelves.policySeconds(),
-    );
-  }
-
   #policyStarts(startSeconds: number): void {
-    const { title, session, options } = this.#p;
-    const start = {
-      title: title.key,
+    const { title, audience, options } = this.#p;
+    audience.started({
       startSeconds,
       titleDurationSeconds: title.durationSeconds,
       viewerAddress: options.viewerAddress,
-    };
-    title.shelves.policy.sessionStarted(session, start, title.shelves.policySeconds());
+    });
   }
 
   #policyEnds(): void {
-    const { title, session } = this.#p;
-    const nowSeconds = title.shelves.policySeconds();
-    if (this.#tally.startupMs !== undefined)
-      title.shelves.policy.sessionReached(session, this.positionMicros / 1e6, nowSeconds);
-    title.shelves.policy.sessionEnded(session, nowSeconds);
+    const { audience } = this.#p;
+    if (this.#tally.startupMs !== undefined) audience.reached(this.positionMicros / 1e6);
+    audience.ended();
   }
 
   /** What it was sent last can go on. Live goes on with what is on now. */

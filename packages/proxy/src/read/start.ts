@@ -1,10 +1,10 @@
 import type { PacketRun } from '@forebay/cache';
-import type { Flights, Rider } from '../fill/flights.js';
-import type { Held } from '../fill/row.js';
-import type { Title } from '../fill/title.js';
+import type { Rider } from '../fill/flights.js';
+import type { Place } from '../fill/row.js';
 import type { Source } from '../metrics.js';
 import { OriginError } from '../origin/errors.js';
 import { type Start, startPointAt } from './cursor.js';
+import type { Boarder, Playable } from './playable.js';
 
 /** An origin is given this long to deliver the first packet of a range. */
 const OPEN_WAIT_MS = 15_000;
@@ -15,8 +15,8 @@ const POLL_MS = 50;
 const RIDING_POLL_MS = 250;
 
 export interface StartRequest {
-  readonly title: Title;
-  readonly flights: Flights;
+  readonly title: Playable;
+  readonly flights: Boarder;
   readonly rider: Rider;
   readonly targetMicros: number;
   readonly signal: AbortSignal;
@@ -31,7 +31,7 @@ export async function findStart(request: StartRequest): Promise<Start> {
   const { title, signal } = request;
   const { clock } = title.shelves;
   const targetMicros = withinTitle(title, request.targetMicros);
-  const waitMs = title.client.profile.seeks === false && targetMicros > 0 ? NO_SEEK_WAIT_MS : OPEN_WAIT_MS;
+  const waitMs = title.seeks === false && targetMicros > 0 ? NO_SEEK_WAIT_MS : OPEN_WAIT_MS;
   const deadlineMs = clock.nowMs() + waitMs;
   for (;;) {
     const start = (await heldStart(title, targetMicros)) ?? (await flownStart(request, targetMicros));
@@ -45,12 +45,12 @@ export async function findStart(request: StartRequest): Promise<Start> {
 }
 
 /** Behind the last picture of a title there is nothing, whatever length was announced. */
-function withinTitle(title: Title, targetMicros: number): number {
+function withinTitle(title: Playable, targetMicros: number): number {
   const last = title.row.last;
   return last?.last === true && targetMicros >= last.endMicros ? last.endMicros - 1 : targetMicros;
 }
 
-async function heldStart(title: Title, targetMicros: number): Promise<Start | undefined> {
+async function heldStart(title: Playable, targetMicros: number): Promise<Start | undefined> {
   const held = title.live ? newestOpen(title) : title.row.covering(targetMicros);
   return held === undefined ? undefined : startIn(title, held, targetMicros);
 }
@@ -68,7 +68,7 @@ async function flownStart(request: StartRequest, targetMicros: number): Promise<
     await pause(request, POLL_MS);
     return undefined;
   }
-  let opened: Held | undefined;
+  let opened: Place | undefined;
   try {
     opened = await Promise.race([boarding.opened, pause(request, RIDING_POLL_MS)]);
   } catch (error) {
@@ -87,27 +87,27 @@ async function flownStart(request: StartRequest, targetMicros: number): Promise<
 }
 
 /** The newest growing segment of a live title. */
-function newestOpen(title: Title): Held | undefined {
+function newestOpen(title: Playable): Place | undefined {
   const { last } = title.row;
   return last?.growth !== undefined && last.flying ? last : undefined;
 }
 
 /** The newest random access point of a live title, if a pull brings it now. */
-export function newestStart(title: Title): Start | undefined {
+export function newestStart(title: Playable): Start | undefined {
   const held = newestOpen(title);
-  const run = held?.growth?.builder.run;
+  const run = held?.growth?.run;
   if (held === undefined || run === undefined) return undefined;
   const point = startPointAt(title, held, run, Infinity);
   return point === undefined ? undefined : { held, run, source: 'flight', point, startMicros: point.micros };
 }
 
 /** Where the next pull of a live title goes on. */
-function liveEnd(title: Title): number {
+function liveEnd(title: Playable): number {
   return title.row.last?.endMicros ?? 0;
 }
 
-async function startIn(title: Title, held: Held, targetMicros: number): Promise<Start | undefined> {
-  for (let at: Held | undefined = held; at !== undefined; at = title.row.endingAt(at.startMicros)) {
+async function startIn(title: Playable, held: Place, targetMicros: number): Promise<Start | undefined> {
+  for (let at: Place | undefined = held; at !== undefined; at = title.row.endingAt(at.startMicros)) {
     const media = await mediaOf(title, at);
     if (media === undefined) return undefined;
     const point = startPointAt(title, at, media.run, title.live ? Infinity : targetMicros);
@@ -117,13 +117,16 @@ async function startIn(title: Title, held: Held, targetMicros: number): Promise<
   return undefined;
 }
 
-async function mediaOf(title: Title, held: Held): Promise<{ run: PacketRun; source: Source } | undefined> {
-  if (held.growth !== undefined) return { run: held.growth.builder.run, source: 'flight' };
+async function mediaOf(
+  title: Playable,
+  held: Place,
+): Promise<{ run: PacketRun; source: Source } | undefined> {
+  if (held.growth !== undefined) return { run: held.growth.run, source: 'flight' };
   const loaded = await title.load(held);
   return loaded === undefined ? undefined : { run: loaded.segment.run, source: loaded.source };
 }
 
-async function nearestBefore(title: Title, targetMicros: number): Promise<Start | undefined> {
+async function nearestBefore(title: Playable, targetMicros: number): Promise<Start | undefined> {
   const nearest = title.row.before(targetMicros);
   return nearest === undefined ? undefined : startIn(title, nearest, targetMicros);
 }

@@ -1,24 +1,24 @@
-import type { Held } from '../fill/row.js';
-import type { Title } from '../fill/title.js';
+import type { Place } from '../fill/row.js';
 import type { Cursor } from './cursor.js';
+import type { Loaded, Playable } from './playable.js';
 
 /** Brings a reader the packets of segments: those that grow and those in RAM at once, those on disk ahead of time. */
 export class Supply {
-  readonly #title: Title;
-  #loading: Held | undefined;
+  readonly #title: Playable;
+  #loading: Place | undefined;
   /** The segment read ahead: one, whatever its size. */
   #ahead: Cursor | undefined;
   /** Could not be had: it is not asked for again. Found again it is another one. */
-  #lost: Held | undefined;
+  #lost: Place | undefined;
 
-  constructor(title: Title) {
+  constructor(title: Playable) {
     this.#title = title;
   }
 
   /** A cursor at the beginning of `held`, or undefined while its packets are on their way from the disk. */
-  cursorInto(held: Held): Cursor | undefined {
+  cursorInto(held: Place): Cursor | undefined {
     if (held.growth !== undefined) {
-      return { held, run: held.growth.builder.run, source: 'flight', next: 0, bounds: undefined };
+      return { held, run: held.growth.run, source: 'flight', next: 0, bounds: undefined };
     }
     if (this.#ahead?.held === held) {
       const ahead = this.#ahead;
@@ -32,12 +32,12 @@ export class Supply {
   }
 
   /** Sees to it that the segment after `held` will be there. */
-  prefetch(held: Held): void {
+  prefetch(held: Place): void {
     const next = this.#title.row.following(held);
     if (next !== undefined && next.state === 'sealed') this.#load(next);
   }
 
-  #load(held: Held): void {
+  #load(held: Place): void {
     if (this.#loading === held || this.#ahead?.held === held || this.#lost === held) return;
     this.#loading = held;
     this.#title.load(held).then(
@@ -46,7 +46,7 @@ export class Supply {
     );
   }
 
-  #loaded(held: Held, loaded: Awaited<ReturnType<Title['load']>>): void {
+  #loaded(held: Place, loaded: Loaded | undefined): void {
     if (this.#loading !== held) return;
     this.#loading = undefined;
     if (loaded === undefined) this.#lost = held;

@@ -1,21 +1,21 @@
-import type { Flights, Rider } from '../fill/flights.js';
-import type { Held } from '../fill/row.js';
-import type { Title } from '../fill/title.js';
+import type { Rider } from '../fill/flights.js';
+import type { Place } from '../fill/row.js';
 import { horizon } from './plan.js';
+import type { Boarder, Playable } from './playable.js';
 
 /** How often a reader looks whether it needs a flight. */
 const SURVEY_MS = 100;
 
 /** Looks ahead for one reader, and sees to it that a flight is under way in time for the next hole. */
 export class Survey {
-  readonly #title: Title;
-  readonly #flights: Flights;
+  readonly #title: Playable;
+  readonly #flights: Boarder;
   readonly #rider: Rider;
   #surveyedMs = -Infinity;
   /** The end of the unbroken stretch as far as it was seen, and the row's count of removals then. */
-  #seen: { readonly last: Held; readonly removals: number } | undefined;
+  #seen: { readonly last: Place; readonly removals: number } | undefined;
 
-  constructor(title: Title, flights: Flights, rider: Rider) {
+  constructor(title: Playable, flights: Boarder, rider: Rider) {
     this.#title = title;
     this.#flights = flights;
     this.#rider = rider;
@@ -29,7 +29,7 @@ export class Survey {
    * The reader is in `held`, and wants media up to NPT `endMicros`. Cost: a few steps, whatever is held, because it goes on
    * from where it was last time.
    */
-  look(held: Held, endMicros: number, nowMs: number): void {
+  look(held: Place, endMicros: number, nowMs: number): void {
     this.#surveyedMs = nowMs;
     const leadMicros = this.#title.leadSeconds() * 1e6;
     const position = this.#rider.positionMicros;
@@ -39,7 +39,7 @@ export class Survey {
     this.#flights.board(last.endMicros, this.#rider);
   }
 
-  #horizon(held: Held, enoughMicros: number): Held {
+  #horizon(held: Place, enoughMicros: number): Place {
     const { row } = this.#title;
     const seen = this.#seen;
     const isValid = seen?.removals === row.removals && seen.last.startMicros >= held.startMicros;

@@ -1,0 +1,41 @@
+import type { Segment } from '@forebay/cache';
+import type { RtspRange } from '@forebay/rtsp';
+import type { Boarding, Rider } from '../fill/flights.js';
+import type { Place, Row } from '../fill/row.js';
+import type { Shelves } from '../fill/shelves.js';
+
+/** What a reader needs to know of a title, wherever that is filled. */
+export interface Playable {
+  readonly live: boolean;
+  readonly durationSeconds: number | undefined;
+  /** As the origin describes it. */
+  readonly range: RtspRange | undefined;
+  readonly streams: readonly { readonly clockRate: number }[];
+  /** The stream whose random access points cut segments. */
+  readonly reference: number;
+  readonly row: Row<Place>;
+  readonly shelves: Pick<Shelves, 'clock' | 'metrics' | 'log'>;
+  /** Whether the origin seeks; undefined while that is not known. */
+  readonly seeks: boolean | undefined;
+  /** How long before a seam the origin must be asked, seconds. */
+  leadSeconds(): number;
+  /** The packets of a sealed segment if they are in memory. */
+  resident(held: Place): Segment | undefined;
+  /** The packets of a sealed segment from wherever they are; undefined and no longer held if they are nowhere. */
+  load(held: Place): Promise<Loaded | undefined>;
+}
+
+export interface Loaded {
+  readonly segment: Segment;
+  readonly source: 'ram' | 'disk';
+}
+
+/** Where a reader asks for media that is not held. */
+export interface Boarder {
+  /** Sees to it that media from NPT `atMicros` is fetched for `rider`. */
+  board(atMicros: number, rider: Rider): Boarding;
+  /** Whether a flight is on its way that will bring media from NPT `atMicros`, or tries. */
+  mayBring(atMicros: number): boolean;
+  /** `rider` needs no flight now. */
+  leave(rider: Rider): void;
+}
