@@ -1,5 +1,5 @@
 import { type CachePolicy, RamTier, type SegmentMeta, type SegmentStore } from '@forebay/cache';
-import { parseDescription, type RtpInfoEntry } from '@forebay/rtsp';
+import { parseDescription } from '@forebay/rtsp';
 import { Flights, type Rider } from '../src/fill/flights.js';
 import { type Shelves, Title } from '../src/fill/title.js';
 import { silentLog } from '../src/log.js';
@@ -8,7 +8,7 @@ import type { OriginClient } from '../src/origin/client.js';
 import type { OriginDescription } from '../src/origin/description.js';
 import { OriginProfile } from '../src/origin/profile.js';
 import type { OpenOptions, OriginSession, OriginSink } from '../src/origin/session.js';
-import { CLOCK_RATES, type MadePacket, rtpPacket } from './packets.js';
+import { type MadePacket, rtpPacket } from './packets.js';
 import { TestClock } from './viewer-fakes.js';
 
 export const sdp = (range = 'npt=0-60', media = 'video'): string =>
@@ -38,16 +38,20 @@ class FakeSession implements OriginSession {
   readonly bytesReceived = 0;
   readonly sink: OriginSink;
   readonly askedSeconds: number | undefined;
+  /** Where it says that it starts. */
+  readonly startSeconds: number | undefined;
   readonly reply: OriginSession['reply'];
   isStarted = false;
   isClosed = false;
   isReading = true;
   readonly #sequences = new Map<number, number>();
 
-  constructor(sink: OriginSink, asked: number | undefined, reply: OriginSession['reply']) {
+  constructor(sink: OriginSink, asked: number | undefined, start: number | undefined) {
     this.sink = sink;
     this.askedSeconds = asked;
-    this.reply = reply;
+    this.startSeconds = start;
+    const range = start === undefined ? {} : { range: { unit: 'npt', start } as const };
+    this.reply = { ...range, rtpInfo: [] };
   }
 
   /** Sends packets as they are; `shiftTicks` is added to timestamps. */
@@ -117,9 +121,7 @@ export function fakeOrigin(description = described()): FakeOrigin {
       const { refuse, startSeconds } = made.answer;
       if (refuse !== undefined) throw refuse;
       const start = startSeconds ?? options.startSeconds;
-      const rtpInfo: (RtpInfoEntry | undefined)[] = [];
-      const range = start === undefined ? {} : { range: { unit: 'npt', start } as const };
-      const session = new FakeSession(sink, options.startSeconds, { ...range, rtpInfo });
+      const session = new FakeSession(sink, options.startSeconds, start);
       sessions.push(session);
       return session;
     },
@@ -211,7 +213,4 @@ export const spans = (title: Title): [number, number][] =>
   ]);
 
 export const between = (packets: readonly MadePacket[], from: number, to: number): MadePacket[] =>
-  packets.filter((p) => {
-    const seconds = p.ticks / CLOCK_RATES[p.stream]!;
-    return seconds >= from && seconds < to;
-  });
+  packets.filter(({ sentSeconds }) => sentSeconds >= from && sentSeconds < to);

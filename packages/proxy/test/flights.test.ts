@@ -1,9 +1,9 @@
-import type { SegmentStore } from '@forebay/cache';
+import type { PacketRun, SegmentStore } from '@forebay/cache';
 import t from 'tap';
 import { OriginError } from '../src/origin/errors.js';
 import { findStart } from '../src/read/start.js';
 import { between, described, flightBench, type FlightBench, sdp, settle, spans } from './flight-bench.js';
-import { makePackets } from './packets.js';
+import { AUDIO, makePackets } from './packets.js';
 
 const film = makePackets({ seconds: 60 });
 
@@ -15,6 +15,12 @@ async function play(b: FlightBench, from: number, to: number, packets = film): P
     await b.pass(500);
   }
 }
+
+/** Numbers of the audio packets of a segment. */
+const audioOf = ({ streams, bytes, offsets, count }: PacketRun): number[] =>
+  Array.from({ length: count }, (_, i) => i)
+    .filter((i) => streams[i] === AUDIO)
+    .map((i) => bytes.readUInt32BE(offsets[i]! + 4 + 12 + 4));
 
 /** Lets time pass until `promise` is settled. */
 async function inTime<T>(b: FlightBench, promise: Promise<T>): Promise<T> {
@@ -83,7 +89,6 @@ t.test('whoever waits for a flight takes what another one brought meanwhile', as
   const b = flightBench();
   b.answer.startSeconds = 20;
   b.flights.board(20.2e6, b.rider(20));
-  await settle();
   const { title, flights } = b;
   const asked = { title, flights, targetMicros: 20.1e6, signal: new AbortController().signal };
   const starting = findStart({ ...asked, rider: b.rider(20.1) });
@@ -94,6 +99,35 @@ t.test('whoever waits for a flight takes what another one brought meanwhile', as
   t.equal(start.startMicros, 20e6);
   t.equal(b.clock.nowMs() < 3000, true, 'before the patience of the other flight is over');
 });
+
+t.test('a flight on its way from a key frame serves whoever asks for something behind that', async (t) => {
+  const b = flightBench();
+  b.answer.startSeconds = 20;
+  b.flights.board(27e6, b.rider(27));
+  await settle();
+  b.flights.board(24e6, b.rider(24));
+  await settle();
+  t.equal(b.sessions.length, 1);
+});
+
+t.test(
+  'an audio packet that held media begins with is not taken twice where a flight counts audio early',
+  async (t) => {
+    const b = flightBench();
+    const rider = b.rider();
+    b.flights.board(0, rider);
+    await settle();
+    await play(b, 0, 13);
+    for (const held of [...b.title.row].slice(0, 2)) b.title.row.remove(held);
+    // Its first audio packet, of 5.013 s, counts as one of 5 s.
+    b.flights.board(5e6, rider);
+    await settle();
+    await play(b, 5, 9);
+    const [filled, next] = [...b.title.row].slice(0, 2).map((held) => audioOf(b.title.resident(held)!.run));
+    t.equal(filled?.at(-1), 374);
+    t.equal(next?.[0], 375);
+  },
+);
 
 t.test('two flights at one place: the later one ends, and rows do not run in circles', async (t) => {
   const b = flightBench();

@@ -106,6 +106,7 @@ t.test('silence joins where the time says, not at the first packet that looks al
     ticks: i * 1024,
     marker: true,
     payload: Buffer.alloc(8),
+    sentSeconds: (i * 1024) / AUDIO_RATE,
   }));
   const join = joinBehind(silence.slice(0, 300), AUDIO);
   const session = silence.slice(280);

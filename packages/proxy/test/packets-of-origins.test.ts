@@ -159,6 +159,7 @@ function odd(media: readonly string[]): { text: string; packets: MadePacket[] } 
         ticks: Math.floor((n * rate) / 10),
         marker: true,
         payload: Buffer.alloc(30).fill(n, 20),
+        sentSeconds: n / 10,
       }),
     );
   }

@@ -11,6 +11,8 @@ export interface MadePacket {
   readonly ticks: number;
   readonly marker: boolean;
   readonly payload: Buffer;
+  /** When an origin that starts at NPT 0 sends it: pictures in decoding order. */
+  readonly sentSeconds: number;
 }
 
 export interface MadeTitle {
@@ -32,25 +34,25 @@ const nal = (type: number, ...numbers: number[]): Buffer => {
 
 /** Packets in the order in which an origin sends them. */
 export function makePackets(title: MadeTitle): MadePacket[] {
-  const packets: (MadePacket & { sentAt: number })[] = [];
+  const packets: MadePacket[] = [];
   if (title.video !== false) packets.push(...video(title));
   if (title.audio !== false) packets.push(...audio(title.seconds));
-  return packets.sort((a, b) => a.sentAt - b.sentAt || a.stream - b.stream);
+  return packets.sort((a, b) => a.sentSeconds - b.sentSeconds || a.stream - b.stream);
 }
 
-function video(title: MadeTitle): (MadePacket & { sentAt: number })[] {
+function video(title: MadeTitle): MadePacket[] {
   const fps = title.fps ?? 25;
   const gop = Math.round((title.gopSeconds ?? 1) * fps);
   const group = (title.bFrames ?? 0) + 1;
   const count = Math.round(title.seconds * fps);
-  const out: (MadePacket & { sentAt: number })[] = [];
+  const out: MadePacket[] = [];
   for (let decode = 0; decode < count; decode++) {
     const shown = displayOrder(decode, gop, group);
     const ticks = Math.round((shown * VIDEO_RATE) / fps);
     const key = shown % gop === 0;
-    const sentAt = decode / fps;
+    const sentSeconds = decode / fps;
     const push = (payload: Buffer, marker: boolean): void =>
-      void out.push({ stream: VIDEO, ticks, marker, payload, sentAt });
+      void out.push({ stream: VIDEO, ticks, marker, payload, sentSeconds });
     if (key) {
       push(nal(7, 0), false);
       push(nal(8, 0), false);
@@ -73,12 +75,12 @@ function displayOrder(decode: number, gop: number, group: number): number {
   return base + (position === 0 ? last : first + position - 1);
 }
 
-function audio(seconds: number): (MadePacket & { sentAt: number })[] {
-  const out: (MadePacket & { sentAt: number })[] = [];
+function audio(seconds: number): MadePacket[] {
+  const out: MadePacket[] = [];
   for (let i = 0; i * 1024 < seconds * AUDIO_RATE; i++) {
     const payload = Buffer.alloc(40, i & 0xff);
     payload.writeUInt32BE(i, 4);
-    out.push({ stream: AUDIO, ticks: i * 1024, marker: true, payload, sentAt: (i * 1024) / AUDIO_RATE });
+    out.push({ stream: AUDIO, ticks: i * 1024, marker: true, payload, sentSeconds: (i * 1024) / AUDIO_RATE });
   }
   return out;
 }

@@ -98,7 +98,7 @@ class House {
       this.clock.advance(50);
       this.origin.sessions.forEach((session, i) => {
         if (session.isClosed || !session.isStarted || !session.isReading) return;
-        const from = this.#sent.get(i) ?? Math.floor(session.askedSeconds ?? 0);
+        const from = this.#sent.get(i) ?? Math.floor(session.startSeconds ?? 0);
         this.#sent.set(i, from + 0.05);
         session.send(between(packets, from, from + 0.05));
       });
@@ -108,7 +108,12 @@ class House {
   }
 
   /** Plays and starts, as a viewer's session does. */
-  async play(reader: Reader, start?: number, end?: number): Promise<PlayResult> {
+  async play(
+    reader: Reader,
+    start?: number,
+    end?: number,
+    packets: readonly MadePacket[] = film,
+  ): Promise<PlayResult> {
     const range =
       start === undefined
         ? undefined
@@ -116,7 +121,7 @@ class House {
     const state = { isSettled: false };
     const asked = reader.play(range, new AbortController().signal).finally(() => (state.isSettled = true));
     asked.catch(() => undefined);
-    for (let i = 0; i < 400 && !state.isSettled; i++) await this.pass(50);
+    for (let i = 0; i < 400 && !state.isSettled; i++) await this.pass(50, packets);
     const result = await asked;
     reader.start();
     return result;
@@ -175,6 +180,54 @@ t.test('a PLAY that fails leaves the pause point and the range as they were', as
   await house.pass(8000);
   t.equal(screen.over, 'end');
   t.ok(screen.newest < 6);
+});
+
+t.test('a seek into a long group of pictures is served by the flight that it started', async (t) => {
+  const longGroups = makePackets({ seconds: 60, gopSeconds: 10 });
+  const house = new House();
+  house.origin.answer.startSeconds = 20;
+  const { reader, screen } = await house.viewer();
+  t.equal((await house.play(reader, 27, undefined, longGroups)).startSeconds, 20);
+  await house.pass(9000, longGroups);
+  t.equal(house.origin.sessions.length, 1);
+  t.ok(screen.newest > 28.5, `${screen.newest}`);
+  t.ok(screen.steps().most < 0.041, 'it never stood still');
+});
+
+t.test('a seek back behind a hole: the hole is seen, whatever was seen ahead of it before', async (t) => {
+  const house = new House();
+  const { reader, screen } = await house.viewer();
+  await house.play(reader, 0);
+  await house.pass(6500);
+  await house.play(reader, 30);
+  await house.pass(6500);
+  const played = screen.pictures.length;
+  await house.play(reader, 1);
+  await house.pass(9000);
+  t.ok(screen.newest > 9.5, `${screen.newest}`);
+  t.ok(screen.steps(played).most < 0.041, 'the flight into the hole was in time');
+});
+
+t.test('a range ends with the pictures before its end, and those that they refer to', async (t) => {
+  const withB = makePackets({ seconds: 60, bFrames: 2 });
+  const end = 5.53;
+  for (const how of ['growing', 'sealed'] as const) {
+    const house = new House();
+    const { reader, screen } = await house.viewer();
+    if (how === 'sealed') {
+      await house.play(reader, 0, undefined, withB);
+      await house.pass(12_000, withB);
+    }
+    const played = screen.pictures.length;
+    await house.play(reader, 2, end, withB);
+    await house.pass(6000, withB);
+    t.equal(screen.over, 'end');
+    const got = [...new Set(screen.pictures.slice(played))];
+    t.equal(got.filter((at) => at < end).length, 89, `${how}: every picture before the end`);
+    // In decoding order: 5.60 5.52 5.56, 5.72 5.64 5.68. While they come nobody knows that 5.56 is not needed.
+    const behind = got.filter((at) => at >= end);
+    t.same(behind, how === 'sealed' ? [5.6] : [5.6, 5.56], `${how}: behind it what they refer to`);
+  }
 });
 
 t.test('ranges at the end of a title', async (t) => {

@@ -9,6 +9,11 @@ import type { Title } from './title.js';
 const APPROACH_MICROS = 3_000_000;
 /** Content is compared with the head of held media only this close to it. */
 const WINDOW_MICROS = 400_000;
+/**
+ * Of other streams: after a seek GStreamer counts audio from where it was asked to seek to, which lies within a frame, so two
+ * sessions may place one packet up to a frame apart, and the one that is early would repeat it.
+ */
+const FRAME_MICROS = 100_000;
 
 /** `parameter`: it belongs to a picture that may be held, the next packets show. */
 export type Arrived = 'no' | 'parameter' | 'yes';
@@ -60,11 +65,14 @@ export class Approach {
     return isNear && role(p) === ROLE.parameter ? 'parameter' : 'yes';
   }
 
-  /** Whether a packet of another stream at NPT `micros` is held already. */
+  /** Whether a packet of another stream at NPT `micros` is held already: by time, or by content right before that. */
   other(p: Arrival, micros: number): boolean {
     const ahead = this.#ahead;
     if (ahead === undefined) return false;
     const first = this.#head?.firstTicks[p.stream];
-    return first === undefined ? micros >= ahead.startMicros : p.ticks >= first - 1;
+    if (first === undefined) return micros >= ahead.startMicros;
+    if (p.ticks >= first - 1) return true;
+    const isNear = first - p.ticks <= (FRAME_MICROS * this.#title.streams[p.stream]!.clockRate) / 1e6;
+    return isNear && this.#head?.firstHashes[p.stream]?.has(packetHash(p.bytes, p.start, p.end)) === true;
   }
 }

@@ -54,6 +54,8 @@ export class Filling {
   #reorderMicros = 0;
   /** NPT of the newest picture. */
   #referenceMicros = -Infinity;
+  /** NPT at which the last packet of a picture is due: pictures travel in decoding order. */
+  #pictureDueMicros = -Infinity;
 
   constructor(options: FillingOptions) {
     this.#o = options;
@@ -154,10 +156,11 @@ export class Filling {
   }
 
   #dueMicros(held: Held, p: Arrival): number {
-    const due = this.micros(p.stream, p.ticks) - held.startMicros;
-    if (p.stream === this.#o.reference) return Math.max(0, due - this.#reorderMicros);
-    const most = this.#referenceMicros - held.startMicros + AHEAD_MICROS;
-    return Math.max(0, Math.min(due, most));
+    const micros = this.micros(p.stream, p.ticks);
+    if (p.stream !== this.#o.reference)
+      return Math.max(0, Math.min(micros, this.#referenceMicros + AHEAD_MICROS) - held.startMicros);
+    this.#pictureDueMicros = Math.max(this.#pictureDueMicros, micros - this.#reorderMicros);
+    return Math.max(0, this.#pictureDueMicros - held.startMicros);
   }
 
   #extend(extent: GrowingExtent, p: Arrival): void {

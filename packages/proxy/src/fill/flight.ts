@@ -78,8 +78,6 @@ export class Flight implements OriginSink {
   /** Whether it may still bring what lies at NPT `micros`: it has not passed that. */
   mayBring(micros: number): boolean {
     if (this.#state === 'closing' || this.#state === 'over') return false;
-    if (micros < this.fromMicros - JOINT_MICROS) return false;
-    if (!this.hasFilled) return true;
     return micros >= (this.#stitch?.current?.startMicros ?? this.positionMicros) - JOINT_MICROS;
   }
 

@@ -7,6 +7,9 @@ import type { Title } from './title.js';
 /** A stream with fewer packets than this in the last segment is matched against the one before it, too. */
 const SHORT_TAIL_PACKETS = 16;
 
+/** Packets of a stream that tell where it begins in held media. */
+const HEAD_PACKETS = 8;
+
 /** Where held media begins again in front of a flight. */
 export interface Head {
   readonly held: Held;
@@ -14,6 +17,8 @@ export interface Head {
   readonly hash: number | undefined;
   /** By stream: ticks of its first packet; undefined where the stream has none in it. */
   readonly firstTicks: readonly (number | undefined)[];
+  /** By stream: fingerprints of its first packets; undefined where they are few or alike, such as silence. */
+  readonly firstHashes: readonly (ReadonlySet<number> | undefined)[];
 }
 
 /** One join per stream behind the held media that ends with `held`; undefined when its packets are gone. */
@@ -39,7 +44,18 @@ export async function headOf(title: Title, held: Held): Promise<Head | undefined
     held,
     hash: firstPictureHash(title, first.run),
     firstTicks: title.streams.map((_, i) => ((first.packets[i] ?? 0) > 0 ? first.firstTicks[i] : undefined)),
+    firstHashes: title.streams.map((_, i) => firstHashes(first.run, i)),
   };
+}
+
+function firstHashes({ count, streams, hashes }: PacketRun, stream: number): Set<number> | undefined {
+  const found = new Set<number>();
+  for (let i = 0; i < count && found.size < HEAD_PACKETS; i++) {
+    if (streams[i] !== stream) continue;
+    if (found.has(hashes[i]!)) return undefined;
+    found.add(hashes[i]!);
+  }
+  return found.size === HEAD_PACKETS ? found : undefined;
 }
 
 interface Part {

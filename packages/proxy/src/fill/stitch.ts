@@ -73,7 +73,8 @@ export class Stitch {
     this.#title = title;
     this.#joining = joining;
     this.#state = joining === undefined ? 'filling' : 'joining';
-    this.#positionMicros = options.fromMicros;
+    this.#positionMicros =
+      joining === undefined ? Math.min(options.fromMicros, startMicros) : options.fromMicros;
     this.#lanes = title.streams.map(() => ({
       numbering: new Numbering(),
       joined: joining === undefined,

@@ -13,7 +13,7 @@ export interface Bounds {
   readonly fromPacket: number;
   /** Packets of other streams before this NPT are left out. */
   readonly fromMicros: number;
-  /** Packets at or after this NPT are left out. */
+  /** Packets of this NPT or later are left out, but for pictures that earlier ones refer to. */
   readonly toMicros: number;
 }
 
@@ -85,10 +85,12 @@ export function cursorAt(title: Playable, { held, run, source, point }: Start): 
 export function inBounds(title: Playable, cursor: Cursor, i: number): boolean {
   const bounds = cursor.bounds;
   if (bounds === undefined) return true;
-  const micros = packetMicros(title, cursor.held, cursor.run, i);
-  if (micros >= bounds.toMicros) return false;
-  if (cursor.run.streams[i] === title.reference) return i >= bounds.fromPacket;
-  return micros >= bounds.fromMicros - 1000;
+  const { held, run } = cursor;
+  // A picture is due before those that refer to it, whatever its own time is.
+  if (run.streams[i] === title.reference)
+    return i >= bounds.fromPacket && held.startMicros + run.dueMicros[i]! < bounds.toMicros;
+  const micros = packetMicros(title, held, run, i);
+  return micros >= bounds.fromMicros - 1000 && micros < bounds.toMicros;
 }
 
 /** NPT at which the packets before the cursor's place end: no later packet of the same range has been sent. */
@@ -109,4 +111,11 @@ export function nextDue({ run, held, next }: Cursor): number {
 /** NPT of the newest packet of a growing segment. */
 export function newestDue({ run, held }: Cursor): number {
   return held.startMicros + (run.count === 0 ? 0 : run.dueMicros[run.count - 1]!);
+}
+
+/** NPT before which a growing segment has every picture. */
+export function grownTo(title: Playable, { run, held }: Cursor): number {
+  let i = run.count - 1;
+  while (i >= 0 && run.streams[i] !== title.reference) i--;
+  return i < 0 ? held.startMicros : held.startMicros + run.dueMicros[i]!;
 }

@@ -1,6 +1,15 @@
 import type { PacketRun } from '@forebay/cache';
 import type { Place } from '../fill/row.js';
-import { type Cursor, cursorAt, inBounds, nextDue, newestDue, sentEndMicros, type Start } from './cursor.js';
+import {
+  type Cursor,
+  cursorAt,
+  grownTo,
+  inBounds,
+  newestDue,
+  nextDue,
+  sentEndMicros,
+  type Start,
+} from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { ReaderOptions } from './library.js';
 import type { PlayClock } from './play-clock.js';
@@ -227,7 +236,10 @@ export class Delivery {
   }
 
   #isSentUpTo(end: number): boolean {
-    return this.#cursors.every((cursor) => nextDue(cursor) >= end);
+    return this.#cursors.every(
+      (cursor) =>
+        nextDue(cursor) >= end && (cursor.held.state !== 'open' || grownTo(this.#p.title, cursor) >= end),
+    );
   }
 
   #bounded(cursor: Cursor): Cursor {

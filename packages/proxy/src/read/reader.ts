@@ -84,6 +84,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#delivery.begin(start, end);
     this.timeline.lay(start.startMicros, atMicros);
     this.#policyStarts(start.startMicros / 1e6);
+    this.#survey.begin();
     this.#look(this.#clock.nowMs);
     return this.#result(start.startMicros);
   }

@@ -21,6 +21,11 @@ export class Survey {
     this.#rider = rider;
   }
 
+  /** Another range begins: what was seen may lie behind a hole. */
+  begin(): void {
+    this.#seen = undefined;
+  }
+
   isDue(nowMs: number): boolean {
     return nowMs - this.#surveyedMs >= SURVEY_MS;
   }

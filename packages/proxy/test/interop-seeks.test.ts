@@ -1,0 +1,166 @@
+import t, { type Test } from 'tap';
+import type { PlayReply, RigViewer } from '@forebay/rig';
+import {
+  assertContinuous,
+  assertRun,
+  goAbroad,
+  keyFrameBefore,
+  once,
+  open,
+  play,
+  playDirect,
+  reached,
+  Stage,
+  TITLES,
+  type Linear,
+  type PlayerName,
+} from './interop-support.js';
+
+t.jobs = 10;
+t.setTimeout(300_000);
+
+/** Of audio, at most. */
+const STALE_FRAMES = 4;
+
+const abroad = await goAbroad(t);
+const { timeoutMs } = abroad;
+const { seconds } = abroad.media;
+
+const linear = once((title: string) => playDirect(abroad, title));
+const direct = once(async (key: `${PlayerName} ${string}`) => {
+  const [player, title] = key.split(' ') as [PlayerName, string];
+  return (await play(player, abroad.origin.url(`/${title}`), { transport: 'tcp', timeoutMs })).streams;
+});
+
+/** PLAY from `from`, and as much media as reaches `to`: what came is what lies there, from the key frame before. */
+async function seek(
+  t: Test,
+  viewer: RigViewer,
+  whole: Linear,
+  o: { name: string; from: number; to?: number },
+): Promise<PlayReply> {
+  const reply = await viewer.play({ range: `npt=${o.from}-` });
+  const start = reply.startSeconds ?? NaN;
+  const expected = keyFrameBefore(whole, o.from);
+  t.ok(Math.abs(start - expected) < 0.025, `${o.name}: starts at ${start}, the key frame before ${o.from}`);
+  if (o.to === undefined) await viewer.ended({ timeoutMs });
+  else await reached(viewer, reply, o.to);
+  assertRun(t, viewer, o.name, { linear: whole, reply, toTheEnd: o.to === undefined });
+  return reply;
+}
+
+for (const [i, title] of TITLES.entries()) {
+  const transport = i % 2 === 0 ? 'tcp' : 'udp';
+  t.test(`${title} over ${transport}: seeks, a pause, and then everything from the patchwork`, async (t) => {
+    const whole = await linear(title);
+    const stage = await Stage.set(t, abroad);
+    await stage.start();
+    const viewer = await open(stage.url(title), transport);
+    t.teardown(async () => await viewer.close());
+
+    await seek(t, viewer, whole, { name: 'from the beginning, cold', from: 0, to: 1.5 });
+    await seek(t, viewer, whole, { name: 'forward, into a hole', from: 8.4, to: 9.5 });
+    await seek(t, viewer, whole, { name: 'back, into held media', from: 0.6, to: 1.2 });
+    await seek(t, viewer, whole, { name: 'back, into a hole', from: 3.3, to: 4.4 });
+
+    await viewer.pause();
+    const paused = viewer.recordings.map(({ packets }) => packets);
+    await until(t, async () => (await stage.metric('origin_sessions')) === 0, 'PAUSE releases the origin');
+    t.same(
+      viewer.recordings.map(({ packets }) => packets),
+      paused,
+      'nothing comes in a pause',
+    );
+    const resumed = await viewer.play();
+    await reached(viewer, resumed, 6);
+    assertRun(t, viewer, 'resumed', { linear: whole, reply: resumed, isResumed: true });
+    assertContinuous(t, viewer, 'so far');
+
+    const range = await viewer.play({ range: 'npt=2.2-3.5' });
+    await viewer.ended({ timeoutMs });
+    assertRun(t, viewer, 'an explicit end', { linear: whole, reply: range, toSeconds: 3.5 });
+    t.same(range.range?.unit === 'npt' ? range.range.end : undefined, 3.5, 'an explicit end: Range says so');
+
+    await seek(t, viewer, whole, { name: 'to the end, through holes and held media', from: 5.2 });
+    assertContinuous(t, viewer, 'over all ranges');
+    await viewer.teardown();
+
+    const second = await open(stage.url(title), transport === 'tcp' ? 'udp' : 'tcp');
+    t.teardown(async () => await second.close());
+    await seek(t, second, whole, { name: 'another viewer, from the beginning', from: 0 });
+    assertContinuous(t, second, 'another viewer');
+    await second.teardown();
+    t.equal(await stage.metric('seams_total', { result: 'time' }), 0, 'every join was by content');
+    t.equal(await stage.metric('seams_total', { result: 'failed' }), 0);
+  });
+}
+
+for (const title of ['h264_g1.mp4', 'h264_g5.mkv'] as const) {
+  t.test(`${title}: two viewers and two players at different positions at once`, async (t) => {
+    const whole = await linear(title);
+    const stage = await Stage.set(t, abroad);
+    await stage.start();
+    const url = stage.url(title);
+    const watch = async (name: string, from: number, transport: 'tcp' | 'udp'): Promise<void> => {
+      const viewer = await open(url, transport);
+      t.teardown(async () => await viewer.close());
+      await seek(t, viewer, whole, { name, from });
+      assertContinuous(t, viewer, name, from === 0 ? whole : undefined);
+    };
+    const players = (['ffmpeg', 'gstreamer'] as const).map(async (player) => {
+      const got = await play(player, url, { transport: 'tcp', timeoutMs });
+      t.same(got.streams, await direct(`${player} ${title}`), `${player}: frames as from the origin`);
+    });
+    await Promise.all([
+      watch('from the beginning', 0, 'udp'),
+      watch('from the middle', 6.1, 'tcp'),
+      ...players,
+    ]);
+    await stage.stored(timeoutMs);
+    const held = (await stage.metric('viewer_bytes_total')) / 3.5;
+    const { mediaBytes } = await stage.spent();
+    t.ok(
+      mediaBytes < 2 * held,
+      `the origin sent ${(mediaBytes / held).toFixed(2)} of the title, once for all`,
+    );
+  });
+}
+
+/** Players seek by themselves once they play: what they then get is the end of a play from the beginning. */
+for (const [player, title, isWarm] of [
+  ['ffmpeg', 'h264_g1.mp4', false],
+  ['ffmpeg', 'h264_b2.mkv', true],
+  ['gstreamer', 'h264_g1.mkv', false],
+  ['gstreamer', 'h264_b2.mp4', true],
+] as const) {
+  for (const transport of ['tcp', 'udp'] as const) {
+    t.test(`${player} seeks over ${transport} in ${title}, ${isWarm ? 'held' : 'not held'}`, async (t) => {
+      const whole = await direct(`${player} ${title}`);
+      const stage = await Stage.set(t, abroad);
+      await stage.start();
+      if (isWarm) {
+        await play('ffmpeg', stage.url(title), { transport: 'tcp', timeoutMs });
+        await stage.stored(timeoutMs);
+        await stage.start();
+      }
+      const got = await play(player, stage.url(title), { transport, timeoutMs, seekSeconds: 7.3 });
+      t.ok(got.ended, `it ended by itself ${got.complaint}`);
+      const [pictures = [], sounds = []] = got.streams;
+      t.equal(pictures.length, (seconds - 7) * abroad.media.fps, 'from the key frame at 7 s');
+      // Parameter sets may come once more with the first.
+      t.same(pictures.slice(1), whole[0]?.slice(1 - pictures.length), 'pictures to the last');
+      t.ok(Math.abs(sounds.length - ((seconds - 7) * 48_000) / 1024) < 8, `${sounds.length} audio frames`);
+      // What FFmpeg's socket holds when it seeks it takes for what it sought.
+      const fresh = sounds.slice(player === 'ffmpeg' && transport === 'udp' ? STALE_FRAMES : 0);
+      t.same(fresh, whole[1]?.slice(-fresh.length), 'audio to the last');
+      if (isWarm) t.same(await stage.spent(), { sessions: 0, mediaBytes: 0 }, 'from disk');
+    });
+  }
+}
+
+async function until(t: Test, holds: () => Promise<boolean>, name: string): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (!(await holds()) && performance.now() < deadlineMs)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  t.ok(await holds(), name);
+}
