@@ -31,8 +31,8 @@ export const CACHE_ERRORS = {
     act: 'none: the title is described by its origin again',
   },
   'bad-state': {
-    text: 'the saved popularity is damaged or of another version',
-    act: 'none: popularity is learned anew',
+    text: 'what was learned, of popularity or of origins, is damaged or of another version',
+    act: 'none: it is learned anew',
   },
   vanished: { text: 'a file of the cache is gone', act: 'find out who deletes files in the cache directory' },
   'not-a-file': {

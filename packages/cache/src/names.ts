@@ -5,7 +5,8 @@ import { SEGMENT_LIMITS, type SegmentMeta } from './segment.js';
  * opening a segment file.
  *
  *     lock                                      who uses the directory (lock.ts)
- *     popularity.state                          what the policy learned (policy-state.ts)
+ *     popularity.state                          what the policy learned (kept-state.ts)
+ *     origins.state                             what the proxy learned of its origins (kept-state.ts)
  *     <generation>/title.json                   key and description (title-file.ts)
  *     <generation>/<segment>.seg                a segment (segment-file.ts)
  *     <generation>/<segment>.seg.bad            set aside: its content was wrong
@@ -32,6 +33,7 @@ export type FolderEntry =
 export const TITLE_NAME = 'title.json';
 export const LOCK_NAME = 'lock';
 export const STATE_NAME = 'popularity.state';
+export const NOTES_NAME = 'origins.state';
 
 const TEMPORARY = '.tmp';
 const SET_ASIDE = '.bad';
@@ -82,7 +84,7 @@ export function setAsideName(name: string): string {
 
 /** True for what only a write or a take-over of the lock that was cut short leaves in the cache directory itself. */
 export function isRootTemporary(name: string): boolean {
-  return name === temporaryName(STATE_NAME) || MOVED_LOCK.test(name);
+  return name === temporaryName(STATE_NAME) || name === temporaryName(NOTES_NAME) || MOVED_LOCK.test(name);
 }
 
 /** @param nonce 16 lower-case hexadecimal digits. */

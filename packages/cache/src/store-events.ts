@@ -20,7 +20,7 @@ export type StoreEvent =
   | { readonly type: 'evicted'; readonly meta: SegmentMeta; readonly reason: EvictReason }
   /** A segment could not be served: wrong content (set aside), gone, or unreadable. */
   | { readonly type: 'lost'; readonly meta: SegmentMeta; readonly error: CacheError }
-  /** A title record or the saved popularity is damaged. */
+  /** A title record or a file with what was learned is damaged. */
   | { readonly type: 'damaged'; readonly file: string; readonly error: CacheError }
   /** The disk failed; nothing is asked of it for `retrySeconds` (0: until the hung call comes back). */
   | { readonly type: 'degraded'; readonly error: CacheError; readonly retrySeconds: number }

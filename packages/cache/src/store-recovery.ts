@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Shelf } from './catalogue.js';
 import { cacheErrorFrom } from './errors.js';
-import { formatSegmentName, STATE_NAME, TITLE_NAME } from './names.js';
-import { parsePolicyState, POLICY_STATE_BYTES_MAX } from './policy-state.js';
+import { KEPT_BYTES_MAX, parseKeptState, type KeptKind } from './kept-state.js';
+import { formatSegmentName, NOTES_NAME, STATE_NAME, TITLE_NAME } from './names.js';
 import { readWholeFile } from './read-file.js';
 import { keyFromSegments, scanFolder, scanRoot, type FoundFolder } from './scan.js';
 import type { SegmentMeta } from './segment.js';
@@ -22,6 +22,8 @@ export class StoreRecovery {
   readonly #room: StoreRoom;
   /** Set to stop early: the store is being closed. */
   stopped = false;
+  /** What {@link StoreWrites.saveNotes} wrote in an earlier process; undefined where there is none, or it is damaged. */
+  notes: Uint8Array | undefined;
 
   constructor(parts: StoreParts, room: StoreRoom) {
     this.#parts = parts;
@@ -32,6 +34,7 @@ export class StoreRecovery {
   async index(): Promise<void> {
     const { fs, directory } = this.#parts;
     await this.#restorePolicy();
+    await this.#restoreNotes();
     const root = await scanRoot(fs, directory);
     for (const name of root.temporaries) await this.#room.discard(join(directory, name), 0);
     for (const generation of root.generations) {
@@ -118,15 +121,26 @@ export class StoreRecovery {
   }
 
   async #restorePolicy(): Promise<void> {
-    const { fs, directory, policy, emit } = this.#parts;
+    const { policy } = this.#parts;
+    await this.#restore(STATE_NAME, 'popularity', (state) => policy.restore(state));
+  }
+
+  async #restoreNotes(): Promise<void> {
+    await this.#restore(NOTES_NAME, 'origins', (state) => {
+      this.notes = state;
+    });
+  }
+
+  async #restore(name: string, kind: KeptKind, take: (state: Uint8Array) => void): Promise<void> {
+    const { fs, directory, emit } = this.#parts;
     try {
-      const file = await readWholeFile(fs, join(directory, STATE_NAME), { maxBytes: POLICY_STATE_BYTES_MAX });
-      this.#room.setStateBytes(file.length);
-      policy.restore(parsePolicyState(file));
+      const file = await readWholeFile(fs, join(directory, name), { maxBytes: KEPT_BYTES_MAX[kind] });
+      this.#room.setStateBytes(name, file.length);
+      take(parseKeptState(kind, file));
     } catch (cause) {
       const error = cacheErrorFrom(cause);
       if (error.code === 'vanished') return;
-      emit({ type: 'damaged', file: STATE_NAME, error });
+      emit({ type: 'damaged', file: name, error });
     }
   }
 }

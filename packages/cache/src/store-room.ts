@@ -35,7 +35,7 @@ const FULL_SECONDS = 8;
 
 /**
  * The bytes of a store, and how they are deleted. Counted are segments, title records, the saved
- * popularity, files being written and debris: everything that the store has put on the disk. Only the store's writing lane calls it.
+ * popularity, what was learned of origins, files being written and debris: everything that the store has put on the disk. Only the store's writing lane calls it.
  */
 export class StoreRoom {
   readonly #parts: StoreParts;
@@ -43,7 +43,7 @@ export class StoreRoom {
   #capacityBytes: number;
   #debrisBytes = 0;
   #reservedBytes = 0;
-  #stateBytes = 0;
+  readonly #stateBytes = new Map<string, number>();
   #fullAtBytes = Infinity;
   #fullUntilSeconds = 0;
 
@@ -53,7 +53,9 @@ export class StoreRoom {
   }
 
   get bytes(): number {
-    return this.#parts.catalogue.bytes + this.#debrisBytes + this.#stateBytes + this.#reservedBytes;
+    let stateBytes = 0;
+    for (const bytes of this.#stateBytes.values()) stateBytes += bytes;
+    return this.#parts.catalogue.bytes + this.#debrisBytes + stateBytes + this.#reservedBytes;
   }
 
   get capacityBytes(): number {
@@ -67,9 +69,9 @@ export class StoreRoom {
     return Math.min(this.#capacityBytes, isFull ? this.#fullAtBytes : Infinity) - this.bytes;
   }
 
-  /** Size of the saved popularity. */
-  setStateBytes(bytes: number): void {
-    this.#stateBytes = bytes;
+  /** Size of a file with what was learned. */
+  setStateBytes(name: string, bytes: number): void {
+    this.#stateBytes.set(name, bytes);
   }
 
   setCapacity(bytes: number): void {

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 
 import type { Shelf } from './catalogue.js';
 import { CacheError, cacheErrorFrom, systemCode } from './errors.js';
-import { formatSegmentName, STATE_NAME, temporaryName, TITLE_NAME } from './names.js';
-import { formatPolicyState } from './policy-state.js';
+import { formatKeptState, KEPT_BYTES_MAX } from './kept-state.js';
+import { formatSegmentName, NOTES_NAME, STATE_NAME, temporaryName, TITLE_NAME } from './names.js';
 import type { AdmitReason, Decision, RejectReason, SegmentFacts } from './policy/index.js';
 import { encodeSegment } from './segment-file.js';
 import type { Segment } from './segment.js';
@@ -11,7 +11,7 @@ import type { StoreFile } from './store-fs.js';
 import { EMPTY_TITLES_MAX, type StoreParts, type StoreRoom } from './store-room.js';
 import { formatTitleFile } from './title-file.js';
 
-/** The saved popularity may take this part of the capacity; where it would be larger, it is not saved. */
+/** A file with what was learned may take this part of the capacity; where it would be larger, it is not saved. */
 const STATE_SHARE_MAX = 1 / 16;
 
 /**
@@ -59,15 +59,26 @@ export class StoreWrites {
 
   /** Keeps what the policy has learned for the next process. */
   async savePolicy(): Promise<void> {
-    const { directory, health, policy } = this.#parts;
+    const { policy } = this.#parts;
+    await this.#saveState(STATE_NAME, () => formatKeptState('popularity', policy.save()));
+  }
+
+  /** Keeps what the proxy has learned of its origins. */
+  async saveNotes(notes: Uint8Array): Promise<void> {
+    if (notes.length > KEPT_BYTES_MAX.origins / 2) return;
+    await this.#saveState(NOTES_NAME, () => formatKeptState('origins', notes));
+  }
+
+  async #saveState(name: string, format: () => Buffer): Promise<void> {
+    const { directory, health } = this.#parts;
     if (!health.may('write', 0)) return;
     await this.attempt(async () => {
-      const bytes = formatPolicyState(policy.save());
+      const bytes = format();
       if (bytes.length > STATE_SHARE_MAX * this.#room.capacityBytes) return;
       if (!(await this.#room.makeRoom(bytes.length, 'room'))) return;
       const giveBack = this.#room.reserve(bytes.length);
-      await this.#writeFile(join(directory, STATE_NAME), bytes).finally(giveBack);
-      this.#room.setStateBytes(bytes.length);
+      await this.#writeFile(join(directory, name), bytes).finally(giveBack);
+      this.#room.setStateBytes(name, bytes.length);
     });
   }
 

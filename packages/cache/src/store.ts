@@ -134,6 +134,20 @@ export class SegmentStore {
     return this.#state === 'indexing';
   }
 
+  /** What {@link SegmentStore.keepNotes} kept, of an earlier process; known once the directory has been read. */
+  get notes(): Uint8Array | undefined {
+    return this.#recovery.notes;
+  }
+
+  /**
+   * Keeps bytes for the next process, in place of those kept before: at most 2 MiB, and a sixteenth of the capacity; more
+   * is not kept. Resolves when they are written or cannot be, after 5 s at the latest.
+   */
+  async keepNotes(notes: Uint8Array): Promise<void> {
+    if (this.#state !== 'open' || this.#lane.waiting >= JOBS_WAITING_MAX) return;
+    await this.#inLane(() => this.#writes.saveNotes(notes), 'in-time');
+  }
+
   /** All generations of all titles. */
   *titles(): Generator<TitleRecord> {
     const { catalogue } = this.#parts;

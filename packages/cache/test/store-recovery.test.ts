@@ -226,6 +226,28 @@ t.test('what the policy has learned is kept', async (t) => {
   }
 });
 
+t.test('notes are kept for the next process, and damaged ones are none', async (t) => {
+  const { store, directory } = await filled(t, []);
+  const notes = Buffer.from('{"learned":"much"}');
+  await store.keepNotes(notes);
+  await checkInvariants(t, store, directory);
+  await store.keepNotes(Buffer.alloc(3_000_000));
+  await store.close();
+  const again = await openStore(directory);
+  t.same(Buffer.from(again.notes!), notes, 'too many are not kept, and those before are');
+  await again.close();
+  const path = join(directory, 'origins.state');
+  const file = await readFile(path);
+  for (const content of ['', file.subarray(0, 14), Buffer.from(file).fill(1, 12), Buffer.alloc(5e6)]) {
+    await writeFile(path, content);
+    const events: StoreEvent[] = [];
+    const damaged = await openStore(directory, { onEvent: (event) => void events.push(event) });
+    t.equal(damaged.notes, undefined);
+    t.match(events, [{ type: 'damaged', file: 'origins.state' }, { type: 'indexed' }]);
+    await damaged.close();
+  }
+});
+
 t.test('it is saved now and then, and only where it is small against the capacity', async (t) => {
   const time = new TestTime();
   const directory = join(t.testdir(), 'cache');

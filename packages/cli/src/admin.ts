@@ -3,6 +3,7 @@ import { serve, type ServerType } from '@hono/node-server';
 import type { Log } from '@forebay/proxy';
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
+import { apiPages, type ApiSource } from './api.js';
 import { type AccessLogLines, processMetrics } from './process-metrics.js';
 import type { SocketAddress } from './socket-address.js';
 
@@ -12,6 +13,8 @@ export interface AdminSource {
   readonly registry: Registry;
   /** Where there is one. */
   readonly accessLog?: AccessLogLines | undefined;
+  /** Where there is one. */
+  readonly api?: ApiSource | undefined;
   ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
 }
 
@@ -66,6 +69,7 @@ export function adminPages(source: AdminSource, options: AdminOptions): Hono {
     const texts = await Promise.all([source.registry.metrics(), own.metrics()]);
     return context.text(texts.join('\n'), 200, { 'content-type': source.registry.contentType });
   });
+  if (source.api !== undefined) pages.route('/api/v1', apiPages(source.api));
   pages.notFound((context) => context.json({ error: 'no such page' }, 404));
   pages.onError((error, context) => {
     options.log.error({ err: error, path: context.req.path }, 'admin page failed');

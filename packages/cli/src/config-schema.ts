@@ -37,6 +37,17 @@ const route = z.strictObject({
   credentials: credentials.optional(),
   allowBasic: z.boolean().optional(),
   allowHosts: z.array(z.string()).max(64, 'at most 64 hosts').optional(),
+  profile: z
+    .strictObject({
+      keepAlive: z.enum(['OPTIONS', 'GET_PARAMETER', 'SET_PARAMETER', 'reports']).optional(),
+      pipelining: z.boolean().optional(),
+      range: z.enum(['npt', 'clock']).optional(),
+      seeks: z.boolean().optional(),
+      onvifReplay: z.boolean().optional(),
+      fill: z.enum(['real-time', 'rate-control', 'speed', 'scale']).optional(),
+      lead: seconds.refine((value) => value <= 60, 'at most 60s').optional(),
+    })
+    .optional(),
   maxSessions: z.number().int().min(1).max(10_000).optional(),
   transport: z.enum(['auto', 'tcp', 'udp']).optional(),
 });

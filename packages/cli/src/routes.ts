@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import type { ProfileSettings } from '@forebay/proxy';
 import { parseRtspUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
 import { ConfigError } from './config-error.js';
 import type { RouteConfig } from './config-schema.js';
 import { formatSocketAddress } from './socket-address.js';
 
 /** Which origin answers for which paths, and how it is talked to. */
-export interface Route {
+export interface Route extends ProfileSettings {
   /** Label in metrics and logs. */
   readonly id: string;
   /** Without a slash at its end; the root is `/`. */
@@ -65,7 +66,13 @@ function routeOf(config: RouteConfig, key: string, environment: Environment): Ro
     ...(config.allowBasic === undefined ? {} : { allowBasic: config.allowBasic }),
     ...(config.maxSessions === undefined ? {} : { maxSessions: config.maxSessions }),
     ...(config.transport === undefined ? {} : { transport: config.transport }),
+    ...profileOf(config.profile ?? {}),
   };
+}
+
+function profileOf({ pipelining, lead, ...others }: NonNullable<RouteConfig['profile']>): ProfileSettings {
+  const given = { ...others, pipelines: pipelining, leadSeconds: lead };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function originUrl(text: string, key: string, insteadOfUserinfo: string): RtspUrl {

@@ -35,7 +35,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   try {
     admin = await openAdmin(
       settings,
-      { registry: proxy.metrics.registry, ready: () => proxy.ready(), accessLog },
+      { registry: proxy.metrics.registry, ready: () => proxy.ready(), accessLog, api: proxy },
       log,
     );
     const media = await proxy.listen(settings.listen.host, settings.listen.port);

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import type { OriginState } from '@forebay/proxy';
 import { Registry, Gauge } from 'prom-client';
 import t from 'tap';
 import { adminPages, startAdmin } from '../src/admin.js';
@@ -75,6 +76,17 @@ t.test('reading only, known pages only', async (t) => {
   t.equal(post.status, 405);
   t.equal(post.headers.get('allow'), 'GET, HEAD');
   t.equal((await pages.fetch(ask('/elsewhere'))).status, 404);
+});
+
+t.test('what is known of the origins, for programs', async (t) => {
+  t.equal((await pagesOf().fetch(ask('/api/v1/origins'))).status, 404, 'where there is no API');
+  const origins = [{ route: 'nvr', learned: { seeks: true } }] as unknown as readonly OriginState[];
+  const source = { registry: new Registry(), ready: () => ({ ready: true, reasons: [] }) };
+  const api = { origins: () => origins };
+  const pages = adminPages({ ...source, api }, { version: '1', hosts: [], log: LOG });
+  const answer = await pages.fetch(ask('/api/v1/origins'));
+  t.same(await answer.json(), { origins });
+  t.equal((await pages.fetch(ask('/api/v1/origins', { host: 'evil.example' }))).status, 403);
 });
 
 t.test('a page that fails says so without details', async (t) => {

@@ -6,6 +6,7 @@ import { ConfigError } from '../src/config-error.js';
 import { parseConfig } from '../src/config-file.js';
 import { CONFIG_SCHEMA, parsePortRange } from '../src/config-schema.js';
 import { formatBytes, formatSpan, parseBytes, parseSeconds } from '../src/quantity.js';
+import { routesOf } from '../src/routes.js';
 import { cacheDirectory, settingsOf, type ServeFlags } from '../src/settings.js';
 import { formatSocketAddress, isLoopback, parseSocketAddress, reachableHost } from '../src/socket-address.js';
 
@@ -140,6 +141,7 @@ routes:
     allowHosts: [192.0.2.8]
     maxSessions: 4
     transport: tcp
+    profile: { keepAlive: reports, range: clock, fill: speed, lead: 3s, pipelining: false }
   - path: /
     origin: rtsp://media.example/
 `,
@@ -155,6 +157,9 @@ routes:
     log: { level: 'debug', format: 'json' },
   });
   t.equal(config.routes.length, 2);
+  const [nvr] = routesOf(config.routes.slice(0, 1), { NVR_LOGIN: 'a:b' });
+  t.match(nvr, { keepAlive: 'reports', range: 'clock', fill: 'speed', leadSeconds: 3, pipelines: false });
+  t.notOk('seeks' in nvr!, 'what is not given is learned');
   t.end();
 });
 
@@ -175,6 +180,7 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     ['routes:\n  - path: cam\n    origin: x\n', ['f.yaml:2: routes[0].path', "start with '/'"]],
     ['routes:\n  - path: /\n', ['routes[0].origin', 'missing']],
     [`${route}    credentials: { env: A, file: b }\n`, ['routes[0].credentials', 'either file or env']],
+    [`${route}    profile: { lead: 2m }\n`, ['routes[0].profile.lead', 'at most 60s']],
     [`${route}    maxSessions: 0\n`, ['routes[0].maxSessions']],
     ['listen: [\n', ['f.yaml:', 'not YAML']],
     ['a: 1\na: 2\n', ['f.yaml:2', 'not YAML']],
@@ -294,7 +300,12 @@ t.test('the example in the documents is a good one, and has every key', (t) => {
   t.same(Object.keys(config).sort(), Object.keys(shape).sort());
   t.same(Object.keys(config.cache ?? {}).sort(), Object.keys(shape.cache.unwrap().shape).sort());
   t.same(Object.keys(config.log ?? {}).sort(), Object.keys(shape.log.unwrap().shape).sort());
-  t.same(Object.keys(config.routes[0] ?? {}).sort(), Object.keys(shape.routes.element.shape).sort());
+  const route = shape.routes.element.shape;
+  t.same(Object.keys(config.routes[0] ?? {}).sort(), Object.keys(route).sort());
+  t.same(
+    Object.keys(config.routes[0]?.profile ?? {}).sort(),
+    Object.keys(route.profile.unwrap().shape).sort(),
+  );
   const { listen, admin, udpPorts, udpPath, sessionTimeoutSeconds, drainSeconds, log } = settingsOf(
     { origin: CAMERA },
     {},

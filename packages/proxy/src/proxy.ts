@@ -13,6 +13,9 @@ import type { Shelves, Title } from './fill/title.js';
 import { type Log, silentLog } from './log.js';
 import { Metrics } from './metrics.js';
 import { OriginClient } from './origin/client.js';
+import type { ProfileSettings } from './origin/profile.js';
+import { ProfileKeeper } from './origin/profile-keeper.js';
+import { type ProfileRecord, recordOf } from './origin/profile-record.js';
 import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
 import { type Route, Routes } from './read/routes.js';
@@ -23,9 +26,11 @@ import { chooseSender, type UdpPath } from './viewer/udp-path.js';
 
 const TICK_MS = 100;
 const PUBLISH_MS = 1000;
+/** What was learned of origins is kept this often, where something was. */
+const KEEP_PROFILES_MS = 60_000;
 const SERVER_NAME = 'Forebay';
 
-export interface RouteOptions {
+export interface RouteOptions extends ProfileSettings {
   /** Metric label and log field. */
   readonly id: string;
   /** Begins with '/'; the longest prefix wins. */
@@ -58,6 +63,18 @@ export interface ProxyOptions {
   readonly log?: Log;
 }
 
+/** An origin as the proxy knows it. */
+export interface OriginState {
+  readonly route: string;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  readonly sessions: { readonly used: number; readonly waiting: number };
+  readonly leadSeconds: number;
+  /** p50 and p90 of the last start-ups; undefined while there was none. */
+  readonly startupMs: { readonly p50: number | undefined; readonly p90: number | undefined };
+  readonly learned: ProfileRecord;
+}
+
 interface Parts {
   readonly shelves: Shelves;
   readonly clients: readonly OriginClient[];
@@ -74,7 +91,9 @@ export class Proxy {
   readonly #catalogue: Catalogue;
   readonly #viewers: ViewerServer;
   #timer: TimerHandle | undefined;
+  readonly #profiles: ProfileKeeper;
   #publishedMs = -Infinity;
+  #profilesKeptMs: number;
   #state: 'starting' | 'ready' | 'draining' | 'closed' = 'starting';
 
   private constructor(options: ProxyOptions, parts: Parts) {
@@ -84,6 +103,8 @@ export class Proxy {
     this.#shelves = shelves;
     this.#clients = clients;
     this.#pacer = new Pacer(shelves.clock);
+    this.#profiles = new ProfileKeeper(clients);
+    this.#profilesKeptMs = shelves.clock.nowMs();
     const routes = options.routes.map((r, i): Route => ({ ...r, client: clients[i]! }));
     this.#catalogue = new Catalogue(new Routes(routes), shelves, this.#pacer);
     this.#viewers = new ViewerServer({
@@ -171,12 +192,26 @@ export class Proxy {
     await this.#catalogue.close();
     this.#pacer.close();
     for (const client of this.#clients) client.close();
+    await this.#keepProfiles();
     await this.#shelves.store?.close();
+  }
+
+  /** What is known of each origin, in the order of the routes. */
+  origins(): OriginState[] {
+    return this.#clients.map(({ profile, origin, sessions }) => ({
+      route: profile.route,
+      origin,
+      sessions,
+      leadSeconds: profile.leadSeconds(),
+      startupMs: { p50: profile.startupMs(0.5), p90: profile.startupMs(0.9) },
+      learned: recordOf(profile),
+    }));
   }
 
   #tick(): void {
     const nowMs = this.#clock.nowMs();
     this.#catalogue.tick(nowMs);
+    if (nowMs - this.#profilesKeptMs >= KEEP_PROFILES_MS) void this.#keepProfiles();
     if (nowMs - this.#publishedMs >= PUBLISH_MS) this.#publish(nowMs);
     this.#timer = this.#clock.setTimeout(() => this.#tick(), TICK_MS);
   }
@@ -196,6 +231,23 @@ export class Proxy {
     this.metrics.loopLag.set({ quantile: 'max' }, this.#pacer.takeWorstMs() / 1000);
     for (const { profile } of this.#clients)
       this.metrics.originLead.set({ origin: profile.route }, profile.leadSeconds());
+  }
+
+  /** Disk trouble costs what was learned, and nothing else. */
+  async #keepProfiles(): Promise<void> {
+    const { store, clock, log } = this.#shelves;
+    this.#profilesKeptMs = clock.nowMs();
+    try {
+      const notes = store === undefined ? undefined : this.#profiles.save(clock.unixMs());
+      if (notes !== undefined) await store?.keepNotes(notes);
+    } catch (error) {
+      log.error({ error: String(error) }, 'what was learned of origins could not be kept');
+    }
+  }
+
+  #restoreProfiles(): void {
+    const { store, clock } = this.#shelves;
+    if (store?.notes !== undefined) this.#profiles.restore(store.notes, clock.unixMs());
   }
 
   #title(meta: SegmentMeta): Title | undefined {
@@ -228,6 +280,7 @@ export class Proxy {
           'the cache is indexed',
         );
         this.#catalogue.rescan();
+        this.#restoreProfiles();
         break;
       case 'failed':
         log.error({ error: String(event.error) }, 'background work of the store failed');

@@ -31,6 +31,22 @@ t.test('an origin that wants UDP', { buffered: true }, async (t) => {
   assertSound(t, viewer, 'from UDP to TCP');
 });
 
+t.test('what was learned of an origin is remembered by the next process', { buffered: true }, async (t) => {
+  const s = await scene(t, { title: film(2), faults: { transports: ['udp'], speed: 50 } });
+  const first = await s.viewer();
+  await first.play({ range: 'npt=0-' });
+  await first.ended({ timeoutMs: 40_000 });
+  await s.restart();
+  const [known] = s.proxy.origins();
+  t.match(known, { route: 'rig', learned: { transport: 'udp', startupsMs: [Number] } });
+  t.equal(known?.startupMs.p90, known?.learned.startupsMs[0]);
+  const viewer = await s.viewer('tcp', '/film?other');
+  await viewer.play({ range: 'npt=0-' });
+  await viewer.ended({ timeoutMs: 40_000 });
+  const refused = s.origin.requests.filter(({ status }) => status === 461);
+  t.equal(refused.length, 1, 'TCP was tried once, by the process before');
+});
+
 t.test('an origin that wants credentials gets those of the route', { buffered: true }, async (t) => {
   const credentials = { username: 'camera', password: 'p:ss#wörd' };
   for (const access of [

@@ -50,9 +50,19 @@ export class OriginClient {
     this.#keys = route.credentials === undefined ? undefined : new Keys(route.credentials, allowBasic);
     this.#budget = new SessionBudget({ clock, most: route.maxSessions ?? Infinity });
     this.#kept = new KeptConnections(clock);
-    this.profile = new OriginProfile(route.id);
+    this.profile = new OriginProfile(route.id, route);
     // Every question and session in progress listens; their number is the viewers' business.
     setMaxListeners(0, this.#stop.signal);
+  }
+
+  /** Names the origin, for what was learned of it: the route, and where that leads. */
+  get key(): string {
+    return `${this.#route.id} ${this.origin}`;
+  }
+
+  /** Scheme, host and port. */
+  get origin(): string {
+    return formatRtspUrl({ ...this.#route.baseUrl, path: '/', query: '' }).slice(0, -1);
   }
 
   /** Sessions that are open or being opened, and those that wait for the budget. */

@@ -11,7 +11,6 @@ import { KeepAlive } from './keep-alive.js';
 import { ORIGIN_LIMITS } from './limits.js';
 import type { Negotiation } from './negotiation.js';
 import type { OriginProfile } from './profile.js';
-import { formatSpan } from './range.js';
 import { type PlayReply, readPlayReply } from './reply.js';
 import { formatFrame, formatReports } from './reports.js';
 import type { OpenOptions, OriginSession } from './session.js';
@@ -109,11 +108,9 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
   async play(startSeconds: number, endSeconds?: number): Promise<PlayReply> {
     if (this.#state === 'playing') await this.#halt();
     const { intake, negotiation, open } = this.#o;
-    const description = open.origin.description;
+    const { description } = open.origin;
     intake.ask();
-    const response = await this.#command('PLAY', [
-      ['Range', formatSpan(description, { startSeconds, endSeconds })],
-    ]);
+    const response = await this.#command('PLAY', negotiation.playHeaders({ startSeconds, endSeconds }));
     this.#state = 'playing';
     this.#reply = readPlayReply(response, description, negotiation.tracks);
     return this.#reply;

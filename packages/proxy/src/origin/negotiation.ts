@@ -8,8 +8,9 @@ import { asOriginError, errorOfStatus, OriginError } from './errors.js';
 import type { Intake } from './intake.js';
 import { ORIGIN_LIMITS } from './limits.js';
 import type { ControlForm, OriginProfile } from './profile.js';
-import { formatSpan } from './range.js';
+import { formatSpan, type Span } from './range.js';
 import { type PlayReply, readPlayReply } from './reply.js';
+import { fillHeaders } from './fill-methods.js';
 import { formatReports } from './reports.js';
 import { SessionName } from './session-name.js';
 import type { OpenOptions } from './session.js';
@@ -21,6 +22,10 @@ const MISSPELT_STREAM = new Set([400, 404]);
 const MISSPELT_AGGREGATE = new Set([400, 404, 405, 459, 460]);
 /** PLAY came before the origin was done with SETUP. */
 const TOO_SOON = 455;
+/** Not implemented: Range is in a unit that the origin does not know. Source: RFC 2326 section 12.29. */
+const OTHER_UNIT = 501;
+/** A recorder that has the ONVIF replay service says so of its streams. Source: ONVIF Streaming Specification 6.2. */
+const ONVIF_TRACK = /^a=x-onvif-track:/m;
 
 /** A stream that was set up. */
 export interface Track extends Way {
@@ -40,6 +45,12 @@ export interface Plan {
   readonly together: boolean;
   /** Spellings of stream URLs that the origin refused. */
   readonly refusedForms: ReadonlySet<ControlForm>;
+}
+
+/** Whether a session is opened with `Require: onvif-replay`. */
+export function wantsReplay(open: OpenOptions, profile: OriginProfile): boolean {
+  if (open.startSeconds === undefined) return false;
+  return profile.onvifReplay ?? ONVIF_TRACK.test(open.origin.description.text);
 }
 
 export interface NegotiationOptions {
@@ -70,6 +81,7 @@ export class Negotiation {
   readonly tracks: Track[] = [];
   readonly #o: NegotiationOptions;
   readonly #streams: readonly StreamDescription[];
+  readonly #requires: readonly [string, string][];
   #form: ControlForm;
   /** Whether the origin's next answer waits for an acknowledgement of the last one. */
   #prompt: 'unneeded' | 'needed' | 'sent' = 'unneeded';
@@ -83,6 +95,7 @@ export class Negotiation {
     this.refusedForms = new Set(plan.refusedForms);
     this.#form = profile.controlForm;
     this.aggregateUrl = open.origin.url;
+    this.#requires = wantsReplay(open, profile) ? [['Require', 'onvif-replay']] : [];
     if (open.streams.length === 0) throw new RangeError('no streams');
     this.#streams = open.streams.map((index) => {
       const stream = open.origin.description.streams[index];
@@ -102,6 +115,14 @@ export class Negotiation {
     this.stage = 'singly';
     for (const place of rest) await this.#setUp(place, signal);
     return this.#play(signal, false);
+  }
+
+  /** Headers of a PLAY, besides Session. @param span undefined for live media, which is never sent a Range */
+  playHeaders(span: Span | undefined): [string, string][] {
+    const { open, profile } = this.#o;
+    if (span === undefined) return [];
+    const range = formatSpan(open.origin.description, span, profile.range);
+    return [['Range', range], ...this.#requires, ...fillHeaders(open.fill)];
   }
 
   /**
@@ -205,15 +226,37 @@ export class Negotiation {
       const answer = responses.at(-1)!;
       this.hurried = answer.status === TOO_SOON;
       if (answer.status === 200) return this.#playing(spelling!.url, answer);
-      if (!this.hurried && !MISSPELT_AGGREGATE.has(answer.status)) throw errorOfStatus('PLAY', answer.status);
+      if (!this.hurried && !MISSPELT_AGGREGATE.has(answer.status))
+        return await this.#playInNpt(errorOfStatus('PLAY', answer.status), deadline.signal);
       return await this.#play(deadline.signal, !this.hurried);
     } finally {
       deadline.end();
     }
   }
 
-  /** @param others leaves out the likeliest spelling, which was refused already */
   async #play(signal: AbortSignal, others: boolean): Promise<PlayReply> {
+    try {
+      return await this.#playSpelt(signal, others);
+    } catch (error) {
+      return await this.#playInNpt(error, signal);
+    }
+  }
+
+  /** PLAY once more, where the origin does not know the time of day by which it describes itself. @throws `refusal` */
+  async #playInNpt(refusal: unknown, signal: AbortSignal): Promise<PlayReply> {
+    const { profile, open } = this.#o;
+    const isOther = refusal instanceof OriginError && refusal.originStatus === OTHER_UNIT;
+    if (!isOther || open.origin.description.range?.unit !== 'clock' || profile.range !== undefined)
+      throw refusal;
+    profile.range = 'npt';
+    return await this.#playSpelt(signal, false).catch((again: unknown) => {
+      profile.range = undefined;
+      throw again;
+    });
+  }
+
+  /** @param others leaves out the likeliest spelling, which was refused already */
+  async #playSpelt(signal: AbortSignal, others: boolean): Promise<PlayReply> {
     let refused: OriginError | undefined;
     for (const { form, url } of this.#aggregates().slice(others ? 1 : 0)) {
       this.#o.intake.ask();
@@ -232,6 +275,7 @@ export class Negotiation {
     const { open, profile } = this.#o;
     this.aggregateUrl = url;
     this.name.note(response);
+    if (this.#requires.length > 0) profile.onvifReplay = true;
     profile.controlForm = this.#form;
     // The answer opens the origin's firewall as well as its sender: now is the time for a second punch.
     this.#punch(this.tracks);
@@ -249,7 +293,7 @@ export class Negotiation {
 
   async #setupQuestion(place: number, url: string, signal: AbortSignal): Promise<Question> {
     const transport = formatTransport(await this.transports.offer(place, signal));
-    const headers: [string, string][] = [['Transport', transport], ...this.#session];
+    const headers: [string, string][] = [['Transport', transport], ...this.#session, ...this.#requires];
     const answered = (response: RtspResponse): void => {
       if (response.status === 200) this.transports.expect(place, response);
       if (this.stage === 'together' && this.#prompt === 'unneeded') this.#prompt = 'needed';
@@ -259,11 +303,9 @@ export class Negotiation {
 
   #playQuestion(url: string): Question {
     const { open, intake } = this.#o;
-    const headers = this.#session;
-    if (open.startSeconds !== undefined) {
-      const { startSeconds, endSeconds } = open;
-      headers.push(['Range', formatSpan(open.origin.description, { startSeconds, endSeconds })]);
-    }
+    const { startSeconds, endSeconds } = open;
+    const span = startSeconds === undefined ? undefined : { startSeconds, endSeconds };
+    const headers = [...this.#session, ...this.playHeaders(span)];
     const answered = (response: RtspResponse): void => {
       if (response.status === 200) intake.answered();
       this.#prompt = 'unneeded';

@@ -11,7 +11,7 @@ import { Intake } from './intake.js';
 import type { KeptConnections } from './kept.js';
 import { OriginLeg } from './leg.js';
 import { ORIGIN_LIMITS } from './limits.js';
-import { Negotiation, type Plan } from './negotiation.js';
+import { Negotiation, type Plan, wantsReplay } from './negotiation.js';
 import type { OriginProfile } from './profile.js';
 import { checkAllowed, type OriginRoute } from './route.js';
 import type { OpenOptions, OriginSink } from './session.js';
@@ -27,6 +27,9 @@ const PERHAPS_HURRIED: ReadonlySet<OriginErrorCode> = new Set([
   'protocol',
   'transport',
 ]);
+
+/** Option not supported: what a request requires. Source: RFC 2326 section 12.32. */
+const UNSUPPORTED = 551;
 
 export interface OpeningOptions {
   readonly route: OriginRoute;
@@ -119,6 +122,10 @@ export class Opening {
   /** What else may work, if anything. */
   #otherwise(error: OriginError, negotiation: Negotiation, perhapsStale: boolean): Plan | undefined {
     const plan = { ...this.#plan, refusedForms: negotiation.refusedForms };
+    if (error.originStatus === UNSUPPORTED && wantsReplay(this.#open, this.#o.profile)) {
+      this.#o.profile.onvifReplay = false;
+      return wantsReplay(this.#open, this.#o.profile) ? undefined : plan;
+    }
     if (negotiation.transports.mismatched && plan.mayChange) {
       return { ...plan, lower: negotiation.transports.lower === 'tcp' ? 'udp' : 'tcp', mayChange: false };
     }

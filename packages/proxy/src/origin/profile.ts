@@ -1,37 +1,124 @@
+import { FillFindings, type FillMethod } from './fill-methods.js';
+
 /** What keeps a session of this origin alive. `reports`: RTCP receiver reports alone. */
-export type KeepAliveMethod = 'OPTIONS' | 'GET_PARAMETER' | 'SET_PARAMETER' | 'reports';
+export const KEEP_ALIVE_METHODS = ['OPTIONS', 'GET_PARAMETER', 'SET_PARAMETER', 'reports'] as const;
+export type KeepAliveMethod = (typeof KEEP_ALIVE_METHODS)[number];
 /** How a stream's URL is made of base and control; see controls.ts. */
-export type ControlForm = 'appended' | 'resolved' | 'request' | 'path';
+export const CONTROL_FORMS = ['appended', 'resolved', 'request', 'path'] as const;
+export type ControlForm = (typeof CONTROL_FORMS)[number];
 /** Which URL the origin takes for the whole presentation; see controls.ts. */
-export type AggregateForm = 'given' | 'slash' | 'request' | 'stream';
+export const AGGREGATE_FORMS = ['given', 'slash', 'request', 'stream'] as const;
+export type AggregateForm = (typeof AGGREGATE_FORMS)[number];
+/** The unit of ranges that an origin understands. */
+export const RANGE_UNITS = ['npt', 'clock'] as const;
+export type RangeUnit = (typeof RANGE_UNITS)[number];
 
 /** Start-ups that count. */
-const STARTUP_SAMPLES = 32;
+export const STARTUP_SAMPLES = 32;
 const STARTUP_QUANTILE = 0.9;
 const LEAD_MARGIN_SECONDS = 0.3;
 const LEAD_UNKNOWN_SECONDS = 2;
 
-/** What is learned of one origin while the proxy runs. */
+/** What the configuration says of an origin, whatever it shows. What is left out is learned. */
+export interface ProfileSettings {
+  readonly keepAlive?: KeepAliveMethod;
+  /** Whether several requests are sent in one go. */
+  readonly pipelines?: boolean;
+  readonly range?: RangeUnit;
+  readonly seeks?: boolean;
+  /** Whether SETUP and PLAY of titles carry `Require: onvif-replay`. */
+  readonly onvifReplay?: boolean;
+  /** How titles are fetched ahead of their viewers. */
+  readonly fill?: FillMethod | 'real-time';
+  readonly leadSeconds?: number;
+}
+
+/** What is learned of one origin, and what the configuration says of it instead. */
 export class OriginProfile {
   /** Metric label and log field of the route. */
   readonly route: string;
+  readonly fill: FillFindings;
   /** The transport that worked last. */
   transport: 'tcp' | 'udp' | undefined;
-  keepAlive: KeepAliveMethod = 'OPTIONS';
-  /** False once requests sent in one go were answered wrongly, and one at a time rightly. */
-  pipelines = true;
   /** Requests sent in one go were answered as they should. */
   pipelinesProven = false;
   controlForm: ControlForm = 'appended';
   aggregateForm: AggregateForm = 'given';
-  /** False once the origin played from somewhere else than asked; undefined while nobody knows. */
-  seeks: boolean | undefined;
   /** Methods that the origin says it has; empty while it has not said. */
   methods: ReadonlySet<string> = new Set();
-  readonly #startupsMs: number[] = [];
+  readonly #settings: ProfileSettings;
+  #keepAlive: KeepAliveMethod = 'OPTIONS';
+  #pipelines = true;
+  #range: RangeUnit | undefined;
+  #seeks: boolean | undefined;
+  #onvifReplay: boolean | undefined;
+  #startupsMs: number[] = [];
 
-  constructor(route: string) {
+  constructor(route: string, settings: ProfileSettings = {}) {
     this.route = route;
+    this.#settings = settings;
+    this.fill = new FillFindings(settings.fill);
+  }
+
+  get keepAlive(): KeepAliveMethod {
+    return this.#settings.keepAlive ?? this.#keepAlive;
+  }
+
+  set keepAlive(method: KeepAliveMethod) {
+    this.#keepAlive = method;
+  }
+
+  /** False once requests sent in one go were answered wrongly, and one at a time rightly. */
+  get pipelines(): boolean {
+    return this.#settings.pipelines ?? this.#pipelines;
+  }
+
+  set pipelines(does: boolean) {
+    this.#pipelines = does;
+  }
+
+  /** The unit of ranges; undefined: the one in which the title is described. */
+  get range(): RangeUnit | undefined {
+    return this.#settings.range ?? this.#range;
+  }
+
+  set range(unit: RangeUnit | undefined) {
+    this.#range = unit;
+  }
+
+  /** False once the origin played from somewhere else than asked; undefined while nobody knows. */
+  get seeks(): boolean | undefined {
+    return this.#settings.seeks ?? this.#seeks;
+  }
+
+  set seeks(does: boolean | undefined) {
+    this.#seeks = does;
+  }
+
+  /** Whether titles are asked for with `Require: onvif-replay`; undefined while nothing suggests it. */
+  get onvifReplay(): boolean | undefined {
+    return this.#settings.onvifReplay ?? this.#onvifReplay;
+  }
+
+  set onvifReplay(does: boolean | undefined) {
+    this.#onvifReplay = does;
+  }
+
+  /** What was learned, whatever the configuration says instead. */
+  get learned(): {
+    readonly keepAlive: KeepAliveMethod;
+    readonly pipelines: boolean;
+    readonly range: RangeUnit | undefined;
+    readonly seeks: boolean | undefined;
+    readonly onvifReplay: boolean | undefined;
+  } {
+    return {
+      keepAlive: this.#keepAlive,
+      pipelines: this.#pipelines,
+      range: this.#range,
+      seeks: this.#seeks,
+      onvifReplay: this.#onvifReplay,
+    };
   }
 
   /** @param ms from the question to the first RTP packet */
@@ -45,16 +132,27 @@ export class OriginProfile {
     return this.#startupsMs;
   }
 
+  set startupsMs(ms: readonly number[]) {
+    this.#startupsMs = ms.slice(-STARTUP_SAMPLES);
+  }
+
   /**
    * How long before its media is due the origin must be asked:
    *
    *     lead = p90 of the last 32 start-ups + 0.3 s, and 2 s while there was none
    */
   leadSeconds(): number {
-    if (this.#startupsMs.length === 0) return LEAD_UNKNOWN_SECONDS;
+    const fixed = this.#settings.leadSeconds;
+    if (fixed !== undefined) return fixed;
+    const startupMs = this.startupMs(STARTUP_QUANTILE);
+    return startupMs === undefined ? LEAD_UNKNOWN_SECONDS : startupMs / 1000 + LEAD_MARGIN_SECONDS;
+  }
+
+  /** A quantile of the last start-ups, milliseconds; undefined while there was none. @param share 0 to 1 */
+  startupMs(share: number): number | undefined {
+    if (this.#startupsMs.length === 0) return undefined;
     const ascending = [...this.#startupsMs].sort((a, b) => a - b);
-    const rank = Math.ceil(STARTUP_QUANTILE * ascending.length) - 1;
-    return ascending[rank]! / 1000 + LEAD_MARGIN_SECONDS;
+    return ascending[Math.max(0, Math.ceil(share * ascending.length) - 1)];
   }
 
   /** Takes in the Public header of an answer. */

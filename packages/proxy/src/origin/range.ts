@@ -1,4 +1,5 @@
 import { type Description, formatRange, parseRange, type RtspRange } from '@forebay/rtsp';
+import type { RangeUnit } from './profile.js';
 
 /** From a position in the presentation, NPT; to `endSeconds` where given. */
 export interface Span {
@@ -6,9 +7,12 @@ export interface Span {
   readonly endSeconds?: number | undefined;
 }
 
-/** The Range header for `span` in the unit that the origin describes itself in: NPT, or wall-clock time (recorders). */
-export function formatSpan(description: Description, span: Span): string {
-  const epochMs = clockStart(description);
+/**
+ * The Range header for `span`: NPT, or wall-clock time (recorders).
+ * @param unit the one to use where the description allows it; by default the one of the description
+ */
+export function formatSpan(description: Description, span: Span, unit?: RangeUnit): string {
+  const epochMs = unit === 'npt' ? undefined : clockStart(description);
   const { startSeconds, endSeconds } = span;
   if (epochMs === undefined) {
     return formatRange({

@@ -1,8 +1,9 @@
 import { type Credentials, formatRtspUrl, parseRtspUrl, type RtspUrl } from '@forebay/rtsp';
 import { OriginError } from './errors.js';
+import type { ProfileSettings } from './profile.js';
 
 /** One origin and how it may be talked to. */
-export interface OriginRoute {
+export interface OriginRoute extends ProfileSettings {
   /** Metric label `origin` and log field. */
   readonly id: string;
   /** Scheme, host and port are the origin; the path is the router's business. */

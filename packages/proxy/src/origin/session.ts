@@ -1,5 +1,6 @@
 import type { OriginDescription } from './description.js';
 import type { OriginError } from './errors.js';
+import type { FillMethod } from './fill-methods.js';
 import type { PlayReply } from './reply.js';
 
 /** What a session is opened for. */
@@ -11,6 +12,8 @@ export interface OpenOptions {
   readonly startSeconds: number | undefined;
   /** NPT to play to; to the end by default. Some origins do not keep to it. */
   readonly endSeconds?: number;
+  /** Asks for the range faster than it plays; undefined: at the pace of the media. */
+  readonly fill?: FillMethod | undefined;
   /** Gives up opening, and later closes the session. */
   readonly signal: AbortSignal;
 }
