@@ -140,12 +140,15 @@ export interface FlightBench extends FakeOrigin {
   pass(ms: number): Promise<void>;
 }
 
-const noPolicy = new Proxy({}, { get: () => () => undefined }) as unknown as CachePolicy;
+const noPolicy = (onPolicy?: (call: string) => void): CachePolicy =>
+  new Proxy({}, { get: (_, call) => () => onPolicy?.(String(call)) }) as unknown as CachePolicy;
 
 export interface FlightBenchOptions {
   readonly description?: OriginDescription;
   readonly store?: Partial<SegmentStore>;
   readonly ramBytes?: number;
+  /** Is told every call of the policy, by its name. */
+  readonly onPolicy?: (call: string) => void;
 }
 
 /** Shelves on a virtual clock; `onEvict` is told what RAM drops. */
@@ -157,7 +160,7 @@ export function fakeShelves(
   return {
     ram: new RamTier(o.ramBytes ?? 64e6, ({ meta }) => onEvict(meta)),
     store: o.store as SegmentStore | undefined,
-    policy: noPolicy,
+    policy: noPolicy(o.onPolicy),
     policySeconds: () => clock.nowMs() / 1000,
     clock,
     metrics: new Metrics(),

@@ -144,6 +144,25 @@ t.test('a viewer plays what a flight brings, pauses, and goes on', async (t) => 
   t.ok(most < 0.041 && least >= 0, 'no gap, no repeat');
 });
 
+t.test('what is only skimmed is no demand', async (t) => {
+  const calls: string[] = [];
+  const house = new House({ onPolicy: (call) => calls.push(call) });
+  const { reader, screen } = await house.viewer();
+  await house.play(reader, 0);
+  await house.pass(16_000);
+  t.match(calls, ['sessionEnded', 'sessionStarted', 'sessionReached']);
+  const back = await reader.play(undefined, new AbortController().signal, { scale: -4, speed: 1 });
+  t.match(back, { endSeconds: 0, pace: { scale: -4 } });
+  calls.length = 0;
+  reader.start();
+  const from = screen.pictures.length;
+  await house.pass(2000);
+  t.ok(screen.pictures.length - from > 7);
+  t.same(calls, []);
+  await reader.play({ unit: 'npt', start: 5 }, new AbortController().signal);
+  t.same(calls, ['sessionEnded', 'sessionStarted'], 'until it plays again');
+});
+
 t.test('a pause of ten minutes in the segment that grew', async (t) => {
   const house = new House();
   const { reader, screen } = await house.viewer();

@@ -1,18 +1,8 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import t from 'tap';
-import { assertSound, directFrames, film, framesOf, runIn, sameFrames, scene, type Scene } from './scene.js';
+import { assertSound, directFrames, film, forget, framesOf, runIn, sameFrames, scene } from './scene.js';
 
 t.jobs = 8;
 t.setTimeout(180_000);
-
-/** Deletes stored segments by grid cell. */
-async function forget(s: Scene, cells: (cell: number) => boolean): Promise<void> {
-  for (const name of await readdir(s.directory, { recursive: true })) {
-    const cell = /(?:^|\/)(\d+)-[^/]*\.seg$/.exec(name)?.[1];
-    if (cell !== undefined && cells(Number(cell))) await rm(join(s.directory, name));
-  }
-}
 
 t.test(
   'a title plays cold, then warm from disk, frame for frame as from the origin',

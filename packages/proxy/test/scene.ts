@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -110,6 +110,14 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
     await rm(directory, { recursive: true, force: true });
   });
   return made;
+}
+
+/** Deletes stored segments by grid cell. */
+export async function forget(s: Scene, cells: (cell: number) => boolean): Promise<void> {
+  for (const name of await readdir(s.directory, { recursive: true })) {
+    const cell = /(?:^|\/)(\d+)-[^/]*\.seg$/.exec(name)?.[1];
+    if (cell !== undefined && cells(Number(cell))) await rm(join(s.directory, name));
+  }
 }
 
 /** Access-unit hashes of a play straight from the origin, by stream; parameter sets left out. */

@@ -44,6 +44,8 @@ export const RTSP_FAULTS = {
   range: { status: 400, close: false, text: 'malformed Range' },
   'range-unit': { status: 501, close: false, text: 'Range unit not understood' },
   'range-invalid': { status: 457, close: false, text: 'empty, reversed or unreachable Range' },
+  scale: { status: 400, close: false, text: 'malformed Scale' },
+  speed: { status: 400, close: false, text: 'malformed Speed' },
   session: { status: 400, close: false, text: 'malformed Session' },
   description: { status: 502, close: false, text: 'unusable session description' },
   'description-too-large': { status: 502, close: false, text: 'session description larger than its limits' },

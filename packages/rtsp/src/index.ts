@@ -18,6 +18,7 @@ export { formatTransport, parseTransport } from './transport.js';
 export type { ChannelPair, PortPair, TransportSpec } from './transport.js';
 export { formatRange, parseRange } from './range.js';
 export type { ClockRange, NptRange, RtspRange, SmpteRange } from './range.js';
+export { formatRatio, parseRatio } from './ratio.js';
 export type { SmpteFormat } from './smpte.js';
 export { formatRtpInfo, parseRtpInfo } from './rtp-info.js';
 export type { RtpInfoEntry } from './rtp-info.js';

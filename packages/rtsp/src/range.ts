@@ -35,10 +35,15 @@ export interface SmpteRange {
  * A viewer's `;time=` (start later, by the wall clock) is refused as 457: nothing here is scheduled. An origin's is
  * ignored. A lone time, as PAUSE has it (section 10.6), is a range without end.
  *
+ * @param direction `backward` (a negative Scale): the bounds may stand in either order
  * @throws {RtspError} `range-unit` (501) for units other than npt, clock and smpte; `range` (400) when unparsable;
  * `range-invalid` (457) when empty, reversed or out of bounds
  */
-export function parseRange(value: string, party: RtspParty = 'viewer'): RtspRange {
+export function parseRange(
+  value: string,
+  party: RtspParty = 'viewer',
+  direction: 'forward' | 'backward' = 'forward',
+): RtspRange {
   const fail = (code: RtspErrorCode, detail: string): never => {
     throw new RtspError(party, code, { detail });
   };
@@ -52,7 +57,26 @@ export function parseRange(value: string, party: RtspParty = 'viewer'): RtspRang
   const isInstant = bounds.length === 1 && /^\d/.test(first);
   if (bounds.length !== 2 && !isInstant) return fail('range', 'not a range');
   if (first === '' && second === '') return fail('range-invalid', 'without bounds');
-  return reader(first, second, fail);
+  const range = reader(first, second, fail);
+  if (direction === 'forward' ? isReversed(range) : isEmpty(range))
+    fail('range-invalid', 'empty or reversed');
+  return range;
+}
+
+function isReversed(range: RtspRange): boolean {
+  const { start, end } = boundsOf(range);
+  return end !== undefined && end <= (start ?? 0);
+}
+
+function isEmpty(range: RtspRange): boolean {
+  const { start, end } = boundsOf(range);
+  return end !== undefined && start === end;
+}
+
+function boundsOf(range: RtspRange): { start: number | undefined; end: number | undefined } {
+  if (range.unit === 'clock') return { start: range.startMs, end: range.endMs };
+  if (range.unit === 'smpte') return { start: range.startSeconds, end: range.endSeconds };
+  return { start: typeof range.start === 'number' ? range.start : undefined, end: range.end };
 }
 
 type Fail = (code: RtspErrorCode, detail: string) => never;
@@ -69,8 +93,6 @@ const UNITS: ReadonlyMap<string, UnitReader> = new Map<string, UnitReader>([
 function readNpt(first: string, second: string, fail: Fail): NptRange {
   const start = first === '' ? undefined : /^now$/i.test(first) ? 'now' : nptSeconds(first, fail);
   const end = second === '' ? undefined : nptSeconds(second, fail);
-  if (end !== undefined && end <= (typeof start === 'number' ? start : 0))
-    fail('range-invalid', 'empty or reversed');
   return { unit: 'npt', ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
 }
 
@@ -91,8 +113,6 @@ function bounded(seconds: number, fail: Fail): number {
 function readClock(first: string, second: string, fail: Fail): ClockRange {
   const startMs = first === '' ? undefined : clockMs(first, fail);
   const endMs = second === '' ? undefined : clockMs(second, fail);
-  if (startMs !== undefined && endMs !== undefined && endMs <= startMs)
-    fail('range-invalid', 'empty or reversed');
   return {
     unit: 'clock',
     ...(startMs === undefined ? {} : { startMs }),
@@ -125,7 +145,6 @@ function readSmpte(format: SmpteFormat, first: string, second: string, fail: Fai
   if (startSeconds === undefined) return fail('range', 'not a time code');
   if (second === '') return { unit: 'smpte', format, startSeconds };
   if (endSeconds === undefined) return fail('range', 'not a time code');
-  if (endSeconds <= startSeconds) fail('range-invalid', 'empty or reversed');
   return { unit: 'smpte', format, startSeconds, endSeconds };
 }
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import t from 'tap';
-import { formatRange, parseRange } from '../src/index.js';
+import { formatRange, formatRatio, parseRange, parseRatio } from '../src/index.js';
 import type { RtspRange } from '../src/index.js';
 import { bothWays } from './support.js';
 import type { Row } from './support.js';
@@ -132,5 +132,47 @@ void t.test('Range, any', (t) => {
       return back.unit === 'smpte' && Math.abs(back.startSeconds - range.startSeconds) < frameSeconds / 1000;
     }),
   );
+  t.end();
+});
+
+t.test('backward the bounds stand in either order', (t) => {
+  const table = [
+    ['npt=20-10', { unit: 'npt', start: 20, end: 10 }],
+    ['npt=10-20', { unit: 'npt', start: 10, end: 20 }],
+    ['npt=20-', { unit: 'npt', start: 20 }],
+    ['npt=20-0', { unit: 'npt', start: 20, end: 0 }],
+    ['smpte-25=0:00:20-0:00:10', { unit: 'smpte', format: 'smpte-25', startSeconds: 20, endSeconds: 10 }],
+    [
+      'clock=19961108T143520Z-19961108T142300Z',
+      { unit: 'clock', startMs: 847_463_720_000, endMs: 847_462_980_000 },
+    ],
+  ] as const;
+  for (const [text, value] of table) {
+    t.same(parseRange(text, 'viewer', 'backward'), value, text);
+    const isReversed = !text.endsWith('-') && text !== 'npt=10-20';
+    if (isReversed)
+      t.throws(() => parseRange(text), { code: 'range-invalid', status: 457 }, `${text} forward`);
+  }
+  t.throws(() => parseRange('npt=5-5', 'viewer', 'backward'), { code: 'range-invalid' });
+  t.end();
+});
+
+t.test('Scale and Speed', (t) => {
+  const table = [
+    ['2', 2, '2'],
+    ['-1', -1, '-1'],
+    ['1.0', 1, '1'],
+    [' -1.50 ', -1.5, '-1.5'],
+    ['.25', 0.25, '0.25'],
+    ['+4.', 4, '4'],
+    ['3.33333', 3.33333, '3.333'],
+  ] as const;
+  for (const [text, ratio, formatted] of table) {
+    t.equal(parseRatio('scale', text), ratio, text);
+    t.equal(formatRatio(ratio), formatted);
+  }
+  for (const text of ['', '0', '-0.0', 'x', '1e3', '2 x', '--1', '1001', '99999', '1.2.3', 'Infinity', '-'])
+    t.throws(() => parseRatio('scale', text), { code: 'scale', status: 400 }, `Scale ${text}`);
+  t.throws(() => parseRatio('speed', '-1'), { code: 'speed', status: 400 });
   t.end();
 });

@@ -90,6 +90,10 @@ export class Title {
     return this.description.range;
   }
 
+  get isVideo(): boolean {
+    return this.description.streams[this.reference]?.media === 'video';
+  }
+
   get seeks(): boolean | undefined {
     return this.client.profile.seeks;
   }
@@ -159,7 +163,7 @@ export class Title {
    * The packets of a sealed segment from RAM, else from disk; undefined and no longer held if they are nowhere. A disk that
    * was only slow is asked again later.
    */
-  async load(held: Held): Promise<{ segment: Segment; source: 'ram' | 'disk' } | undefined> {
+  async load(held: Held, use?: 'skim'): Promise<{ segment: Segment; source: 'ram' | 'disk' } | undefined> {
     const resident = this.resident(held);
     if (resident !== undefined) return { segment: resident, source: 'ram' };
     const { meta } = held;
@@ -174,7 +178,7 @@ export class Title {
       return undefined;
     }
     this.#learnOverlap(segment);
-    if (this.row.has(held)) this.shelves.ram.put(segment);
+    if (this.row.has(held) && use !== 'skim') this.shelves.ram.put(segment);
     return { segment, source: 'disk' };
   }
 

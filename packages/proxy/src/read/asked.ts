@@ -20,3 +20,10 @@ export function askedRange(range: RtspRange | undefined, recorded: RtspRange | u
     ms === undefined ? undefined : (ms - zeroMs) / 1000;
   return { start: seconds(range.startMs), end: seconds(range.endMs) };
 }
+
+/** The same played backward: from its later bound to the earlier, in whichever order they stand. */
+export function backward({ start, end }: Asked): Asked {
+  return start !== undefined && end !== undefined && end > start
+    ? { start: end, end: start }
+    : { start, end };
+}

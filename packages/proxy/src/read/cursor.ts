@@ -33,7 +33,7 @@ export interface StartPoint {
 }
 
 /** NPT of packet `i`. */
-function packetMicros(title: Playable, held: Place, run: PacketRun, i: number): number {
+export function packetMicros(title: Playable, held: Place, run: PacketRun, i: number): number {
   const rate = title.streams[run.streams[i]!]?.clockRate ?? 90_000;
   const startTicks = Math.round((held.startMicros * rate) / 1e6);
   const ticks =

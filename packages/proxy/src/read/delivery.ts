@@ -14,6 +14,7 @@ import { Lateness } from './lateness.js';
 import type { ReaderOptions } from './library.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
+import type { RangeSender } from './range-sender.js';
 import { newestStart } from './start.js';
 import type { ReaderTally } from './tally.js';
 import { Supply } from './supply.js';
@@ -22,14 +23,14 @@ import type { Timeline } from './timeline.js';
 /** A packet of a growing segment may leave this early: it came when the origin sent it. */
 const FOLLOW_LEAD_MICROS = 50_000;
 /** BYE travels on another socket: over UDP it leaves this long after the last packet, so that it does not overtake it. */
-const FAREWELL_MS = 150;
+export const FAREWELL_MS = 150;
 /** Bytes of one batch: a write of this size costs little more than its copy. */
-const BATCH_BYTES = 65_536;
+export const BATCH_BYTES = 65_536;
 const BATCHES_PER_TURN = 4;
 /** A viewer that took nothing for longer does not get what it missed in a burst. */
 const BLOCKED_MS = 2000;
 /** Media that did not come for so long will not come. */
-const GIVE_UP_MS = 30_000;
+export const GIVE_UP_MS = 30_000;
 /** A hole that an origin does not fill is jumped when media goes on behind it. */
 const JUMP_AFTER_MS = 2000;
 /** The same while a flight is on its way there: it takes longer where groups of pictures are long, or the origin is. */
@@ -38,7 +39,7 @@ const JUMP_MICROS = 15_000_000;
 /** Segments that a reader is in at a time: stragglers of one may come while the next is sent. */
 const MAX_CURSORS = 3;
 /** Space between the last timestamp of one range and the first of the next: about a frame. */
-const RANGE_STEP_MICROS = 40_000;
+export const RANGE_STEP_MICROS = 40_000;
 
 export interface DeliveryParts {
   readonly title: Playable;
@@ -52,7 +53,7 @@ export interface DeliveryParts {
 }
 
 /** Sends one range to one viewer, segment by segment, as it becomes due. */
-export class Delivery {
+export class Delivery implements RangeSender {
   readonly #p: DeliveryParts;
   readonly #supply: Supply;
   readonly #lateness = new Lateness();
@@ -261,6 +262,8 @@ export class Delivery {
     const expected = cursor.held.state === 'open' ? newestDue(cursor) : cursor.held.endMicros;
     if (dueMicros <= expected) return undefined;
     const starvedMs = this.#lateness.starve(nowMs);
+    // Faster than it comes it cannot be delivered: time waits, and that is no gap.
+    if (this.#p.clock.rate > 1) this.#p.clock.run(expected, nowMs);
     const isFlying = this.#p.flights.mayBring(cursor.held.endMicros);
     if (starvedMs >= (isFlying ? JUMP_FLYING_MS : JUMP_AFTER_MS)) this.#jump(cursor, nowMs);
     return starvedMs >= GIVE_UP_MS ? 'failed' : undefined;
@@ -310,8 +313,9 @@ export class Delivery {
   #resumeAfterGap(packetMicros: number, dueMicros: number, nowMs: number): void {
     const resumed = this.#lateness.resume(dueMicros - packetMicros);
     if (resumed === undefined) return;
-    this.#p.tally.missed(resumed.gapMicros);
-    if (!resumed.isTooLate) return;
+    const isFaster = this.#p.clock.rate > 1;
+    if (!isFaster) this.#p.tally.missed(resumed.gapMicros);
+    if (!isFaster && !resumed.isTooLate) return;
     this.#lateness.reset();
     this.#p.clock.run(packetMicros, nowMs);
   }

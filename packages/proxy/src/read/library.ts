@@ -1,6 +1,7 @@
 import type { PacketRun } from '@forebay/cache';
 import type { Description, RtspRange, RtspUrl } from '@forebay/rtsp';
 import type { Source } from '../metrics.js';
+import type { Pace } from './pace.js';
 import type { Timeline } from './timeline.js';
 
 /** What a viewer may play: one description of one title, as it stood when the viewer asked. */
@@ -61,6 +62,8 @@ export interface PlayResult {
   /** NPT really sent from. */
   readonly startSeconds: number | 'now';
   readonly endSeconds: number | undefined;
+  /** As it is really played. */
+  readonly pace: Pace;
   /** By stream: the first sequence number of this range, and the RTP timestamp that corresponds to its start. */
   readonly streams: readonly {
     readonly stream: number;
@@ -81,10 +84,11 @@ export interface ReaderStats {
 
 export interface Reader {
   /**
-   * Plans and prepares playing; media flows only after {@link Reader.start}. Without a range: from the pause point, or the start.
+   * Plans and prepares playing; media flows only after {@link Reader.start}. Without a range: from where it is, or the
+   * start; backward the end. What of the pace cannot be had is played normally.
    * @throws RtspError 457, OriginError
    */
-  play(range: RtspRange | undefined, signal: AbortSignal): Promise<PlayResult>;
+  play(range: RtspRange | undefined, signal: AbortSignal, pace?: Pace): Promise<PlayResult>;
   /** The 200 was written: pacing begins. */
   start(): void;
   /** Stops pacing and releases the origin. */

@@ -1,13 +1,15 @@
 import type { Clock } from '../clock.js';
 import type { Timeline } from './timeline.js';
 
-/** Where a viewer is in the title: media time runs with the clock while it plays, and stands still otherwise. */
+/** Where a viewer is in the title: media time runs at a rate while it plays, and stands still otherwise. */
 export class PlayClock {
   readonly #clock: Clock;
   readonly #timeline: Timeline;
   /** NPT `#baseMicros` is due at clock reading `#baseMs`; undefined: time stands still there. */
   #baseMicros = 0;
   #baseMs: number | undefined;
+  /** Media time over the clock's, of the next {@link PlayClock.run} on: Scale times Speed. */
+  rate = 1;
 
   constructor(clock: Clock, timeline: Timeline) {
     this.#clock = clock;
@@ -24,7 +26,8 @@ export class PlayClock {
 
   /** NPT that is due at clock reading `nowMs`. */
   dueMicros(nowMs: number): number {
-    return this.#baseMs === undefined ? this.#baseMicros : this.#baseMicros + (nowMs - this.#baseMs) * 1000;
+    if (this.#baseMs === undefined) return this.#baseMicros;
+    return this.#baseMicros + (nowMs - this.#baseMs) * 1000 * this.rate;
   }
 
   /** Time stands still at NPT `micros` of a range that is not being played. */
@@ -43,6 +46,6 @@ export class PlayClock {
   run(micros: number, nowMs: number): void {
     this.#baseMicros = micros;
     this.#baseMs = nowMs;
-    this.#timeline.run(micros, nowMs);
+    this.#timeline.run(micros, nowMs, this.rate);
   }
 }

@@ -13,6 +13,8 @@ export interface Playable {
   readonly streams: readonly { readonly clockRate: number }[];
   /** The stream whose random access points cut segments. */
   readonly reference: number;
+  /** That stream shows pictures. */
+  readonly isVideo: boolean;
   readonly row: Row<Place>;
   readonly shelves: Pick<Shelves, 'clock' | 'metrics' | 'log'>;
   /** Whether the origin seeks; undefined while that is not known. */
@@ -21,8 +23,11 @@ export interface Playable {
   leadSeconds(): number;
   /** The packets of a sealed segment if they are in memory. */
   resident(held: Place): Segment | undefined;
-  /** The packets of a sealed segment from wherever they are; undefined and no longer held if they are nowhere. */
-  load(held: Place): Promise<Loaded | undefined>;
+  /**
+   * The packets of a sealed segment from wherever they are; undefined and no longer held if they are nowhere. What is only
+   * skimmed drives nothing else out of RAM.
+   */
+  load(held: Place, use?: 'skim'): Promise<Loaded | undefined>;
 }
 
 export interface Loaded {

@@ -50,6 +50,11 @@ function withinTitle(title: Playable, targetMicros: number): number {
   return last?.last === true && targetMicros >= last.endMicros ? last.endMicros - 1 : targetMicros;
 }
 
+/** The random access point at or before the target, if it is held. */
+export async function findHeldStart(title: Playable, targetMicros: number): Promise<Start | undefined> {
+  return heldStart(title, withinTitle(title, targetMicros));
+}
+
 async function heldStart(title: Playable, targetMicros: number): Promise<Start | undefined> {
   const held = title.live ? newestOpen(title) : title.row.covering(targetMicros);
   return held === undefined ? undefined : startIn(title, held, targetMicros);

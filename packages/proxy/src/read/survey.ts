@@ -31,12 +31,12 @@ export class Survey {
   }
 
   /**
-   * The reader is in `held`, and wants media up to NPT `endMicros`. Cost: a few steps, whatever is held, because it goes on
-   * from where it was last time.
+   * The reader is in `held`, plays at `rate` times the clock, and wants media up to NPT `endMicros`. Cost: a few steps,
+   * whatever is held, because it goes on from where it was last time.
    */
-  look(held: Place, endMicros: number, nowMs: number): void {
+  look(held: Place, { endMicros, rate }: { endMicros: number; rate: number }, nowMs: number): void {
     this.#surveyedMs = nowMs;
-    const leadMicros = this.#title.leadSeconds() * 1e6;
+    const leadMicros = this.#title.leadSeconds() * 1e6 * Math.max(1, rate);
     const position = this.#rider.positionMicros;
     const last = this.#horizon(held, position + leadMicros);
     if (last.last || (last.state === 'sealed' && last.endMicros >= endMicros)) return;

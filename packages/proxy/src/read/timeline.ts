@@ -35,9 +35,13 @@ export class Timeline {
   /** Viewer's time at which the running range was laid, microseconds. */
   #atMicros = 0;
   #startMicros = 0;
+  /** NPT over viewer's time. */
+  #scale = 1;
   /** While running: NPT `#runMicros` is due at clock reading `#runMs`. */
   #runMs: number | undefined;
   #runMicros = 0;
+  /** NPT over the clock. */
+  #runRate = 1;
 
   constructor(streams: readonly TimelineStream[]) {
     for (const s of streams) {
@@ -53,9 +57,13 @@ export class Timeline {
     }
   }
 
-  /** Lays the range that starts at NPT `startMicros` at the viewer's time `atMicros`. */
-  lay(startMicros: number, atMicros: number): void {
+  /**
+   * Lays the range that starts at NPT `startMicros` at the viewer's time `atMicros`. At another `scale` than 1 each access
+   * unit needs to be {@link Timeline.place}d.
+   */
+  lay(startMicros: number, atMicros: number, scale = 1): void {
     this.#startMicros = startMicros;
+    this.#scale = scale;
     this.#atMicros = atMicros;
     this.#runMicros = startMicros;
     for (const lane of this.#lanes) {
@@ -66,9 +74,18 @@ export class Timeline {
     }
   }
 
-  /** Time runs: NPT `nptMicros` of the laid range is due at clock reading `nowMs`. */
-  run(nptMicros: number, nowMs: number): void {
+  /** Packets of `stream` with the canonical timestamp `ticks`, which is NPT `nptMicros`, follow. */
+  place(stream: number, ticks: number, nptMicros: number): void {
+    const lane = this.#lanes[stream];
+    if (lane === undefined) return;
+    const atTicks = Math.round((this.viewerMicros(nptMicros) * lane.clockRate) / 1e6);
+    lane.shiftTicks = wrapTimestamp(lane.zeroTicks + atTicks - ticks);
+  }
+
+  /** Time runs at `rate` times the clock: NPT `nptMicros` of the laid range is due at clock reading `nowMs`. */
+  run(nptMicros: number, nowMs: number, rate = 1): void {
     this.#runMicros = nptMicros;
+    this.#runRate = rate;
     this.#runMs = nowMs;
   }
 
@@ -80,7 +97,7 @@ export class Timeline {
 
   /** The viewer's time of NPT `nptMicros` in the laid range, microseconds. */
   viewerMicros(nptMicros: number): number {
-    return this.#atMicros + nptMicros - this.#startMicros;
+    return this.#atMicros + (nptMicros - this.#startMicros) / this.#scale;
   }
 
   /**
@@ -146,7 +163,7 @@ export class Timeline {
   /** RTP timestamp that corresponds to clock reading `nowMs`: one mapping for all streams. Source: RFC 3550 section 6.4.1. */
   rtpTimestampAt(stream: number, nowMs: number): number {
     const lane = this.#lane(stream);
-    const elapsedMicros = this.#runMs === undefined ? 0 : (nowMs - this.#runMs) * 1000;
+    const elapsedMicros = this.#runMs === undefined ? 0 : (nowMs - this.#runMs) * 1000 * this.#runRate;
     const micros = this.viewerMicros(this.#runMicros + elapsedMicros);
     return wrapTimestamp(lane.zeroTicks + Math.round((micros * lane.clockRate) / 1e6));
   }

@@ -1,6 +1,7 @@
-import { formatRange, formatRtpInfo, parseRange } from '@forebay/rtsp';
-import type { RtspRange } from '@forebay/rtsp';
+import { formatRange, formatRatio, formatRtpInfo, parseRange, parseRatio } from '@forebay/rtsp';
+import type { RtspRange, RtspRequest } from '@forebay/rtsp';
 import type { PlayResult, Presentation } from '../read/library.js';
+import type { Pace } from '../read/pace.js';
 import {
   aggregateOnly,
   requiredSession,
@@ -20,21 +21,40 @@ export async function play(exchange: Exchange): Promise<Answer> {
   const { request, host } = exchange;
   const { session, stream } = requiredSession(exchange);
   aggregateOnly(session, stream, request.method);
+  const pace = askedPace(request);
   const asked = single(request, 'Range');
-  const range = asked === undefined ? undefined : parseRange(asked);
+  const range = asked === undefined ? undefined : parseRange(asked, 'viewer', directionOf(pace));
   return session.inTurn(async () => {
-    const result = await session.play(range);
-    const headers: HeaderField[] = [sessionField(session, host), ...actualPace(exchange)];
+    const result = await session.play(range, pace);
+    const headers: HeaderField[] = [sessionField(session, host)];
     if (result === undefined) return { status: 200, headers };
+    headers.push(...actualPace(request, result.pace));
     headers.push(['Range', actualRange(range, result, session.presentation)]);
     headers.push(['RTP-Info', rtpInfo(session, result)]);
     return { status: 200, headers, written: () => session.start() };
   });
 }
 
-/** Everything is sent at its own pace, and the answer to another wish says so. Source: RFC 2326 section 12.34, 12.35. */
-function actualPace({ request }: Exchange): HeaderField[] {
-  return ['Scale', 'Speed'].filter((name) => request.headers.has(name)).map((name) => [name, '1']);
+/** Scale and Speed as asked for; undefined where neither is. @throws RtspError 400. Source: RFC 2326 section 12.34, 12.35 */
+function askedPace(request: RtspRequest): Pace | undefined {
+  const [scale, speed] = [single(request, 'Scale'), single(request, 'Speed')];
+  if (scale === undefined && speed === undefined) return undefined;
+  return {
+    scale: scale === undefined ? 1 : parseRatio('scale', scale),
+    speed: speed === undefined ? 1 : parseRatio('speed', speed),
+  };
+}
+
+function directionOf(pace: Pace | undefined): 'forward' | 'backward' {
+  return pace !== undefined && pace.scale < 0 ? 'backward' : 'forward';
+}
+
+/** What was asked about is always answered with what the viewer gets. */
+function actualPace({ headers }: RtspRequest, { scale, speed }: Pace): HeaderField[] {
+  const fields: HeaderField[] = [];
+  if (headers.has('Scale') || scale !== 1) fields.push(['Scale', formatRatio(scale)]);
+  if (headers.has('Speed') || speed !== 1) fields.push(['Speed', formatRatio(speed)]);
+  return fields;
 }
 
 /** The range in the unit asked for, where the presentation has a way to tell. */

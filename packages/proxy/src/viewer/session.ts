@@ -7,6 +7,7 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import type { Library, MediaSink, PlayResult, Presentation, Reader } from '../read/library.js';
+import type { Pace } from '../read/pace.js';
 import type { Timeline } from '../read/timeline.js';
 import { Bucket } from './bucket.js';
 import type { ViewerLimits } from './limits.js';
@@ -182,18 +183,18 @@ export class ViewerSession implements MediaSink, TransportOwner {
   }
 
   /**
-   * Prepares playing; {@link ViewerSession.start} follows once the viewer has been answered.
-   * @returns undefined for a PLAY without a range while playing, which changes nothing (RFC 2326 section 10.5)
+   * Prepares playing; {@link ViewerSession.start} follows once the viewer has been answered. Without a pace: normally.
+   * @returns undefined for a PLAY without anything while playing, which changes nothing (RFC 2326 section 10.5)
    * @throws what {@link Reader.play} throws; what played before plays on
    */
-  async play(range: RtspRange | undefined): Promise<PlayResult | undefined> {
+  async play(range: RtspRange | undefined, pace?: Pace): Promise<PlayResult | undefined> {
     const before = this.#phase;
-    if (before === 'playing' && range === undefined) return undefined;
+    if (before === 'playing' && range === undefined && pace === undefined) return undefined;
     const reader = (this.#reader ??= this.#open());
     const position = before === 'playing' ? this.#halt(reader) : undefined;
     if (position !== undefined) this.#enter('paused');
     try {
-      return await this.#ask(reader, range);
+      return await this.#ask(reader, range, pace);
     } catch (error) {
       const isUntouched = error instanceof RtspError || this.presentation.live;
       if (position !== undefined && this.#phase === 'paused') {
@@ -328,11 +329,11 @@ export class ViewerSession implements MediaSink, TransportOwner {
     });
   }
 
-  async #ask(reader: Reader, range: RtspRange | undefined): Promise<PlayResult> {
+  async #ask(reader: Reader, range: RtspRange | undefined, pace?: Pace): Promise<PlayResult> {
     const pending = new AbortController();
     this.#pending = pending;
     try {
-      const result = await reader.play(range, pending.signal);
+      const result = await reader.play(range, pending.signal, pace);
       if (this.isClosed) throw new Refusal(454);
       this.#range = result;
       return result;
@@ -346,7 +347,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
   /** Goes on from the pause point, or near it where a seek came to nothing; or says in the log that this cannot be. */
   async #resume(reader: Reader, range?: RtspRange): Promise<void> {
     try {
-      await this.#ask(reader, range);
+      await this.#ask(reader, range, this.#range?.pace);
       this.start();
     } catch (cause) {
       if (this.isClosed) return;

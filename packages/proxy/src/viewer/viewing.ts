@@ -19,12 +19,13 @@ export class SessionViewings {
     this.#o = options;
   }
 
-  /** A range begins. Live ones are not followed: there is no place in a title to speak of. */
+  /** A range begins. Live ones are not followed: there is no place in a title to speak of. Nor is what is only skimmed. */
   begin(range: PlayResult | undefined, stats: ReaderStats): void {
     const { clock, presentation, resource } = this.#o;
     const durationSeconds = presentation.durationSeconds ?? range?.endSeconds;
     const startSeconds = range?.startSeconds;
     if (durationSeconds === undefined || typeof startSeconds !== 'number') return;
+    if (range?.pace.scale !== 1) return;
     const title = resource.replace(/^[a-z]+:\/\/[^/?]*/, '');
     const [unixMs, nowMs] = [clock.unixMs(), clock.nowMs()];
     this.#start = { title, unixMs, nowMs, durationSeconds, startSeconds, bytes: bytesOf(stats) };

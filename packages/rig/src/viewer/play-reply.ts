@@ -14,7 +14,8 @@ export interface PlayReply {
 
 /** Reads Range and RTP-Info of an answer to PLAY. */
 export function readPlayReply(response: RtspResponse, seats: readonly StreamSeat[]): PlayReply {
-  const range = readRange(response.headers.get('Range'));
+  const isBackward = response.headers.get('Scale')?.trim().startsWith('-') === true;
+  const range = readRange(response.headers.get('Range'), isBackward ? 'backward' : 'forward');
   const entries = parseRtpInfo(response.headers.get('RTP-Info') ?? '');
   const rtpInfo: (RtpInfoEntry | undefined)[] = [];
   for (const { url, recording } of seats) {
@@ -26,10 +27,10 @@ export function readPlayReply(response: RtspResponse, seats: readonly StreamSeat
   return { response, range, startSeconds: typeof start === 'number' ? start : undefined, rtpInfo };
 }
 
-function readRange(value: string | undefined): RtspRange | undefined {
+function readRange(value: string | undefined, direction: 'forward' | 'backward'): RtspRange | undefined {
   if (value === undefined) return undefined;
   try {
-    return parseRange(value, 'origin');
+    return parseRange(value, 'origin', direction);
   } catch {
     return undefined;
   }

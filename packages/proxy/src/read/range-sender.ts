@@ -1,0 +1,21 @@
+import type { Place } from '../fill/row.js';
+
+/** Sends one range to one viewer at one pace. */
+export interface RangeSender {
+  /** The segment behind which media must be fetched before it is due; undefined: none need be. */
+  readonly held: Place | undefined;
+  /** NPT where the range ends; undefined: with the title. */
+  readonly endMicros: number | undefined;
+  /** There is something to send. */
+  readonly isReady: boolean;
+  /** Time begins to run. @returns NPT that is due now */
+  start(): number;
+  /** Sends what is due. @returns how the range ended, if it did */
+  turn(nowMs: number): 'end' | 'failed' | undefined;
+  /** NPT to go on from. */
+  place(): number;
+  /** The viewer's time after everything that was sent, microseconds. */
+  viewerEnd(): number;
+  /** Forgets the range. */
+  end(): void;
+}
