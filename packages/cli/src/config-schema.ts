@@ -12,6 +12,9 @@ export interface PortRange {
 const UDP_PATHS = ['auto', 'native', 'dgram'] as const;
 export type UdpPath = (typeof UDP_PATHS)[number];
 
+/** Sessions at one origin that anybody may want. */
+const MOST_SESSIONS = 10_000;
+
 const socketAddress = parsedText(parseSocketAddress);
 const byteSize = parsedScalar(parseBytes, 'must be a size such as 10GB');
 const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
@@ -48,7 +51,8 @@ const route = z.strictObject({
       lead: seconds.refine((value) => value <= 60, 'at most 60s').optional(),
     })
     .optional(),
-  maxSessions: z.number().int().min(1).max(10_000).optional(),
+  maxSessions: z.number().int().min(1).max(MOST_SESSIONS).optional(),
+  queueTimeout: seconds.refine((value) => value <= 600, 'at most 10m').optional(),
   transport: z.enum(['auto', 'tcp', 'udp']).optional(),
 });
 
@@ -89,6 +93,18 @@ export type RouteConfig = ConfigFile['routes'][number];
 /** `off`, or where the admin pages are served. */
 export function parseAdminAddress(text: string): SocketAddress | 'off' {
   return text.trim() === 'off' ? 'off' : parseSocketAddress(text);
+}
+
+/**
+ * `4`.
+ *
+ * @throws RangeError that says what to write
+ */
+export function parseSessionCount(text: string): number {
+  const count = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MOST_SESSIONS)
+    throw new RangeError(`'${text}' is not a number from 1 to ${MOST_SESSIONS}`);
+  return count;
 }
 
 /**

@@ -22,6 +22,10 @@ program
   .option('--cache-dir <dir>', 'where segments are kept (default: forebay in the cache folder of the user)')
   .option('--cache-size <size>', `limit of the disk cache, 0 for none (default: ${DEFAULTS.cacheSize})`)
   .option('--ram-size <size>', `limit of the RAM cache (default: ${DEFAULTS.ramSize})`)
+  .option(
+    '--max-sessions <count>',
+    'sessions at a time at the --origin (default: as many as it turns out to have)',
+  )
   .option('--udp-path <path>', `how datagrams leave: auto, native or dgram (default: ${DEFAULTS.udpPath})`)
   .option('--access-log <file>', 'a line for each viewing, as forebay simulate and replay read it')
   .option('--hash-titles', 'a hash of the title in the access log in its place')

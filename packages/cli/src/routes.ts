@@ -18,6 +18,8 @@ export interface Route extends ProfileSettings {
   /** `host:port` where redirects may lead to; the origin itself always may. */
   readonly allowHosts: readonly string[];
   readonly maxSessions?: number;
+  /** A viewer waits in line for one of them for so long. */
+  readonly queueMs?: number;
   readonly transport?: 'auto' | 'tcp' | 'udp';
 }
 
@@ -65,6 +67,7 @@ function routeOf(config: RouteConfig, key: string, environment: Environment): Ro
     ...(credentials === undefined ? {} : { credentials: readCredentials(credentials, key, environment) }),
     ...(config.allowBasic === undefined ? {} : { allowBasic: config.allowBasic }),
     ...(config.maxSessions === undefined ? {} : { maxSessions: config.maxSessions }),
+    ...(config.queueTimeout === undefined ? {} : { queueMs: config.queueTimeout * 1000 }),
     ...(config.transport === undefined ? {} : { transport: config.transport }),
     ...profileOf(config.profile ?? {}),
   };

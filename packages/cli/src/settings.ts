@@ -4,6 +4,7 @@ import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
 import {
   parseAdminAddress,
+  parseSessionCount,
   parseUdpPath,
   type ConfigFile,
   type PortRange,
@@ -48,6 +49,7 @@ export interface ServeFlags {
   readonly cacheDir?: string | undefined;
   readonly cacheSize?: string | undefined;
   readonly ramSize?: string | undefined;
+  readonly maxSessions?: string | undefined;
   readonly udpPath?: string | undefined;
   readonly accessLog?: string | undefined;
   readonly hashTitles?: true | undefined;
@@ -97,11 +99,19 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
     drainSeconds: file.drainTimeout ?? DEFAULTS.drainSeconds,
     log: { level: file.log?.level ?? 'info', format: file.log?.format ?? 'auto' },
     accessLog: accessLogOf(flags, file),
-    routes:
-      flags.origin === undefined
-        ? routesOf(file.routes ?? [], environment)
-        : [routeOfOrigin(flags.origin, environment)],
+    routes: routesFor(flags, file, environment),
   };
+}
+
+function routesFor(flags: ServeFlags, file: Partial<ConfigFile>, environment: Environment): readonly Route[] {
+  const maxSessions = flag('--max-sessions', flags.maxSessions, parseSessionCount);
+  if (flags.origin === undefined) {
+    if (maxSessions !== undefined)
+      throw new ConfigError('--max-sessions', 'is about --origin: in a file, give maxSessions to each route');
+    return routesOf(file.routes ?? [], environment);
+  }
+  const route = routeOfOrigin(flags.origin, environment);
+  return [maxSessions === undefined ? route : { ...route, maxSessions }];
 }
 
 function accessLogOf(flags: ServeFlags, file: Partial<ConfigFile>): Settings['accessLog'] {

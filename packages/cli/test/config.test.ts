@@ -140,6 +140,7 @@ routes:
     credentials: { env: NVR_LOGIN }
     allowHosts: [192.0.2.8]
     maxSessions: 4
+    queueTimeout: 20s
     transport: tcp
     profile: { keepAlive: reports, range: clock, fill: speed, lead: 3s, pipelining: false }
   - path: /
@@ -159,6 +160,7 @@ routes:
   t.equal(config.routes.length, 2);
   const [nvr] = routesOf(config.routes.slice(0, 1), { NVR_LOGIN: 'a:b' });
   t.match(nvr, { keepAlive: 'reports', range: 'clock', fill: 'speed', leadSeconds: 3, pipelines: false });
+  t.match(nvr, { maxSessions: 4, queueMs: 20_000 });
   t.notOk('seeks' in nvr!, 'what is not given is learned');
   t.end();
 });
@@ -193,6 +195,19 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     'cannot be read',
   );
   complains(t, () => settingsOf({ config: tmpdir() }, {}), 'not a file');
+  t.end();
+});
+
+t.test('the sessions of one origin on the command line', (t) => {
+  const origin = 'rtsp://media.example/';
+  t.equal(settingsOf({ origin, maxSessions: '3' }, {}).routes[0]?.maxSessions, 3);
+  t.equal(settingsOf({ origin }, {}).routes[0]?.maxSessions, undefined);
+  for (const count of ['0', '-1', 'x', '1.5', '10001']) {
+    complains(t, () => settingsOf({ origin, maxSessions: count }, {}), '--max-sessions', 'from 1 to 10000');
+  }
+  const config = join(t.testdir(), 'forebay.yaml');
+  writeFileSync(config, `routes: [{ path: /a/, origin: '${CAMERA}' }]\n`);
+  complains(t, () => settingsOf({ config, maxSessions: '3' }, {}), '--max-sessions', 'each route');
   t.end();
 });
 

@@ -8,6 +8,8 @@ export type SeamResult = 'content' | 'time' | 'failed';
 
 const STARTUP_BUCKETS_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10];
 
+const WAIT_BUCKETS_SECONDS = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120];
+
 /** Every metric of the proxy. Values that change per packet are plain numbers, published when scraped. */
 export class Metrics {
   readonly registry = new Registry();
@@ -45,6 +47,19 @@ export class Metrics {
     registers: [this.registry],
   });
   readonly originLead = this.#gauge('forebay_origin_lead_seconds', 'Lead time before a seam.', ['origin']);
+  readonly originWaiting = this.#gauge('forebay_origin_waiting', 'Waiting for an origin session.', [
+    'origin',
+  ]);
+  readonly originBudget = this.#gauge('forebay_origin_session_limit', 'Origin sessions at a time.', [
+    'origin',
+  ]);
+  readonly originWait = new Histogram({
+    name: 'forebay_origin_wait_seconds',
+    help: 'Wait for an origin session, of those that had to wait.',
+    labelNames: ['origin', 'need'] as const,
+    buckets: WAIT_BUCKETS_SECONDS,
+    registers: [this.registry],
+  });
   readonly cacheBytes = this.#gauge('forebay_cache_bytes', 'Bytes held, by tier.', ['tier']);
   readonly cacheCapacity = this.#gauge('forebay_cache_capacity_bytes', 'Byte limit, by tier.', ['tier']);
   readonly segments = this.#gauge('forebay_segments', 'Segments by state.', ['state']);

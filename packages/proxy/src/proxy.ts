@@ -41,6 +41,8 @@ export interface RouteOptions extends ProfileSettings {
   /** 'host:port' that redirects may lead to, beside the origin's own. */
   readonly allowHosts: readonly string[];
   readonly maxSessions?: number;
+  /** How long a viewer waits in line for one of them before it is refused. Default 30 s. */
+  readonly queueMs?: number;
   readonly transport?: 'auto' | 'tcp' | 'udp';
 }
 
@@ -229,8 +231,12 @@ export class Proxy {
     this.metrics.cacheCapacity.set({ tier: 'ram' }, ram.capacityBytes);
     this.metrics.cacheCapacity.set({ tier: 'disk' }, store?.capacityBytes ?? 0);
     this.metrics.loopLag.set({ quantile: 'max' }, this.#pacer.takeWorstMs() / 1000);
-    for (const { profile } of this.#clients)
-      this.metrics.originLead.set({ origin: profile.route }, profile.leadSeconds());
+    for (const { profile, sessions } of this.#clients) {
+      const origin = { origin: profile.route };
+      this.metrics.originLead.set(origin, profile.leadSeconds());
+      this.metrics.originWaiting.set(origin, sessions.waiting);
+      this.metrics.originBudget.set(origin, sessions.most);
+    }
   }
 
   /** Disk trouble costs what was learned, and nothing else. */

@@ -115,13 +115,15 @@ export function fakeOrigin(description = described()): FakeOrigin {
   const sessions: FakeSession[] = [];
   const client = {
     profile: new OriginProfile('fake'),
+    sessions: { used: 0, waiting: 0, most: Infinity },
     describe: () => Promise.resolve(made.description),
     open: async (options: OpenOptions, sink: OriginSink) => {
       await settle();
       const { refuse, startSeconds } = made.answer;
       if (refuse !== undefined) throw refuse;
-      const start = startSeconds ?? options.startSeconds;
-      const session = new FakeSession(sink, options.startSeconds, start);
+      const place = (await options.turn?.come()) ?? options;
+      const start = startSeconds ?? place.startSeconds;
+      const session = new FakeSession(sink, place.startSeconds, start);
       sessions.push(session);
       return session;
     },
@@ -196,7 +198,7 @@ export function flightBench(o: FlightBenchOptions = {}): FlightBench {
     shelves,
     title,
     flights,
-    rider: (positionSeconds = 0) => ({ positionMicros: positionSeconds * 1e6 }),
+    rider: (positionSeconds = 0) => ({ positionMicros: positionSeconds * 1e6, need: 'playing' as const }),
     pass: async (ms: number) => {
       for (let left = ms; left > 0; left -= 100) {
         clock.advance(Math.min(left, 100));

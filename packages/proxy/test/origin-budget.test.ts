@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import t from 'tap';
-import { SessionBudget } from '../src/origin/budget.js';
+import { type Need, type Release, SessionBudget } from '../src/origin/budget.js';
 import { OriginProfile } from '../src/origin/profile.js';
 import { bench, codeOf, never, until, vod, type Script } from './origin-fakes.js';
 import { TestClock } from './viewer-fakes.js';
@@ -64,7 +64,7 @@ t.test('sessions beyond the budget wait in line', async (t) => {
   t.equal(origin.asked.filter((a) => a.method === 'PLAY').length, 1);
   await first.close();
   const session = await second;
-  t.strictSame(client.sessions, { used: 1, waiting: 0 });
+  t.strictSame(client.sessions, { used: 1, waiting: 0, most: 1 });
   t.ok(
     origin.asked.findIndex((a) => a.method === 'TEARDOWN') <
       origin.asked.findLastIndex((a) => a.method === 'SETUP'),
@@ -74,38 +74,145 @@ t.test('sessions beyond the budget wait in line', async (t) => {
   await until(() => client.sessions.used === 0, 'free');
 });
 
-t.test('the line: first come, first served; ten seconds; 256 places; one may leave', async (t) => {
-  const clock = new TestClock();
-  const budget = new SessionBudget({ clock, most: 2 });
-  const release = await budget.acquire(never);
-  const other = await budget.acquire(never);
-  const served: number[] = [];
+const most = (sessions: number, clock = new TestClock()): { budget: SessionBudget; clock: TestClock } => {
+  const profile = new OriginProfile('o');
+  const budget = new SessionBudget({
+    clock,
+    profile,
+    most: sessions,
+    waitMs: 30_000,
+    onServed: () => undefined,
+  });
+  return { budget, clock };
+};
+
+/** Joins the line, and says in `served` when it got a session. */
+function join(
+  budget: SessionBudget,
+  served: string[],
+  name: string,
+  need: Need | (() => Need) = 'starting',
+): Promise<Release> {
+  const claim = budget.claim(typeof need === 'string' ? () => need : need, never);
+  return budget.acquire(claim).then((release) => {
+    served.push(name);
+    return release;
+  });
+}
+
+const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+t.test('the line: first come, first served; thirty seconds; 256 places; one may leave', async (t) => {
+  const { budget, clock } = most(2);
+  const served: string[] = [];
+  const release = await join(budget, served, 'a');
+  const other = await join(budget, served, 'b');
   const leaving = new AbortController();
-  const waiting = [0, 1, 2].map((i) =>
-    budget.acquire(i === 1 ? leaving.signal : never).then((free) => {
-      served.push(i);
-      return free;
-    }),
-  );
-  const left = codeOf(waiting[1]!);
+  const first = join(budget, served, 'c');
+  const left = codeOf(budget.acquire(budget.claim(() => 'starting', leaving.signal)));
+  const last = join(budget, served, 'd');
   leaving.abort();
   t.equal(await left, 'aborted');
   release();
   release();
-  await waiting[0];
-  t.strictSame(served, [0]);
+  await first;
+  t.strictSame(served, ['a', 'b', 'c']);
   t.strictSame([budget.used, budget.waiting], [2, 1]);
   other();
-  (await waiting[2]!)();
+  (await last)();
   t.strictSame([budget.used, budget.waiting], [1, 0]);
 
-  const full = new SessionBudget({ clock, most: 1 });
-  await full.acquire(never);
-  const line = Array.from({ length: 256 }, () => codeOf(full.acquire(never)));
-  t.equal(await codeOf(full.acquire(never)), 'budget', 'no place left');
-  clock.advance(10_000);
+  const { budget: full } = most(1, clock);
+  await join(full, served, 'e');
+  const line = Array.from({ length: 256 }, () => codeOf(join(full, served, 'f')));
+  t.equal(await codeOf(join(full, served, 'g')), 'budget', 'no place left');
+  const urgent = join(full, served, 'h', 'playing');
+  t.equal(await line.at(-1), 'budget', 'whoever needs it less gives way');
+  clock.advance(30_000);
   t.strictSame(new Set(await Promise.all(line)), new Set(['budget']));
-  t.strictSame([full.used, full.waiting, clock.timers], [1, 0, 0]);
+  t.strictSame([full.used, full.waiting], [1, 1], 'a viewer who plays is not sent away');
+  t.equal(full.waiting, 1);
+  urgent.catch(() => undefined);
+});
+
+t.test(
+  'viewers who play come before those who start, and all of them before what is fetched ahead',
+  async (t) => {
+    const { budget } = most(2);
+    const served: string[] = [];
+    const [one, two] = [await join(budget, served, '1'), await join(budget, served, '2')];
+    const waiting = [
+      join(budget, served, 'ahead', 'ahead'),
+      join(budget, served, 'start 1'),
+      join(budget, served, 'play 1', 'playing'),
+      join(budget, served, 'start 2'),
+      join(budget, served, 'play 2', 'playing'),
+    ];
+    one();
+    for (const i of [2, 4, 1, 3]) (await waiting[i]!)();
+    t.strictSame(served.slice(2), ['play 1', 'play 2', 'start 1', 'start 2']);
+    await turns();
+    t.strictSame([budget.used, budget.waiting], [1, 1], 'the last session is not for fetching ahead');
+    two();
+    (await waiting[0]!)();
+    t.equal(served.at(-1), 'ahead');
+    const { budget: only } = most(1);
+    void join(only, served, 'never', 'ahead');
+    await turns();
+    t.strictSame([only.used, only.waiting], [0, 1]);
+  },
+);
+
+t.test('what one needs a session for is looked at when one comes free', async (t) => {
+  const { budget, clock } = most(1);
+  const served: string[] = [];
+  const first = await join(budget, served, 'first');
+  let need: Need = 'starting';
+  const changing = join(budget, served, 'changing', () => need);
+  clock.advance(10_000);
+  const early = codeOf(join(budget, served, 'early'));
+  need = 'playing';
+  clock.advance(30_000);
+  t.equal(await early, 'budget');
+  first();
+  (await changing)();
+  t.strictSame(served, ['first', 'changing']);
+});
+
+t.test('an origin that refuses a session shows how many it has; later one more is tried', async (t) => {
+  const { budget, clock } = most(Infinity);
+  const served: string[] = [];
+  const held = await Promise.all(['1', '2', '3'].map((name) => join(budget, served, name)));
+  t.equal(budget.refused(), true, 'it has two');
+  held.pop()!();
+  t.equal(budget.most, 2);
+  const third = join(budget, served, 'third');
+  clock.advance(29_000);
+  await turns();
+  t.equal(served.length, 3);
+  held.pop()!();
+  held.push(await third);
+  const doubting = join(budget, served, 'doubting', 'playing');
+  clock.advance(31_000);
+  const release = await doubting;
+  t.equal(budget.used, 3, 'a minute after it was learned, one more is tried');
+  t.equal(budget.refused(), true);
+  release();
+  const again = join(budget, served, 'again', 'playing');
+  clock.advance(60_000);
+  await turns();
+  t.equal(budget.used, 2, 'and after that more seldom');
+  clock.advance(60_000);
+  await again;
+  budget.granted();
+  t.equal(budget.most, 3, 'what it gives is believed');
+});
+
+t.test('an origin whose only session is refused has shown nothing', async (t) => {
+  const { budget } = most(Infinity);
+  await join(budget, [], 'only');
+  t.equal(budget.refused(), false);
+  t.equal(budget.most, Infinity);
 });
 
 t.test('the lead is the 90th percentile of the last 32 start-ups and a margin', (t) => {
@@ -115,5 +222,18 @@ t.test('the lead is the 90th percentile of the last 32 start-ups and a margin', 
   for (let i = 1; i <= 32; i++) profile.startedUp(i * 100);
   t.equal(profile.startupsMs.length, 32);
   t.equal(profile.leadSeconds().toFixed(3), '3.200');
+  t.end();
+});
+
+t.test('a lead that was too short is longer the next time, and forgets that slowly', (t) => {
+  const profile = new OriginProfile('o');
+  for (let i = 0; i < 32; i++) profile.startedUp(500);
+  const before = profile.leadSeconds();
+  profile.arrived(1.5);
+  t.ok(profile.leadSeconds() >= before + 1.5);
+  for (let i = 0; i < 10; i++) profile.arrived(-0.2);
+  t.ok(profile.leadSeconds() < before + 0.6 && profile.leadSeconds() > before);
+  for (let i = 0; i < 100; i++) profile.arrived(10);
+  t.equal(profile.leadSeconds(), before + 30, 'within limits');
   t.end();
 });

@@ -27,6 +27,8 @@ export interface SceneOptions {
 /** Three actors on loopback: an origin, the proxy, and viewers. */
 export interface Scene {
   readonly origin: RigOrigin;
+  /** The origin's script. */
+  readonly faults: OriginFaults;
   readonly directory: string;
   proxy: Proxy;
   /** URL of a path at the proxy, `/film` by default. */
@@ -71,6 +73,7 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
   let running = await start();
   const made: Scene = {
     origin,
+    faults: o.faults ?? {},
     directory,
     proxy: running.proxy,
     url: (path = '/film') => `rtsp://127.0.0.1:${running.port}${path}`,
@@ -168,4 +171,19 @@ export function sameFrames(
     const at = want.findIndex((hash, i) => hash !== got[i]);
     t.same([got.length, at], [want.length, -1], `${name}: stream ${stream} as from the origin`);
   }
+}
+
+/** Has the title on disk, all of it, and then without the grid cells to be forgotten; the proxy was started anew. */
+export async function holding(s: Scene, cells: (cell: number) => boolean): Promise<void> {
+  const { faults } = s;
+  s.origin.setFaults({ ...faults, speed: 20 });
+  const viewer = await s.viewer();
+  await viewer.play({ range: 'npt=0-' });
+  await viewer.received(1, { timeoutMs: 60_000 });
+  await viewer.until(() => s.origin.counters.openSessions === 0, { timeoutMs: 60_000, what: 'the fill' });
+  await viewer.close();
+  await s.restart();
+  await forget(s, (cell) => !cells(cell));
+  await s.restart();
+  s.origin.setFaults(faults);
 }

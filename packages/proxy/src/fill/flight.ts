@@ -1,5 +1,6 @@
 import { OriginError } from '../origin/errors.js';
-import type { OriginSession, OriginSink } from '../origin/session.js';
+import type { Need } from '../origin/budget.js';
+import type { Destination, OriginSession, OriginSink } from '../origin/session.js';
 import { Ending, type EndingVerdict } from './ending.js';
 import { Joining } from './joining.js';
 import { type Held, JOINT_MICROS } from './row.js';
@@ -9,10 +10,13 @@ import type { Title } from './title.js';
 
 /** After reaching held media, stragglers of other streams are awaited this long. */
 const CLOSING_MS = 1000;
+/** Whoever was let in later than this was in line. */
+const WAITED_MS = 50;
 /** Two goodbyes this close to each other are at one place. */
 export const SAME_PLACE_MICROS = 500_000;
 
-export type FlightState = 'opening' | 'flying' | 'closing' | 'over';
+/** `waiting`: in line for a session of the origin's budget. */
+export type FlightState = 'waiting' | 'opening' | 'flying' | 'closing' | 'over';
 /** `goodbye`: the origin took leave long before the title's end. */
 export type FlightEnd = 'title-end' | 'reached-held' | 'unneeded' | 'goodbye' | 'fault';
 
@@ -21,6 +25,10 @@ export interface FlightOptions {
   readonly fromMicros: number;
   /** Where the origin said goodbye in mid-title time and again: if it does so once more, the title ends there. */
   readonly goodbyeMicros: number | undefined;
+  /** Whom it is for, by now. */
+  readonly need: () => Need;
+  /** It begins to bring media. */
+  readonly onFirst: () => void;
   readonly onOver: (end: FlightEnd, error: OriginError | undefined) => void;
 }
 
@@ -35,18 +43,27 @@ export class Flight implements OriginSink {
   readonly #abort = new AbortController();
   #resolveOpened!: (held: Held) => void;
   #rejectOpened!: (error: Error) => void;
-  #state: FlightState = 'opening';
+  #state: FlightState = 'waiting';
   #isThrottled = false;
   #session: OriginSession | undefined;
   #stitch: Stitch | undefined;
   #ending: Ending;
   #closingDeadlineMs = 0;
+  /** What it was to bring was held before. */
+  readonly #wasHeld: boolean;
+  readonly #bornMs: number;
+  #hasWaited = false;
+  /** NPT that the origin is asked for. */
+  #askMicros = 0;
+  #hasBrought = false;
 
   constructor(options: FlightOptions) {
     this.#o = options;
     this.#title = options.title;
     this.fromMicros = options.fromMicros;
-    this.#ending = new Ending(this.#nowMs());
+    this.#bornMs = this.#nowMs();
+    this.#ending = new Ending(this.#bornMs);
+    this.#wasHeld = this.#isHeld();
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve;
       this.#rejectOpened = reject;
@@ -57,6 +74,11 @@ export class Flight implements OriginSink {
 
   get state(): FlightState {
     return this.#state;
+  }
+
+  /** It had to wait in line for its session. */
+  get hasWaited(): boolean {
+    return this.#hasWaited;
   }
 
   /** NPT up to which it has filled. */
@@ -142,16 +164,15 @@ export class Flight implements OriginSink {
 
   async #open(): Promise<void> {
     const title = this.#title;
-    const askMicros = askFor(title, this.fromMicros);
-    const session = await title.client.open(
-      {
-        origin: title.origin,
-        streams: title.streams.map((_, i) => i),
-        startSeconds: title.live ? undefined : askMicros / 1e6,
-        signal: this.#abort.signal,
-      },
-      this,
-    );
+    const streams = title.streams.map((_, i) => i);
+    const { signal } = this.#abort;
+    const turn = {
+      need: this.#o.need,
+      come: () => this.#comeTurn(),
+      lost: () => this.#move('opening', 'waiting'),
+    };
+    const session = await title.client.open({ ...this.#destination(), streams, signal, turn }, this);
+    const askMicros = this.#askMicros;
     if (this.#isOver()) {
       await session.close();
       return;
@@ -165,6 +186,34 @@ export class Flight implements OriginSink {
     if (!this.#isOver()) this.#begin(session, startMicros, joining);
   }
 
+  /** Its turn in line has come: what was held or described when it got into line may be so no more. */
+  async #comeTurn(): Promise<Destination> {
+    const title = this.#title;
+    if (!this.#wasHeld && this.#isHeld()) {
+      this.#over('unneeded', undefined);
+      throw new OriginError('aborted', 'somebody else has brought it');
+    }
+    this.#hasWaited ||= this.#nowMs() - this.#bornMs >= WAITED_MS;
+    this.#move('waiting', 'opening');
+    await title.onOpening?.();
+    return this.#destination();
+  }
+
+  #isHeld(): boolean {
+    const { live, row } = this.#title;
+    return !live && row.covering(this.fromMicros + 2 * JOINT_MICROS) !== undefined;
+  }
+
+  #destination(): Destination {
+    const title = this.#title;
+    this.#askMicros = askFor(title, this.fromMicros);
+    return { origin: title.origin, startSeconds: title.live ? undefined : this.#askMicros / 1e6 };
+  }
+
+  #move(from: FlightState, to: FlightState): void {
+    if (this.#state === from) this.#state = to;
+  }
+
   #begin(session: OriginSession, startMicros: number, joining: Joining | undefined): void {
     this.#stitch = new Stitch({
       title: this.#title,
@@ -172,7 +221,7 @@ export class Flight implements OriginSink {
       startMicros,
       rtpInfo: session.reply.rtpInfo,
       joining,
-      onFill: this.#resolveOpened,
+      onFill: (held) => this.#filled(held),
       onHeld: (nowMs) => {
         this.#state = 'closing';
         this.#closingDeadlineMs = nowMs + CLOSING_MS;
@@ -185,6 +234,12 @@ export class Flight implements OriginSink {
     this.#ending = new Ending(this.#nowMs());
     this.#state = 'flying';
     session.start();
+  }
+
+  #filled(held: Held): void {
+    if (!this.#hasBrought) this.#o.onFirst();
+    this.#hasBrought = true;
+    this.#resolveOpened(held);
   }
 
   /** Live media has no end that an origin could announce: it is tried again. */

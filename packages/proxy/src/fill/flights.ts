@@ -1,6 +1,7 @@
-import { OriginError } from '../origin/errors.js';
+import { type Need, NEEDS } from '../origin/budget.js';
+import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { Flight, type FlightEnd, SAME_PLACE_MICROS } from './flight.js';
-import { type Held, JOINT_MICROS } from './row.js';
+import { bytesBetween, type Held, JOINT_MICROS } from './row.js';
 import type { Title } from './title.js';
 
 /** A flight without riders ends after this long: a pause or a seek may come back to it. */
@@ -9,9 +10,18 @@ const LINGER_MS = 2000;
 const LIVE_LINGER_MS = 10_000;
 /** A running flight serves a rider that is at most this far ahead of it. */
 const AHEAD_MICROS = 1_000_000;
-/** How far a flight may fill ahead of the rider that is furthest. */
+/** How far a flight may fill ahead of the rider that is furthest, in time and in bytes; it goes on at half of that. */
 const FAR_MICROS = 120_000_000;
-const FAR_RESUME_MICROS = 60_000_000;
+const FAR_BYTES = 64e6;
+/** Of the RAM tier, one flight fills no more than this share ahead: what is fetched must be there when it is read. */
+const FAR_RAM_SHARE = 0.25;
+const FAR_LEAST_BYTES = 8e6;
+/** While others wait for a session, a flight this far ahead of its riders, beyond the lead, gives its own back. */
+const YIELD_MICROS = 8_000_000;
+/** Errors that say nothing against the origin: whoever wants to go on may ask at once. */
+const NO_FAULT: ReadonlySet<OriginErrorCode> = new Set(['budget', 'aborted']);
+/** A lead counts as given when the flight was asked for at least this share of it before the seam. */
+const LEAD_SHARE = 0.8;
 /** Back-off between tries after a fault, milliseconds. */
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 8000;
@@ -26,12 +36,21 @@ const MAX_FLIGHTS = 16;
 export interface Rider {
   /** NPT that it plays now. */
   readonly positionMicros: number;
+  readonly need: Need;
 }
+
+/**
+ * What can be hoped for at some NPT: `flying`, a flight is to bring it; `waiting`, for a session of the origin; `retrying`,
+ * the origin has failed and is asked again; `never`, no flight can; `none`, nobody has asked for it.
+ */
+export type Outlook = 'flying' | 'waiting' | 'retrying' | 'never' | 'none';
 
 interface Leg {
   readonly flight: Flight;
   readonly riders: Set<Rider>;
   readonly bornMs: number;
+  /** It was asked for as long before the seam as the lead says. */
+  readonly hasLead: boolean;
   idleSinceMs: number;
   throttled: boolean;
 }
@@ -81,12 +100,25 @@ export class Flights {
     if (nowMs < this.#retryAtMs) return { kind: 'later', error: this.lastError };
     if (this.#legs.size >= MAX_FLIGHTS) this.#idlest(rider)?.flight.close();
     if (this.#legs.size >= MAX_FLIGHTS) return { kind: 'later', error: this.lastError };
-    return this.#ride(this.#launch(atMicros, nowMs), rider);
+    return this.#ride(this.#launch(atMicros, rider, nowMs), rider);
   }
 
-  /** Whether a flight is on its way that will bring media from NPT `atMicros`, or tries. */
-  mayBring(atMicros: number): boolean {
-    for (const { flight } of this.#legs) if (flight.mayBring(atMicros)) return true;
+  /** What becomes of NPT `atMicros`. */
+  outlook(atMicros: number): Outlook {
+    let outlook: Outlook = 'none';
+    for (const { flight } of this.#legs) {
+      if (!flight.mayBring(atMicros)) continue;
+      if (flight.state !== 'waiting') return 'flying';
+      outlook = 'waiting';
+    }
+    if (outlook === 'waiting') return outlook;
+    if (this.#title.superseded || this.#isClosed) return 'never';
+    return this.#faults > 0 ? 'retrying' : 'none';
+  }
+
+  /** The flight of `rider` is in line for a session of the origin. */
+  isWaiting(rider: Rider): boolean {
+    for (const leg of this.#legs) if (leg.riders.has(rider)) return leg.flight.state === 'waiting';
     return false;
   }
 
@@ -101,9 +133,11 @@ export class Flights {
   /** Called a few times a second. */
   tick(nowMs: number): void {
     const lingerMs = this.#title.live ? LIVE_LINGER_MS : LINGER_MS;
+    const isCrowded = this.#title.client.sessions.waiting > 0;
     for (const leg of this.#legs) {
       leg.flight.tick(nowMs);
-      if (leg.riders.size === 0 && nowMs - leg.idleSinceMs >= lingerMs) leg.flight.close();
+      const isIdle = leg.riders.size === 0 && nowMs - leg.idleSinceMs >= lingerMs;
+      if (isIdle || (isCrowded && this.#canYield(leg))) leg.flight.close();
       else this.#throttle(leg);
     }
   }
@@ -112,6 +146,16 @@ export class Flights {
   close(): void {
     this.#isClosed = true;
     for (const leg of this.#legs) leg.flight.close();
+  }
+
+  /** While others wait: nobody rides it, or all who do have media for a while, and will ask again in time. */
+  #canYield({ flight, riders }: Leg): boolean {
+    if (riders.size === 0) return true;
+    const { live, client } = this.#title;
+    if (live || client.profile.seeks === false || flight.state !== 'flying') return false;
+    const enough = this.#title.leadSeconds() * 1e6 + YIELD_MICROS;
+    for (const rider of riders) if (flight.positionMicros - rider.positionMicros < enough) return false;
+    return true;
   }
 
   #covering(atMicros: number, rider: Rider): Leg | undefined {
@@ -134,21 +178,36 @@ export class Flights {
     return next !== undefined && !next.flying && next.startMicros < at - JOINT_MICROS;
   }
 
-  #launch(atMicros: number, nowMs: number): Leg {
+  #launch(atMicros: number, rider: Rider, nowMs: number): Leg {
+    const leadMicros = this.#title.leadSeconds() * 1e6;
+    const hasLead = atMicros - rider.positionMicros >= LEAD_SHARE * leadMicros;
+    const riders = new Set([rider]);
     const leg: Leg = {
       flight: new Flight({
         title: this.#title,
         fromMicros: atMicros,
         goodbyeMicros: this.#goodbye.times >= GOODBYES ? this.#goodbye.micros : undefined,
+        need: () => mostUrgent(riders),
+        onFirst: () => this.#judgeLead(leg),
         onOver: (end, error) => this.#over(leg, end, error),
       }),
-      riders: new Set(),
+      riders,
       bornMs: nowMs,
+      hasLead,
       idleSinceMs: nowMs,
       throttled: false,
     };
     this.#legs.add(leg);
     return leg;
+  }
+
+  /** A flight brings its first media: whether the lead was long enough for those who waited for it. */
+  #judgeLead({ flight, riders, hasLead }: Leg): void {
+    if (!hasLead || flight.hasWaited) return;
+    let position = 0;
+    for (const rider of riders)
+      if (rider.need === 'playing') position = Math.max(position, rider.positionMicros);
+    if (position > 0) this.#title.client.profile.arrived((position - flight.fromMicros) / 1e6);
   }
 
   #ride(leg: Leg, rider: Rider): Boarding {
@@ -175,8 +234,15 @@ export class Flights {
     if (this.#title.live || leg.riders.size === 0) return;
     let furthest = 0;
     for (const rider of leg.riders) furthest = Math.max(furthest, rider.positionMicros);
-    const ahead = leg.flight.positionMicros - furthest;
-    const hold = leg.throttled ? ahead > FAR_RESUME_MICROS : ahead > FAR_MICROS;
+    const share = leg.throttled ? 0.5 : 1;
+    const { row, shelves } = this.#title;
+    const farBytes = Math.max(
+      FAR_LEAST_BYTES,
+      Math.min(FAR_BYTES, FAR_RAM_SHARE * shelves.ram.capacityBytes),
+    );
+    const hold =
+      leg.flight.positionMicros - furthest > share * FAR_MICROS ||
+      bytesBetween(row, furthest, leg.flight.positionMicros) > share * farBytes;
     if (hold === leg.throttled) return;
     leg.throttled = hold;
     leg.flight.throttle(hold);
@@ -188,10 +254,12 @@ export class Flights {
     const route = this.#title.client.profile.route;
     this.#legs.delete(leg);
     if (end !== 'unneeded') this.#countGoodbye(end, leg.flight.positionMicros);
-    const isFault = end === 'fault' || end === 'goodbye';
-    // One that brought nothing would bring nothing again.
-    if (isFault || (end !== 'unneeded' && !leg.flight.hasFilled)) this.#backOff(leg, error, nowMs);
-    else this.#faults = 0;
+    const isFault = (end === 'fault' || end === 'goodbye') && !NO_FAULT.has(error?.code ?? 'internal');
+    if (isFault) this.#title.isDoubted = true;
+    // One that was to bring something and did not would not do so the next time.
+    const isFutile = (end === 'title-end' || end === 'reached-held') && !leg.flight.hasFilled;
+    if (isFault || isFutile) this.#backOff(leg, error, nowMs);
+    else if (leg.flight.hasFilled) this.#faults = 0;
     if (isFault) {
       metrics.originFaults.inc({ origin: route, reason: error?.code ?? 'unknown' });
       log.warn({ route, code: error?.code, tries: this.#faults }, 'flight failed');
@@ -214,4 +282,8 @@ export class Flights {
     this.#lastError = error;
     this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (this.#faults - 1));
   }
+}
+
+function mostUrgent(riders: ReadonlySet<Rider>): Need {
+  return NEEDS.find((need) => [...riders].some((rider) => rider.need === need)) ?? 'ahead';
 }

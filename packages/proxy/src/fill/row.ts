@@ -148,3 +148,13 @@ export class Row<T extends Place = Held> {
     return low;
   }
 }
+
+/** Bytes of the segments that start behind NPT `from`, and before NPT `to`. */
+export function bytesBetween(row: Row, from: number, to: number): number {
+  let bytes = 0;
+  let held = row.firstFrom(from + 1);
+  for (; held !== undefined && held.startMicros < to; held = row.firstFrom(held.startMicros + 1)) {
+    bytes += held.meta?.byteLength ?? held.growth?.builder.byteLength ?? 0;
+  }
+  return bytes;
+}

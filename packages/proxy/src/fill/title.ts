@@ -1,7 +1,7 @@
 import { PACKET_FLAG, type Segment, type SegmentFacts, type SegmentMeta } from '@forebay/cache';
 import { classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
-import type { OriginClient } from '../origin/client.js';
+import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { SegmenterStream } from './filling.js';
 import { Offers } from './offers.js';
@@ -23,7 +23,7 @@ const LEAD_MS = 500;
 export interface TitleOptions {
   readonly key: string;
   readonly generation: string;
-  readonly client: OriginClient;
+  readonly client: OriginSource;
   readonly origin: OriginDescription;
   /** Learned earlier, when the description does not tell it. */
   readonly durationSeconds: number | undefined;
@@ -34,7 +34,7 @@ export interface TitleOptions {
 export class Title {
   readonly key: string;
   readonly generation: string;
-  readonly client: OriginClient;
+  readonly client: OriginSource;
   readonly row = new Row();
   readonly shelves: Shelves;
   readonly streams: readonly SegmenterStream[];
@@ -55,6 +55,13 @@ export class Title {
   #overlapSeconds = INITIAL_OVERLAP_SECONDS;
   /** Called when the length was learned. */
   onLearned: (() => void) | undefined;
+  /** A flight has failed: whether the origin still has this title is asked before the next one. */
+  isDoubted = false;
+  /**
+   * Called before a session is opened: sees to it that the description is the origin's.
+   * @throws OriginError `changed` when it is not, or why it cannot be asked for
+   */
+  onOpening: (() => Promise<void>) | undefined;
   /** Called before a segment is offered to the disk: the title must be known there first. */
   onStoring: (() => Promise<void>) | undefined;
 

@@ -4,12 +4,12 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { Keys } from './authorizer.js';
-import { type Release, SessionBudget } from './budget.js';
+import { type Claim, type Need, type Release, SessionBudget } from './budget.js';
 import { OriginConnection } from './connection.js';
 import { Deadline } from './deadline.js';
 import { type OriginDescription, readDescription } from './description.js';
 import { Dialogue } from './dialogue.js';
-import { asOriginError, errorOfStatus, OriginError } from './errors.js';
+import { asOriginError, errorOfStatus, OriginError, type OriginErrorCode } from './errors.js';
 import { KeptConnections } from './kept.js';
 import type { OriginLeg } from './leg.js';
 import { ORIGIN_LIMITS } from './limits.js';
@@ -17,6 +17,20 @@ import { Opening } from './opening.js';
 import { OriginProfile } from './profile.js';
 import { checkAllowed, isHome, type OriginRoute, redirectTarget, urlAt } from './route.js';
 import type { OpenOptions, OriginSession, OriginSink } from './session.js';
+
+/** Answers that an origin gives when it has no session left. */
+const FULL: ReadonlySet<OriginErrorCode> = new Set(['busy', 'unavailable']);
+
+/** Opening takes this many times as long as one question, at most: other ways are tried. */
+const OPENING_ROUNDS = 2;
+
+/** What flights need of an origin. */
+export interface OriginSource {
+  readonly profile: OriginProfile;
+  /** Open or being opened; in line for one; at a time, Infinity for no limit. */
+  readonly sessions: { readonly used: number; readonly waiting: number; readonly most: number };
+  open(options: OpenOptions, sink: OriginSink): Promise<OriginSession>;
+}
 
 export interface OriginClientOptions {
   readonly route: OriginRoute;
@@ -26,7 +40,7 @@ export interface OriginClientOptions {
 }
 
 /** One route's origin: describes presentations, opens sessions, learns. */
-export class OriginClient {
+export class OriginClient implements OriginSource {
   readonly profile: OriginProfile;
   readonly #route: OriginRoute;
   readonly #clock: Clock;
@@ -48,9 +62,15 @@ export class OriginClient {
     this.#timeoutMs = route.timeoutMs ?? ORIGIN_LIMITS.requestMs;
     const allowBasic = route.allowBasic === true || route.baseUrl.scheme === 'rtsps';
     this.#keys = route.credentials === undefined ? undefined : new Keys(route.credentials, allowBasic);
-    this.#budget = new SessionBudget({ clock, most: route.maxSessions ?? Infinity });
-    this.#kept = new KeptConnections(clock);
     this.profile = new OriginProfile(route.id, route);
+    this.#budget = new SessionBudget({
+      clock,
+      profile: this.profile,
+      most: route.maxSessions ?? Infinity,
+      waitMs: route.queueMs ?? ORIGIN_LIMITS.budgetMs,
+      onServed: (need, ms) => metrics.originWait.observe({ origin: route.id, need }, ms / 1000),
+    });
+    this.#kept = new KeptConnections(clock);
     // Every question and session in progress listens; their number is the viewers' business.
     setMaxListeners(0, this.#stop.signal);
   }
@@ -65,9 +85,10 @@ export class OriginClient {
     return formatRtspUrl({ ...this.#route.baseUrl, path: '/', query: '' }).slice(0, -1);
   }
 
-  /** Sessions that are open or being opened, and those that wait for the budget. */
-  get sessions(): { readonly used: number; readonly waiting: number } {
-    return { used: this.#budget.used, waiting: this.#budget.waiting };
+  /** Sessions that are open or being opened, those that wait for the budget, and the budget. */
+  get sessions(): OriginSource['sessions'] {
+    const { used, waiting, most } = this.#budget;
+    return { used, waiting, most };
   }
 
   /**
@@ -96,25 +117,21 @@ export class OriginClient {
 
   /**
    * Opens a session and plays. The answer to PLAY is there when this resolves; packets wait until
-   * {@link OriginSession.start}. Where the route has a session budget, this waits in line for it.
+   * {@link OriginSession.start}. Where the origin has a session budget, this waits in line for it; an origin that refuses
+   * a session while it has others of ours has shown its budget, and this waits for one of those.
    * @throws OriginError
    */
   async open(options: OpenOptions, sink: OriginSink): Promise<OriginSession> {
-    const parents = [options.signal, this.#stop.signal];
-    const ms = ORIGIN_LIMITS.budgetMs + 2 * this.#timeoutMs;
-    const deadline = new Deadline({ clock: this.#clock, ms, what: 'opening a session', parents });
-    const opening = this.#opening(options, sink);
-    let release: Release | undefined;
+    const need = (): Need => options.turn?.need() ?? 'starting';
+    const claim = this.#budget.claim(need, options.signal, this.#stop.signal);
     try {
-      release = await this.#budget.acquire(deadline.signal);
-      const leg = await opening.run(deadline.signal);
-      this.#adopt(leg, release);
-      return leg;
+      for (;;) {
+        const session = await this.#openInTurn(claim, options, sink);
+        if (session !== undefined) return session;
+        options.turn?.lost();
+      }
     } catch (error) {
-      if (release !== undefined) void opening.farewell.then(release);
       throw this.#fault(asOriginError(error, 'protocol', 'opening a session'));
-    } finally {
-      deadline.end();
     }
   }
 
@@ -123,6 +140,40 @@ export class OriginClient {
     this.#stop.abort(new OriginError('aborted', 'the proxy is closing'));
     this.#kept.close();
     for (const leg of this.#legs) void leg.close();
+  }
+
+  /** @returns undefined when the origin has fewer sessions than were thought: to be tried again when one comes free */
+  async #openInTurn(
+    claim: Claim,
+    options: OpenOptions,
+    sink: OriginSink,
+  ): Promise<OriginSession | undefined> {
+    const release = await this.#budget.acquire(claim);
+    const deadline = new Deadline({
+      clock: this.#clock,
+      ms: OPENING_ROUNDS * this.#timeoutMs,
+      what: 'opening a session',
+      parents: [options.signal, this.#stop.signal],
+    });
+    let opening: Opening | undefined;
+    try {
+      opening = this.#opening({ ...options, ...(await options.turn?.come()) }, sink);
+      const leg = await opening.run(deadline.signal);
+      this.#budget.granted();
+      this.#adopt(leg, release);
+      return leg;
+    } catch (error) {
+      const isFull = error instanceof OriginError && FULL.has(error.code) && this.#budget.refused();
+      void (opening?.farewell ?? Promise.resolve()).then(release);
+      if (!isFull) throw error;
+      this.#log.info(
+        { origin: this.#route.id, sessions: this.#budget.most },
+        'the origin takes no more sessions',
+      );
+      return undefined;
+    } finally {
+      deadline.end();
+    }
   }
 
   #opening(options: OpenOptions, sink: OriginSink): Opening {

@@ -33,8 +33,8 @@ export const ORIGIN_LIMITS = {
   reorderPackets: 128,
   reorderMs: 200,
   reportMs: 5000,
-  /** Wait for a session of the route's budget, and waiters at most. */
-  budgetMs: 10_000,
+  /** Wait of a new viewer for a session of the route's budget; a route may set another. Waiters at most. */
+  budgetMs: 30_000,
   budgetWaiters: 256,
   /** Bound UDP pairs are looked for this often. */
   portTries: 16,

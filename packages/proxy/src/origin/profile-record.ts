@@ -12,6 +12,7 @@ const TRANSPORTS = ['tcp', 'udp'] as const;
 const LONGEST_STARTUP_MS = 60_000;
 const METHODS_MAX = 32;
 const METHOD_NAME = /^[A-Z_]{1,32}$/;
+const SESSIONS_MAX = 10_000;
 const FACTOR_MAX = 1e6;
 
 /** What was learned of an origin, as JSON has it: for the next process, and for people. */
@@ -25,13 +26,14 @@ export interface ProfileRecord {
   readonly range?: string;
   readonly seeks?: boolean;
   readonly onvifReplay?: boolean;
+  readonly sessionLimit?: number;
   readonly methods: readonly string[];
   readonly startupsMs: readonly number[];
   readonly fill: Readonly<Partial<Record<FillMethod, FillFinding>>>;
 }
 
 export function recordOf(profile: OriginProfile): ProfileRecord {
-  const { transport, pipelinesProven, controlForm, aggregateForm, learned } = profile;
+  const { transport, pipelinesProven, controlForm, aggregateForm, sessionLimit, learned } = profile;
   const { keepAlive, pipelines, range, seeks, onvifReplay } = learned;
   return {
     ...(transport === undefined ? {} : { transport }),
@@ -43,6 +45,7 @@ export function recordOf(profile: OriginProfile): ProfileRecord {
     ...(range === undefined ? {} : { range }),
     ...(seeks === undefined ? {} : { seeks }),
     ...(onvifReplay === undefined ? {} : { onvifReplay }),
+    ...(sessionLimit === undefined ? {} : { sessionLimit }),
     methods: [...profile.methods].filter((name) => METHOD_NAME.test(name)).slice(0, METHODS_MAX),
     startupsMs: profile.startupsMs.map((ms) => Math.round(ms)),
     fill: Object.fromEntries(profile.fill.entries),
@@ -61,6 +64,7 @@ export function takeRecord(profile: OriginProfile, value: unknown): void {
   profile.range = oneOf(RANGE_UNITS, value['range']);
   profile.seeks = truth(value['seeks']);
   profile.onvifReplay = truth(value['onvifReplay']);
+  profile.sessionLimit = isSessionLimit(value['sessionLimit']) ? value['sessionLimit'] : undefined;
   profile.methods = new Set(list(value['methods'], METHODS_MAX).filter(isMethodName));
   profile.startupsMs = list(value['startupsMs'], STARTUP_SAMPLES).filter(isStartup);
   const fill = isObject(value['fill']) ? value['fill'] : {};
@@ -97,6 +101,10 @@ function list(value: unknown, most: number): readonly unknown[] {
 
 function isMethodName(value: unknown): value is string {
   return typeof value === 'string' && METHOD_NAME.test(value);
+}
+
+function isSessionLimit(value: unknown): value is number {
+  return isWithin(value, SESSIONS_MAX) && Number.isInteger(value) && value >= 1;
 }
 
 function isStartup(value: unknown): value is number {

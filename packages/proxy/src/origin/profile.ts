@@ -18,6 +18,9 @@ export const STARTUP_SAMPLES = 32;
 const STARTUP_QUANTILE = 0.9;
 const LEAD_MARGIN_SECONDS = 0.3;
 const LEAD_UNKNOWN_SECONDS = 2;
+/** What was missing once is given on top; of that, so much is left after each time that nothing was missing. */
+const SHORTFALL_DECAY = 0.9;
+const SHORTFALL_MOST_SECONDS = 30;
 
 /** What the configuration says of an origin, whatever it shows. What is left out is learned. */
 export interface ProfileSettings {
@@ -46,6 +49,8 @@ export class OriginProfile {
   aggregateForm: AggregateForm = 'given';
   /** Methods that the origin says it has; empty while it has not said. */
   methods: ReadonlySet<string> = new Set();
+  /** Sessions that the origin has at a time, as it turned out; undefined while it has not refused one. */
+  sessionLimit: number | undefined;
   readonly #settings: ProfileSettings;
   #keepAlive: KeepAliveMethod = 'OPTIONS';
   #pipelines = true;
@@ -53,6 +58,7 @@ export class OriginProfile {
   #seeks: boolean | undefined;
   #onvifReplay: boolean | undefined;
   #startupsMs: number[] = [];
+  #shortfallSeconds = 0;
 
   constructor(route: string, settings: ProfileSettings = {}) {
     this.route = route;
@@ -137,15 +143,29 @@ export class OriginProfile {
   }
 
   /**
+   * Media came that was asked for with the lead.
+   * @param lateSeconds after it was due; before it where negative
+   */
+  arrived(lateSeconds: number): void {
+    this.#shortfallSeconds =
+      lateSeconds > 0
+        ? Math.min(SHORTFALL_MOST_SECONDS, this.#shortfallSeconds + lateSeconds)
+        : this.#shortfallSeconds * SHORTFALL_DECAY;
+  }
+
+  /**
    * How long before its media is due the origin must be asked:
    *
-   *     lead = p90 of the last 32 start-ups + 0.3 s, and 2 s while there was none
+   *     lead = p90 of the last 32 start-ups + 0.3 s + shortfall, and 2 s + shortfall while there was none
+   *
+   * where the shortfall is what leads were too short by, less a tenth for each that was long enough.
    */
   leadSeconds(): number {
     const fixed = this.#settings.leadSeconds;
     if (fixed !== undefined) return fixed;
     const startupMs = this.startupMs(STARTUP_QUANTILE);
-    return startupMs === undefined ? LEAD_UNKNOWN_SECONDS : startupMs / 1000 + LEAD_MARGIN_SECONDS;
+    const usual = startupMs === undefined ? LEAD_UNKNOWN_SECONDS : startupMs / 1000 + LEAD_MARGIN_SECONDS;
+    return usual + this.#shortfallSeconds;
   }
 
   /** A quantile of the last start-ups, milliseconds; undefined while there was none. @param share 0 to 1 */

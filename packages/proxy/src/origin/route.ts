@@ -19,6 +19,8 @@ export interface OriginRoute extends ProfileSettings {
   readonly transport?: 'auto' | 'tcp' | 'udp';
   /** Sessions at a time; more wait in line. Unlimited by default. */
   readonly maxSessions?: number;
+  /** A viewer waits in line for so long before it is refused, 30 s by default. */
+  readonly queueMs?: number;
 }
 
 /** Host and port as one word: what allow-lists hold. */

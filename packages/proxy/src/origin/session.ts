@@ -1,3 +1,4 @@
+import type { Need } from './budget.js';
 import type { OriginDescription } from './description.js';
 import type { OriginError } from './errors.js';
 import type { FillMethod } from './fill-methods.js';
@@ -16,6 +17,20 @@ export interface OpenOptions {
   readonly fill?: FillMethod | undefined;
   /** Gives up opening, and later closes the session. */
   readonly signal: AbortSignal;
+  /** What to ask whoever waits in line for a session; by default a viewer who waits for a first picture. */
+  readonly turn?: Turn;
+}
+
+/** Where a session plays, as it is known when its turn has come. */
+export type Destination = Pick<OpenOptions, 'origin' | 'startSeconds'>;
+
+/** One who may have to wait in line for a session of the origin's budget. */
+export interface Turn {
+  need(): Need;
+  /** Its turn has come. @returns what to open by now; rejects when nothing is wanted any more */
+  come(): Promise<Destination>;
+  /** The origin had no session after all: it is back in line. */
+  lost(): void;
 }
 
 /** Receives what an origin sends. Nothing is delivered before {@link OriginSession.start}. */

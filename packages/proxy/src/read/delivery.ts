@@ -12,6 +12,7 @@ import {
 } from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { ReaderOptions } from './library.js';
+import { PATIENCE_MS } from './patience.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
 import type { RangeSender } from './range-sender.js';
@@ -29,12 +30,7 @@ export const BATCH_BYTES = 65_536;
 const BATCHES_PER_TURN = 4;
 /** A viewer that took nothing for longer does not get what it missed in a burst. */
 const BLOCKED_MS = 2000;
-/** Media that did not come for so long will not come. */
-export const GIVE_UP_MS = 30_000;
-/** A hole that an origin does not fill is jumped when media goes on behind it. */
-const JUMP_AFTER_MS = 2000;
-/** The same while a flight is on its way there: it takes longer where groups of pictures are long, or the origin is. */
-const JUMP_FLYING_MS = 15_000;
+/** Wider holes are not jumped. */
 const JUMP_MICROS = 15_000_000;
 /** Segments that a reader is in at a time: stragglers of one may come while the next is sent. */
 const MAX_CURSORS = 3;
@@ -63,6 +59,8 @@ export class Delivery implements RangeSender {
   #isBlocked = false;
   #blockedSinceMs: number | undefined;
   #sentMs = 0;
+  /** When what it needs next was in line for a session of the origin last: the origin's own time begins after that. */
+  #inLineMs = -Infinity;
   /** The viewer's time after everything that was sent from segments left behind: no later range begins before it. */
   #viewerEndMicros = 0;
 
@@ -264,9 +262,12 @@ export class Delivery implements RangeSender {
     const starvedMs = this.#lateness.starve(nowMs);
     // Faster than it comes it cannot be delivered: time waits, and that is no gap.
     if (this.#p.clock.rate > 1) this.#p.clock.run(expected, nowMs);
-    const isFlying = this.#p.flights.mayBring(cursor.held.endMicros);
-    if (starvedMs >= (isFlying ? JUMP_FLYING_MS : JUMP_AFTER_MS)) this.#jump(cursor, nowMs);
-    return starvedMs >= GIVE_UP_MS ? 'failed' : undefined;
+    const outlook = this.#p.flights.outlook(cursor.held.endMicros);
+    const patience = PATIENCE_MS[outlook];
+    if (outlook === 'waiting') this.#inLineMs = nowMs;
+    const waitedMs = outlook === 'waiting' ? starvedMs : Math.min(starvedMs, nowMs - this.#inLineMs);
+    if (waitedMs >= patience.jump) this.#jump(cursor, nowMs);
+    return waitedMs >= patience.giveUp ? 'failed' : undefined;
   }
 
   /** Media goes on behind a hole that nobody fills: the viewer does, too. Live it goes on with what is on now. */

@@ -1,6 +1,6 @@
 import type { Segment } from '@forebay/cache';
 import type { RtspRange } from '@forebay/rtsp';
-import type { Boarding, Rider } from '../fill/flights.js';
+import type { Boarding, Outlook, Rider } from '../fill/flights.js';
 import type { Place, Row } from '../fill/row.js';
 import type { Shelves } from '../fill/shelves.js';
 
@@ -39,8 +39,10 @@ export interface Loaded {
 export interface Boarder {
   /** Sees to it that media from NPT `atMicros` is fetched for `rider`. */
   board(atMicros: number, rider: Rider): Boarding;
-  /** Whether a flight is on its way that will bring media from NPT `atMicros`, or tries. */
-  mayBring(atMicros: number): boolean;
+  /** What becomes of NPT `atMicros`. */
+  outlook(atMicros: number): Outlook;
+  /** What `rider` needs is in line for a session of the origin. */
+  isWaiting(rider: Rider): boolean;
   /** `rider` needs no flight now. */
   leave(rider: Rider): void;
 }

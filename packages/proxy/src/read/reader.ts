@@ -1,5 +1,6 @@
 import { RtspError, type RtspRange } from '@forebay/rtsp';
 import type { Rider } from '../fill/flights.js';
+import type { Need } from '../origin/budget.js';
 import { OriginError } from '../origin/errors.js';
 import { type Asked, askedRange, backward } from './asked.js';
 import type { Audience } from './audience.js';
@@ -45,6 +46,8 @@ export class SegmentReader implements Reader, Rider, Paced {
   #sender: RangeSender;
   #pace = NORMAL_PACE;
   #state: State = 'idle';
+  /** Waits for the first media of a range. */
+  #isStarting = false;
 
   constructor(parts: ReaderParts) {
     const { title, timeline, options, flights } = parts;
@@ -69,6 +72,10 @@ export class SegmentReader implements Reader, Rider, Paced {
 
   get positionMicros(): number {
     return this.#clock.positionMicros;
+  }
+
+  get need(): Need {
+    return this.#isStarting ? 'starting' : 'playing';
   }
 
   async play(range: RtspRange | undefined, signal: AbortSignal, wished = NORMAL_PACE): Promise<PlayResult> {
@@ -214,6 +221,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     const { title, flights } = this.#p;
     const beforeMicros = this.positionMicros;
     this.#clock.stand(targetMicros);
+    this.#isStarting = true;
     try {
       const start = await findStart({ title, flights, rider: this, targetMicros, signal });
       if (signal.aborted || this.#isClosed()) throw new OriginError('aborted', 'the viewer went away');
@@ -222,6 +230,7 @@ export class SegmentReader implements Reader, Rider, Paced {
       flights.leave(this);
       throw error;
     } finally {
+      this.#isStarting = false;
       if (!this.#isPlaying()) this.#clock.stand(beforeMicros);
     }
   }

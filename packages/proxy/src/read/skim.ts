@@ -1,5 +1,6 @@
 import type { Place } from '../fill/row.js';
-import { BATCH_BYTES, FAREWELL_MS, GIVE_UP_MS, RANGE_STEP_MICROS } from './delivery.js';
+import { BATCH_BYTES, FAREWELL_MS, RANGE_STEP_MICROS } from './delivery.js';
+import { PATIENCE_MS } from './patience.js';
 import type { ReaderOptions } from './library.js';
 import { type Direction, type Picture, Pictures } from './pictures.js';
 import type { PlayClock } from './play-clock.js';
@@ -100,7 +101,7 @@ export class Skim implements RangeSender {
     }
     if (this.#overMicros !== undefined) return this.#isOver(this.#overMicros, nowMs) ? 'end' : undefined;
     const waitedMs = this.#waitingSinceMs === undefined ? 0 : nowMs - this.#waitingSinceMs;
-    return waitedMs >= GIVE_UP_MS ? 'failed' : undefined;
+    return waitedMs >= PATIENCE_MS.flying.giveUp ? 'failed' : undefined;
   }
 
   place(): number {

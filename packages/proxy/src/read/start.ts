@@ -24,7 +24,8 @@ export interface StartRequest {
 
 /**
  * Finds the random access point that a range starts from: the last held one at or before the target, else where a flight
- * to the target begins. Looks again a few times a second, for 15 s at most.
+ * to the target begins. Looks again a few times a second, for 15 s at most; the line for a session of the origin has a limit
+ * of its own.
  * @throws OriginError when the media is not held and cannot be had
  */
 export async function findStart(request: StartRequest): Promise<Start> {
@@ -32,11 +33,12 @@ export async function findStart(request: StartRequest): Promise<Start> {
   const { clock } = title.shelves;
   const targetMicros = withinTitle(title, request.targetMicros);
   const waitMs = title.seeks === false && targetMicros > 0 ? NO_SEEK_WAIT_MS : OPEN_WAIT_MS;
-  const deadlineMs = clock.nowMs() + waitMs;
+  let deadlineMs = clock.nowMs() + waitMs;
   for (;;) {
     const start = (await heldStart(title, targetMicros)) ?? (await flownStart(request, targetMicros));
     if (start !== undefined) return start;
     if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
+    if (request.flights.isWaiting(request.rider)) deadlineMs = clock.nowMs() + waitMs;
     if (clock.nowMs() < deadlineMs) continue;
     const nearest = await nearestBefore(title, targetMicros);
     if (nearest !== undefined) return nearest;
