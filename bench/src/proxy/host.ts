@@ -1,16 +1,30 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { ProxyOptions } from '@forebay/proxy';
 
 const SCRIPT = fileURLToPath(new URL('main.js', import.meta.url));
 
+/** What may differ from the usual proxy. */
+export type ProxySettings = Partial<Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits'>>;
+
+/** `lag` asks how late the event loop was since it was last asked; `collect` throws garbage away first. */
 export type ProxyOrder =
-  | { readonly kind: 'open'; readonly directory: string; readonly originUrl: string }
-  | { readonly kind: 'close' };
+  | {
+      readonly kind: 'open';
+      readonly directory: string;
+      readonly originUrl: string;
+      readonly settings: ProxySettings;
+    }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'lag' }
+  | { readonly kind: 'collect' };
 
 export type ProxyAnswer =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'closed' }
+  | { readonly kind: 'lag'; readonly p99Ms: number; readonly mostMs: number }
+  | { readonly kind: 'collected' }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /**
@@ -25,15 +39,20 @@ export class ProxyHost {
   }
 
   static start(): ProxyHost {
-    return new ProxyHost(fork(SCRIPT, { stdio: ['ignore', 2, 2, 'ipc'] }));
+    return new ProxyHost(fork(SCRIPT, { stdio: ['ignore', 2, 2, 'ipc'], execArgv: ['--expose-gc'] }));
+  }
+
+  /** Number of the process. */
+  get pid(): number {
+    return this.#child.pid!;
   }
 
   /**
    * Starts a proxy over a cache directory; the one before is closed, and what it had in RAM forgotten.
    * @returns its port
    */
-  async open(directory: string, originUrl: string): Promise<number> {
-    const answer = await this.#order({ kind: 'open', directory, originUrl });
+  async open(directory: string, originUrl: string, settings: ProxySettings = {}): Promise<number> {
+    const answer = await this.#order({ kind: 'open', directory, originUrl, settings });
     if (answer.kind !== 'listening') throw new Error(`the proxy is ${answer.kind}`);
     return answer.port;
   }
@@ -41,6 +60,18 @@ export class ProxyHost {
   /** Closes the proxy that runs, not the process. */
   async close(): Promise<void> {
     await this.#order({ kind: 'close' });
+  }
+
+  /** How late timers of the event loop were since this was last asked, milliseconds. */
+  async lag(): Promise<{ readonly p99Ms: number; readonly mostMs: number }> {
+    const answer = await this.#order({ kind: 'lag' });
+    if (answer.kind !== 'lag') throw new Error(`the proxy is ${answer.kind}`);
+    return answer;
+  }
+
+  /** Throws away what nobody refers to, so that what is resident is in use. */
+  async collect(): Promise<void> {
+    await this.#order({ kind: 'collect' });
   }
 
   /** Ends the process. */

@@ -1,4 +1,5 @@
 // The proxy under measurement, in a process of its own. Told what to do by its parent; ends with it.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Log, Proxy as MediaProxy } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { ProxyAnswer, ProxyOrder } from './host.js';
@@ -13,9 +14,17 @@ const say = (fields: object, message: string): void =>
 const quiet = (): void => undefined;
 const log: Log = { debug: quiet, info: quiet, warn: say, error: say };
 
+const LAG_STEP_MS = 1;
+const delays = monitorEventLoopDelay({ resolution: LAG_STEP_MS });
 let proxy: MediaProxy | undefined;
 
 async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
+  if (order.kind === 'lag') return takeLag();
+  if (order.kind === 'collect') {
+    // Twice: what the first one finalises is free after the second.
+    for (let i = 0; i < 2; i++) await global.gc?.({ type: 'major', execution: 'async' });
+    return { kind: 'collected' };
+  }
   await proxy?.close();
   proxy = undefined;
   if (order.kind === 'close') return { kind: 'closed' };
@@ -27,8 +36,19 @@ async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
     udpPorts: { first: 0, last: 0 },
     sessionTimeoutSeconds: 60,
     log,
+    ...order.settings,
   });
   return { kind: 'listening', port: (await proxy.listen(HOST, 0)).port };
+}
+
+/** Delays include the sampling step itself. */
+function takeLag(): ProxyAnswer {
+  delays.enable();
+  const [p99Ms, mostMs] = [delays.percentile(99), delays.max].map((ns) =>
+    Math.max(0, ns / 1e6 - LAG_STEP_MS),
+  );
+  delays.reset();
+  return { kind: 'lag', p99Ms: p99Ms!, mostMs: mostMs! };
 }
 
 process.on('message', (order: ProxyOrder) => {

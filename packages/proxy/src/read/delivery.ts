@@ -19,15 +19,13 @@ import type { RangeSender } from './range-sender.js';
 import { newestStart } from './start.js';
 import type { ReaderTally } from './tally.js';
 import { Supply } from './supply.js';
+import type { Tempo } from './tempo.js';
 import type { Timeline } from './timeline.js';
 
 /** A packet of a growing segment may leave this early: it came when the origin sent it. */
 const FOLLOW_LEAD_MICROS = 50_000;
 /** BYE travels on another socket: over UDP it leaves this long after the last packet, so that it does not overtake it. */
 export const FAREWELL_MS = 150;
-/** Bytes of one batch: a write of this size costs little more than its copy. */
-export const BATCH_BYTES = 65_536;
-const BATCHES_PER_TURN = 4;
 /** A viewer that took nothing for longer does not get what it missed in a burst. */
 const BLOCKED_MS = 2000;
 /** Wider holes are not jumped. */
@@ -44,6 +42,7 @@ export interface DeliveryParts {
   readonly options: ReaderOptions;
   readonly clock: PlayClock;
   readonly tally: ReaderTally;
+  readonly tempo: Tempo;
   /** The viewer has everything up to the end of a segment. */
   readonly onReached: (held: Place) => void;
 }
@@ -116,7 +115,8 @@ export class Delivery implements RangeSender {
   turn(nowMs: number): 'end' | 'failed' | undefined {
     const dueMicros = this.#p.clock.dueMicros(nowMs);
     this.#isBlocked = false;
-    for (let batches = 0; batches < BATCHES_PER_TURN && !this.#isBlocked; batches++) {
+    const most = this.#p.tempo.batches(dueMicros - this.#nextDue());
+    for (let batches = 0; batches < most && !this.#isBlocked; batches++) {
       const isSent = this.#pumpAll(dueMicros, nowMs);
       this.#moveOn();
       if (this.#isDone(dueMicros, nowMs)) return 'end';
@@ -125,9 +125,17 @@ export class Delivery implements RangeSender {
     return this.#look(dueMicros, nowMs);
   }
 
-  /** NPT of the next packet to send, or of now where that is earlier. */
+  nextTurnMs(nowMs: number): number {
+    const { clock, tempo } = this.#p;
+    const last = this.#cursors.at(-1);
+    const isWaiting = last === undefined || this.#isBlocked || last.next >= last.run.count;
+    const dueMs = isWaiting ? Infinity : clock.untilMs(this.#nextDue(), nowMs);
+    return nowMs + tempo.waitMs(dueMs, last?.source === 'flight' && !this.#isBlocked);
+  }
+
+  /** NPT of the next packet to send, or of now where that is earlier; held media that left early counts as played. */
   place(): number {
-    let place = Math.round(this.#p.clock.positionMicros);
+    let place = Math.round(this.#p.clock.positionMicros + this.#aheadMicros);
     for (const cursor of this.#cursors) place = Math.min(place, nextDue(cursor));
     return Math.max(place, this.#cursors[0]?.held.startMicros ?? 0);
   }
@@ -139,6 +147,18 @@ export class Delivery implements RangeSender {
     for (const cursor of this.#cursors) end = Math.max(end, sentEndMicros(title, cursor));
     if (end === -Infinity) return this.#viewerEndMicros;
     return Math.max(this.#viewerEndMicros, timeline.viewerMicros(end) + RANGE_STEP_MICROS);
+  }
+
+  /** Held media may leave so early, media time. */
+  get #aheadMicros(): number {
+    const { tempo, clock } = this.#p;
+    return tempo.aheadMs * 1000 * clock.rate;
+  }
+
+  #nextDue(): number {
+    let due = Infinity;
+    for (const cursor of this.#cursors) due = Math.min(due, nextDue(cursor));
+    return due;
   }
 
   #goTo(...cursors: Cursor[]): void {
@@ -161,7 +181,7 @@ export class Delivery implements RangeSender {
     const { run, held } = cursor;
     const from = cursor.next;
     if (from >= run.count) return false;
-    const lead = cursor.source === 'flight' ? FOLLOW_LEAD_MICROS : 0;
+    const lead = cursor.source === 'flight' ? FOLLOW_LEAD_MICROS : this.#aheadMicros;
     const limit = dueMicros + lead - held.startMicros;
     if (run.dueMicros[from]! > limit) return false;
     if (!this.#p.options.sink.writable()) {
@@ -171,7 +191,7 @@ export class Delivery implements RangeSender {
     }
     if (this.#blockedSinceMs !== undefined && !this.#resumeAfterBlock(cursor, dueMicros, nowMs)) return false;
     this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
-    const byteLimit = run.offsets[from]! + BATCH_BYTES;
+    const byteLimit = run.offsets[from]! + this.#p.tempo.batchBytes;
     let to = from + 1;
     while (to < run.count && run.dueMicros[to]! <= limit && run.offsets[to + 1]! <= byteLimit) to++;
     const bytes = cursor.bounds === undefined ? this.#send(run, from, to) : this.#sendBounded(cursor, to);

@@ -1,42 +1,71 @@
 import type { Clock, TimerHandle } from '../clock.js';
+import type { Latency } from './tempo.js';
 
-/** Period of the shared tick: well below a frame, and one write a viewer carries what became due. */
-const TICK_MS = 10;
+/** Width of a slot of the wheel: how exact turns are. */
+const SLOT_MS = 2;
+const SLOTS = 128;
+/** A turn that is wanted later than a round from now comes after a round. */
+const HORIZON_SLOTS = SLOTS - 1;
 
-/** Someone who works on the shared tick. */
+/** Someone who works in turns. */
 export interface Paced {
-  turn(nowMs: number): void;
+  /** @returns clock reading of the next turn; undefined: there is none */
+  turn(nowMs: number): number | undefined;
 }
 
-/** One timer for everybody: half the cost of a timer each, and a tenth of the lateness. */
+interface Place {
+  readonly member: Paced;
+  /** A member that was removed leaves its place in its slot until that comes. */
+  isTaken: boolean;
+}
+
+/**
+ * One timer for everybody: half the cost of a timer each, and a tenth of the lateness. Members lie in the slots of a wheel
+ * that turns with the clock; the timer is set for the next slot that has one.
+ */
 export class Pacer {
+  readonly latency: Latency;
   readonly #clock: Clock;
-  readonly #members = new Set<Paced>();
+  readonly #places = new Map<Paced, Place>();
+  readonly #slots: Place[][] = Array.from({ length: SLOTS }, () => []);
+  readonly #due: Place[] = [];
+  /** The last slot that was worked on; slot n is due at n * SLOT_MS. */
+  #slot = 0;
   #timer: TimerHandle | undefined;
-  #dueMs = 0;
-  /** Worst lateness of a tick since it was last read, milliseconds. */
+  /** The slot that the timer is set for. */
+  #timerSlot = Infinity;
+  /** Worst lateness of a turn since it was last read, milliseconds. */
   #worstMs = 0;
 
-  constructor(clock: Clock) {
+  /** @param latency of live media */
+  constructor(clock: Clock, latency: Latency = 'usual') {
     this.#clock = clock;
+    this.latency = latency;
   }
 
-  add(member: Paced): void {
-    this.#members.add(member);
-    if (this.#timer !== undefined) return;
-    this.#dueMs = this.#clock.nowMs() + TICK_MS;
-    this.#arm();
+  /** @param atMs clock reading of the first turn */
+  add(member: Paced, atMs: number): void {
+    this.remove(member);
+    if (this.#places.size === 0) this.#slot = Math.floor(this.#clock.nowMs() / SLOT_MS);
+    const place = { member, isTaken: true };
+    this.#places.set(member, place);
+    const slot = this.#put(place, atMs);
+    if (slot < this.#timerSlot) this.#arm(slot);
   }
 
   remove(member: Paced): void {
-    this.#members.delete(member);
+    const place = this.#places.get(member);
+    if (place === undefined) return;
+    place.isTaken = false;
+    this.#places.delete(member);
   }
 
-  get size(): number {
-    return this.#members.size;
+  /** Viewers that play. */
+  get viewers(): number {
+    return this.#places.size;
   }
 
-  /** Worst lateness of a tick since the last call, milliseconds. */
+  /** Worst lateness of a turn since the last call, milliseconds. */
   takeWorstMs(): number {
     const worst = this.#worstMs;
     this.#worstMs = 0;
@@ -44,22 +73,68 @@ export class Pacer {
   }
 
   close(): void {
-    this.#members.clear();
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
+    for (const place of this.#places.values()) place.isTaken = false;
+    this.#places.clear();
+    this.#disarm();
   }
 
-  #arm(): void {
-    this.#timer = this.#clock.setTimeout(this.#tick, Math.max(0, this.#dueMs - this.#clock.nowMs()));
+  #put(place: Place, atMs: number): number {
+    const wanted = Math.max(Math.ceil(atMs / SLOT_MS), this.#slot + 1);
+    const slot = Math.min(wanted, this.#slot + HORIZON_SLOTS);
+    this.#slots[slot % SLOTS]!.push(place);
+    return slot;
+  }
+
+  #arm(slot: number): void {
+    this.#disarm();
+    this.#timerSlot = slot;
+    this.#timer = this.#clock.setTimeout(this.#tick, Math.max(0, slot * SLOT_MS - this.#clock.nowMs()));
+  }
+
+  #disarm(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerSlot = Infinity;
   }
 
   readonly #tick = (): void => {
-    this.#timer = undefined;
     const nowMs = this.#clock.nowMs();
-    this.#worstMs = Math.max(this.#worstMs, nowMs - this.#dueMs);
-    for (const member of this.#members) member.turn(nowMs);
-    if (this.#members.size === 0) return;
-    this.#dueMs = Math.max(this.#dueMs + TICK_MS, nowMs);
-    this.#arm();
+    this.#worstMs = Math.max(this.#worstMs, nowMs - this.#timerSlot * SLOT_MS);
+    this.#timer = undefined;
+    this.#timerSlot = Infinity;
+    this.#gather(Math.max(this.#slot, Math.floor(nowMs / SLOT_MS)));
+    for (const place of this.#due) {
+      if (!place.isTaken) continue;
+      const atMs = place.member.turn(nowMs);
+      if (!this.#isTaken(place)) continue;
+      if (atMs === undefined) this.remove(place.member);
+      else this.#put(place, atMs);
+    }
+    this.#due.length = 0;
+    this.#armNext();
   };
+
+  /** Takes everybody out of the slots up to `slot`. */
+  #gather(slot: number): void {
+    for (let at = Math.max(this.#slot + 1, slot - SLOTS + 1); at <= slot; at++) {
+      const places = this.#slots[at % SLOTS]!;
+      for (const place of places) this.#due.push(place);
+      places.length = 0;
+    }
+    this.#slot = slot;
+  }
+
+  #armNext(): void {
+    if (this.#places.size === 0) return;
+    for (let slot = this.#slot + 1; slot <= this.#slot + HORIZON_SLOTS; slot++) {
+      if (this.#slots[slot % SLOTS]!.length === 0) continue;
+      this.#arm(slot);
+      return;
+    }
+  }
+
+  /** A turn may remove its own member. */
+  #isTaken(place: Place): boolean {
+    return place.isTaken;
+  }
 }

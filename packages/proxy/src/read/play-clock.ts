@@ -30,6 +30,11 @@ export class PlayClock {
     return this.#baseMicros + (nowMs - this.#baseMs) * 1000 * this.rate;
   }
 
+  /** Until NPT `micros` is due, milliseconds; negative when it is late. */
+  untilMs(micros: number, nowMs: number): number {
+    return (micros - this.dueMicros(nowMs)) / 1000 / this.rate;
+  }
+
   /** Time stands still at NPT `micros` of a range that is not being played. */
   stand(micros: number): void {
     this.#baseMicros = micros;

@@ -12,6 +12,8 @@ export interface RangeSender {
   start(): number;
   /** Sends what is due. @returns how the range ended, if it did */
   turn(nowMs: number): 'end' | 'failed' | undefined;
+  /** When it wants its next turn, after one: a clock reading. */
+  nextTurnMs(nowMs: number): number;
   /** NPT to go on from. */
   place(): number;
   /** The viewer's time after everything that was sent, microseconds. */

@@ -16,6 +16,7 @@ import { Skim } from './skim.js';
 import { findHeldStart, findStart } from './start.js';
 import { Survey } from './survey.js';
 import { ReaderTally } from './tally.js';
+import { Tempo } from './tempo.js';
 import type { Timeline } from './timeline.js';
 
 /** A range that ends this close to the title's end takes all of it: announced lengths are rounded. */
@@ -56,7 +57,8 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#tally = new ReaderTally(title.shelves.metrics);
     this.#clock = new PlayClock(title.shelves.clock, timeline);
     this.#survey = new Survey(title, flights, this);
-    const common = { title, timeline, options, clock: this.#clock, tally: this.#tally };
+    const tempo = new Tempo(parts.pacer, options.transport);
+    const common = { title, timeline, options, clock: this.#clock, tally: this.#tally, tempo };
     this.#delivery = new Delivery({
       ...common,
       flights,
@@ -168,8 +170,8 @@ export class SegmentReader implements Reader, Rider, Paced {
     const nowMs = this.#clock.nowMs;
     this.#clock.rate = this.#pace.scale * this.#pace.speed;
     this.#clock.run(this.#sender.start(), nowMs);
-    this.#p.pacer.add(this);
-    this.turn(nowMs);
+    const nextMs = this.turn(nowMs);
+    if (nextMs !== undefined) this.#p.pacer.add(this, nextMs);
   }
 
   pause(): { positionSeconds: number } {
@@ -185,13 +187,15 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#p.onClosed();
   }
 
-  turn(nowMs: number): void {
-    if (this.#state !== 'playing') return;
+  turn(nowMs: number): number | undefined {
+    if (this.#state !== 'playing') return undefined;
     const ended = this.#send(nowMs);
-    if (ended === undefined || !this.#isPlaying()) return;
+    if (!this.#isPlaying()) return undefined;
+    if (ended === undefined) return this.#sender.nextTurnMs(nowMs);
     this.#halt('ended');
     this.#sender.end();
     this.#p.options.sink.ended(ended);
+    return undefined;
   }
 
   /** A defect of ours ends this viewer's range, and nobody else's. */

@@ -1,5 +1,5 @@
 import type { Place } from '../fill/row.js';
-import { BATCH_BYTES, FAREWELL_MS, RANGE_STEP_MICROS } from './delivery.js';
+import { FAREWELL_MS, RANGE_STEP_MICROS } from './delivery.js';
 import { PATIENCE_MS } from './patience.js';
 import type { ReaderOptions } from './library.js';
 import { type Direction, type Picture, Pictures } from './pictures.js';
@@ -7,6 +7,7 @@ import type { PlayClock } from './play-clock.js';
 import type { Playable } from './playable.js';
 import type { RangeSender } from './range-sender.js';
 import type { ReaderTally } from './tally.js';
+import type { Tempo } from './tempo.js';
 import type { Timeline } from './timeline.js';
 
 /**
@@ -26,6 +27,7 @@ export interface SkimParts {
   readonly options: ReaderOptions;
   readonly clock: PlayClock;
   readonly tally: ReaderTally;
+  readonly tempo: Tempo;
 }
 
 export interface SkimRange {
@@ -102,6 +104,12 @@ export class Skim implements RangeSender {
     if (this.#overMicros !== undefined) return this.#isOver(this.#overMicros, nowMs) ? 'end' : undefined;
     const waitedMs = this.#waitingSinceMs === undefined ? 0 : nowMs - this.#waitingSinceMs;
     return waitedMs >= PATIENCE_MS.flying.giveUp ? 'failed' : undefined;
+  }
+
+  nextTurnMs(nowMs: number): number {
+    const picture = this.#picture;
+    const isBegun = picture !== undefined && this.#next > picture.from;
+    return nowMs + this.#p.tempo.waitMs(isBegun ? 0 : Infinity, false);
   }
 
   place(): number {
@@ -206,13 +214,14 @@ export class Skim implements RangeSender {
 
   /** Sends of a picture what the transport takes. @returns whether all of it is sent */
   #send(picture: Picture, nowMs: number): boolean {
-    const { title, timeline, options, tally } = this.#p;
+    const { title, timeline, options, tally, tempo } = this.#p;
     const { run, to, source } = picture;
+    const batches = tempo.batches(0);
     timeline.place(title.reference, run.bytes.readUInt32BE(run.offsets[picture.from]! + 8), picture.micros);
-    while (this.#next < to) {
-      if (!options.sink.writable()) return false;
+    for (let batch = 0; this.#next < to; batch++) {
+      if (batch === batches || !options.sink.writable()) return false;
       const from = this.#next;
-      const byteLimit = run.offsets[from]! + BATCH_BYTES;
+      const byteLimit = run.offsets[from]! + tempo.batchBytes;
       let end = from;
       while (end < to && run.streams[end] === title.reference && run.offsets[end + 1]! <= byteLimit) end++;
       if (end > from) tally.sent(source, options.sink.send(run, from, end, timeline), nowMs);

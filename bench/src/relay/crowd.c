@@ -1,0 +1,321 @@
+// Many viewers of one stream: sets them up one by one, has them play, reads everything, and says how late packets were.
+//
+//   crowd HOST PORT tcp|udp COUNT SETUP-URL PLAY-URL FROM-SECONDS TO-SECONDS RAMP-MS SETTLE-MS WINDOW-MS
+//
+// Viewers start anywhere from FROM to TO; with TO below FROM no Range is sent (live). "begin" and "end" lines on standard
+// output frame the window that counts; the line behind them is one JSON object. With WINDOW-MS 0 nobody plays: sessions
+// are set up, "begin" is said, and standard input is read to its end.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, FIRST_PORT = 6000, LEAVE_MS = 300 };
+/** Lateness in steps of 0.25 ms from -1 s to 3 s; what is beyond counts as the last one. */
+enum { STEPS_PER_MS = 4, EARLIEST_MS = -1000, STEPS = 4000 * STEPS_PER_MS };
+static const double CLOCK_PER_MS = 90;
+
+typedef struct {
+  int fd;
+  /** Where datagrams come in, with the buffers that sockets have by default. */
+  int rtp, rtcp;
+  double asked_ms;
+  /** Bytes of an unfinished frame or answer. */
+  uint8_t *held;
+  uint32_t held_bytes;
+  /** Its packets. */
+  int has_media;
+  double first_ms;
+  uint32_t first_ticks;
+  uint16_t next_sequence;
+} Viewer;
+
+static struct {
+  uint64_t packets, bytes, lost, late;
+  uint32_t steps[STEPS];
+  double worst_ms;
+} window;
+static int is_counting;
+static double *startups;
+static int started, closed_count;
+
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static double cpu_ms(void) {
+  struct rusage r;
+  getrusage(RUSAGE_SELF, &r);
+  return r.ru_utime.tv_sec * 1e3 + r.ru_utime.tv_usec / 1e3 + r.ru_stime.tv_sec * 1e3 + r.ru_stime.tv_usec / 1e3;
+}
+
+static void fail(const char *what) {
+  fprintf(stderr, "crowd: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+static void count_packet(Viewer *v, const uint8_t *p, uint32_t bytes, double at) {
+  if (bytes < 12) return;
+  uint16_t sequence = (uint16_t)(p[2] << 8 | p[3]);
+  uint32_t ticks = (uint32_t)p[4] << 24 | p[5] << 16 | p[6] << 8 | p[7];
+  if (!v->has_media) {
+    v->has_media = 1;
+    v->first_ms = at;
+    v->first_ticks = ticks;
+    v->next_sequence = sequence;
+    startups[started++] = at - v->asked_ms;
+  }
+  int lost = (int16_t)(sequence - v->next_sequence);
+  v->next_sequence = sequence + 1;
+  if (!is_counting) return;
+  window.packets++;
+  window.bytes += bytes;
+  if (lost > 0) window.lost += lost;
+  double late = at - v->first_ms - (int32_t)(ticks - v->first_ticks) / CLOCK_PER_MS;
+  if (late > window.worst_ms) window.worst_ms = late;
+  int step = (int)((late - EARLIEST_MS) * STEPS_PER_MS);
+  window.steps[step < 0 ? 0 : step >= STEPS ? STEPS - 1 : step]++;
+}
+
+/** Takes whole frames and answers from bytes[0, count). @returns bytes taken */
+static uint32_t take(Viewer *v, const uint8_t *bytes, uint32_t count, double at) {
+  uint32_t done = 0;
+  while (count - done >= 4) {
+    const uint8_t *p = bytes + done;
+    if (p[0] == '$') {
+      uint32_t size = p[2] << 8 | p[3];
+      if (count - done < 4 + size) break;
+      if ((p[1] & 1) == 0) count_packet(v, p + 4, size, at);
+      done += 4 + size;
+      continue;
+    }
+    const uint8_t *end = memmem(p, count - done, "\r\n\r\n", 4);
+    if (end == NULL) break;
+    if (memcmp(p, "RTSP/1.0 200", 12) != 0) {
+      fprintf(stderr, "crowd: %.*s\n", (int)(end - p), p);
+      exit(1);
+    }
+    done += end + 4 - p;
+  }
+  return done;
+}
+
+static void read_stream(Viewer *v, uint8_t *chunk) {
+  memcpy(chunk, v->held, v->held_bytes);
+  ssize_t got = recv(v->fd, chunk + v->held_bytes, CHUNK - v->held_bytes, 0);
+  if (got == 0 || (got < 0 && errno != EAGAIN)) {
+    closed_count++;
+    close(v->fd);
+    v->fd = -1;
+  }
+  if (got <= 0) return;
+  uint32_t count = v->held_bytes + got;
+  uint32_t done = take(v, chunk, count, now_ms());
+  v->held_bytes = count - done;
+  if (v->held_bytes > FRAME) {
+    fprintf(stderr, "crowd: bytes that are no frame\n");
+    exit(1);
+  }
+  memcpy(v->held, chunk + done, v->held_bytes);
+}
+
+static void read_datagrams(Viewer *v) {
+  static uint8_t bytes[DATAGRAMS][DATAGRAM_BYTES];
+  static struct iovec iov[DATAGRAMS];
+  static struct mmsghdr messages[DATAGRAMS];
+  for (int rounds = 0; rounds < 64; rounds++) {
+    for (int i = 0; i < DATAGRAMS; i++) {
+      iov[i] = (struct iovec){bytes[i], DATAGRAM_BYTES};
+      messages[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+    }
+    int got = recvmmsg(v->rtp, messages, DATAGRAMS, MSG_DONTWAIT, NULL);
+    if (got <= 0) return;
+    double at = now_ms();
+    for (int i = 0; i < got; i++) {
+      const uint8_t *p = bytes[i];
+      if (p[1] < 192 || p[1] > 223) count_packet(v, p, messages[i].msg_len, at);
+    }
+    if (got < DATAGRAMS) return;
+  }
+}
+
+/** Asks and awaits the answer. */
+static void ask(Viewer *v, const char *text, char *answer, size_t room) {
+  size_t used = 0;
+  if (send(v->fd, text, strlen(text), MSG_NOSIGNAL) < 0) fail("asking");
+  do {
+    ssize_t got = recv(v->fd, answer + used, room - 1 - used, 0);
+    if (got <= 0) fail("no answer to SETUP");
+    used += got;
+    answer[used] = 0;
+  } while (strstr(answer, "\r\n\r\n") == NULL);
+  if (strncmp(answer, "RTSP/1.0 200", 12) != 0) {
+    fprintf(stderr, "crowd: %s%s", text, answer);
+    exit(1);
+  }
+}
+
+static int poll;
+
+/** Reads what is there, or waits a millisecond. */
+static void read_all(Viewer *viewers, int count) {
+  static uint8_t chunk[CHUNK];
+  static struct epoll_event events[512];
+  int ready = epoll_wait(poll, events, 512, 1);
+  for (int i = 0; i < ready; i++) {
+    int who = events[i].data.u32;
+    if (who >= count) read_datagrams(&viewers[who - count]);
+    else if (viewers[who].fd >= 0) read_stream(&viewers[who], chunk);
+  }
+}
+
+static int udp_socket(int port) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (bind(fd, (struct sockaddr *)&name, sizeof name) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+/** Binds an even port and the next one. @returns the even one */
+static int bind_pair(Viewer *v) {
+  static int port;
+  // Another crowd's packets may still be on their way.
+  if (port == 0) port = FIRST_PORT + 2 * (getpid() % 8000);
+  for (; port < 65534; port += 2) {
+    v->rtp = udp_socket(port);
+    v->rtcp = v->rtp < 0 ? -1 : udp_socket(port + 1);
+    if (v->rtcp >= 0) return (port += 2) - 2;
+    if (v->rtp >= 0) close(v->rtp);
+  }
+  fail("no ports");
+  return 0;
+}
+
+static double step_ms(uint64_t rank) {
+  uint64_t seen = 0;
+  for (int i = 0; i < STEPS; i++) {
+    seen += window.steps[i];
+    if (seen > rank) return EARLIEST_MS + (double)i / STEPS_PER_MS;
+  }
+  return EARLIEST_MS + (double)STEPS / STEPS_PER_MS;
+}
+
+static int ascending(const void *a, const void *b) {
+  double left = *(const double *)a, right = *(const double *)b;
+  return left < right ? -1 : left > right;
+}
+
+static void report(double elapsed_ms, double used_ms) {
+  uint64_t n = window.packets;
+  qsort(startups, started, sizeof *startups, ascending);
+  double last_startup = started == 0 ? 0 : startups[(started - 1) * 99 / 100];
+  printf("{\"playing\":%d,\"closed\":%d,\"windowMs\":%.1f,\"packets\":%lu,\"bytes\":%lu,\"lost\":%lu,", started,
+         closed_count, elapsed_ms, n, window.bytes, window.lost);
+  printf("\"lateMs\":{\"earliest\":%.2f,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"worst\":%.2f},", n ? step_ms(0) : 0,
+         n ? step_ms(n / 2) : 0, n ? step_ms(n - 1 - n / 100) : 0, n ? step_ms(n - 1 - n / 1000) : 0, window.worst_ms);
+  printf("\"startupMs\":{\"p50\":%.2f,\"p99\":%.2f},\"sinkCpu\":%.3f}\n", started ? startups[started / 2] : 0,
+         last_startup, used_ms / elapsed_ms);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 12) return 2;
+  const char *host = argv[1], *setup_url = argv[5], *play_url = argv[6];
+  int port = atoi(argv[2]), is_udp = strcmp(argv[3], "udp") == 0, count = atoi(argv[4]);
+  double from = atof(argv[7]), to = atof(argv[8]), ramp = atof(argv[9]), settle = atof(argv[10]), length = atof(argv[11]);
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  poll = epoll_create1(0);
+  Viewer *viewers = calloc(count, sizeof *viewers);
+  char (*sessions)[128] = calloc(count, sizeof *sessions);
+  startups = calloc(count + 1, sizeof *startups);
+  struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(port)};
+  inet_pton(AF_INET, host, &server.sin_addr);
+  char text[4096], answer[8192], transport[128];
+  for (int i = 0; i < count; i++) {
+    Viewer *v = &viewers[i];
+    v->fd = socket(AF_INET, SOCK_STREAM, 0);
+    v->held = malloc(FRAME);
+    if (connect(v->fd, (struct sockaddr *)&server, sizeof server) < 0) fail("connecting");
+    int one = 1;
+    setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int media_port = is_udp ? bind_pair(v) : 0;
+    if (is_udp) snprintf(transport, sizeof transport, "RTP/AVP;unicast;client_port=%d-%d", media_port, media_port + 1);
+    else snprintf(transport, sizeof transport, "RTP/AVP/TCP;unicast;interleaved=0-1");
+    snprintf(text, sizeof text, "SETUP %s RTSP/1.0\r\nCSeq: 1\r\nTransport: %s\r\n\r\n", setup_url, transport);
+    ask(v, text, answer, sizeof answer);
+    char *session = strcasestr(answer, "\r\nSession:");
+    if (session == NULL) fail("no session");
+    session += 10;
+    session += strspn(session, " ");
+    snprintf(sessions[i], sizeof sessions[i], "%.*s", (int)strcspn(session, ";\r"), session);
+    char *ports = strstr(answer, "server_port=");
+    if (is_udp && ports != NULL) {
+      // Opens the way back, and shows that somebody is there.
+      struct sockaddr_in to_name = server;
+      static const uint8_t punch[12] = {0x80};
+      to_name.sin_port = htons(atoi(ports + 12));
+      sendto(v->rtp, punch, sizeof punch, 0, (struct sockaddr *)&to_name, sizeof to_name);
+    }
+    struct epoll_event want = {.events = EPOLLIN, .data.u32 = i};
+    epoll_ctl(poll, EPOLL_CTL_ADD, v->fd, &want);
+    want.data.u32 = count + i;
+    if (is_udp) epoll_ctl(poll, EPOLL_CTL_ADD, v->rtp, &want);
+  }
+  if (length <= 0) {
+    printf("begin\n");
+    while (read(0, text, sizeof text) > 0) continue;
+    return 0;
+  }
+  double start = now_ms(), begun = 0, begun_cpu = 0;
+  int playing = 0;
+  unsigned seed = 1;
+  for (;;) {
+    double now = now_ms();
+    while (playing < count && now - start >= ramp * playing / count) {
+      Viewer *v = &viewers[playing];
+      char range[64] = "";
+      if (to >= from) {
+        double at = from + (to - from) * rand_r(&seed) / RAND_MAX;
+        snprintf(range, sizeof range, "Range: npt=%.3f-\r\n", at);
+      }
+      snprintf(text, sizeof text, "PLAY %s RTSP/1.0\r\nCSeq: 2\r\nSession: %s\r\n%s\r\n", play_url, sessions[playing], range);
+      v->asked_ms = now;
+      if (send(v->fd, text, strlen(text), MSG_NOSIGNAL) < 0) fail("asking");
+      playing++;
+    }
+    if (!is_counting && playing == count && now - start >= ramp + settle) {
+      is_counting = 1;
+      begun = now;
+      begun_cpu = cpu_ms();
+      printf("begin\n");
+    }
+    if (is_counting && now - begun >= length) break;
+    read_all(viewers, count);
+  }
+  double ended = now_ms(), used = cpu_ms() - begun_cpu;
+  printf("end\n");
+  report(ended - begun, used);
+  is_counting = 0;
+  for (int i = 0; i < count; i++) {
+    snprintf(text, sizeof text, "TEARDOWN %s RTSP/1.0\r\nCSeq: 3\r\nSession: %s\r\n\r\n", play_url, sessions[i]);
+    if (viewers[i].fd >= 0 && send(viewers[i].fd, text, strlen(text), MSG_NOSIGNAL) < 0) closed_count++;
+  }
+  while (now_ms() - ended < LEAVE_MS) read_all(viewers, count);
+  return 0;
+}

@@ -1,0 +1,107 @@
+import { type Served, serve } from './crowd.js';
+import type { Options } from './options.js';
+import type { Scene, ServerName } from './scenes.js';
+import { residentBytes } from './spent.js';
+import { type Server, startBare, startOrigin, startPeer } from './servers.js';
+import type { Stage } from './stage.js';
+import { STARTS_SECONDS } from './titles.js';
+
+/** One server in one scene, once. */
+export interface Trial extends Served {
+  readonly scene: string;
+  readonly server: ServerName;
+  readonly residentBytes: number;
+  /** Of Forebay: how late its event loop was, at the 99th percentile and at worst. */
+  readonly lagMs: { readonly p99Ms: number; readonly mostMs: number } | undefined;
+}
+
+/** Viewers begin within a second, so that their turns do not coincide. */
+const TIMES = {
+  quick: { rampMs: 1000, settleMs: 1000, windowMs: 2500 },
+  full: { rampMs: 1000, settleMs: 1500, windowMs: 4000 },
+} as const;
+const WRITE_BYTES = 65_536;
+/** Turns of the loops beside Forebay where its own writes cannot be counted, or nothing is known yet. */
+const LIVE_TURN_MS = 20;
+const HELD_UDP_TURN_MS = 40;
+
+/**
+ * Has every server of a scene serve, one after the other; Forebay comes first, because the bare loops copy the size of its
+ * writes.
+ */
+export async function playScene(stage: Stage, scene: Scene, o: Options): Promise<Trial[]> {
+  const trials: Trial[] = [];
+  let packetsPerWrite: number | undefined;
+  for (const name of scene.servers) {
+    if (name === 'peer' && o.peer === undefined) continue;
+    const server = await serverOf(name, { stage, scene, o, packetsPerWrite });
+    try {
+      const trial = await playOnce(stage, { scene, name, server }, o);
+      if (name === 'forebay' && trial.writes > 0) packetsPerWrite = trial.packets / trial.writes;
+      trials.push(trial);
+    } finally {
+      if (server !== stage.forebay && server !== stage.dgram) await server.close();
+    }
+  }
+  return trials;
+}
+
+async function playOnce(
+  stage: Stage,
+  { scene, name, server }: { scene: Scene; name: ServerName; server: Server },
+  o: Options,
+): Promise<Trial> {
+  const controls = await server.controls(scene.kind === 'live' ? '/live' : `/held-${scene.kbps}`);
+  const startSeconds = scene.kind === 'live' ? undefined : STARTS_SECONDS;
+  const times = TIMES[o.isQuick ? 'quick' : 'full'];
+  const { transport, viewers } = scene;
+  const { host } = server === stage.dgram ? stage.dgram : stage.forebay;
+  const isForebay = name === 'forebay' || name === 'forebayDgram';
+  if (isForebay) await host.lag();
+  const served = await serve(
+    stage.programs.crowd,
+    { ...controls, ...times, transport, viewers, startSeconds },
+    server.pid,
+  );
+  return {
+    ...served,
+    scene: scene.name,
+    server: name,
+    residentBytes: await residentBytes(server.pid).catch(() => 0),
+    lagMs: isForebay ? await host.lag() : undefined,
+  };
+}
+
+interface ServerWanted {
+  readonly stage: Stage;
+  readonly scene: Scene;
+  readonly o: Options;
+  readonly packetsPerWrite: number | undefined;
+}
+
+async function serverOf(name: ServerName, wanted: ServerWanted): Promise<Server> {
+  const { stage, o } = wanted;
+  if (name === 'forebay') return stage.forebay;
+  if (name === 'forebayDgram') return stage.dgram;
+  if (name === 'origin') return await startOrigin('alone');
+  if (name === 'peer') return await startPeer(o.peer!, `${stage.origin.url}/live`);
+  return await bareOf(name, wanted);
+}
+
+async function bareOf(
+  name: 'bareNode' | 'bareC',
+  { stage, scene, packetsPerWrite }: ServerWanted,
+): Promise<Server> {
+  const isLive = scene.kind === 'live';
+  const packetMs = (1328 * 8) / scene.kbps;
+  const heldMs = packetsPerWrite === undefined ? HELD_UDP_TURN_MS : packetsPerWrite * packetMs;
+  const periodMs = isLive ? LIVE_TURN_MS : Math.round(heldMs);
+  return await startBare({
+    program: name === 'bareC' ? stage.programs.bare : undefined,
+    schedule: stage.schedule,
+    periodMs,
+    aheadMs: isLive ? 0 : periodMs,
+    mostBytes: WRITE_BYTES,
+    isLive,
+  });
+}

@@ -1,0 +1,83 @@
+/** Live media leaves as soon as it is there (`low`), at the price of more turns, or a little later with more at a time. */
+export type Latency = 'usual' | 'low';
+
+/** All who play. */
+export interface Crowd {
+  readonly viewers: number;
+  /** Of live media. */
+  readonly latency: Latency;
+}
+
+/** Up to here every packet has its own time. */
+const FEW_VIEWERS = 40;
+const AHEAD_MS_PER_VIEWER = 0.25;
+/** A turn that finds nothing costs half a microsecond. */
+const FOLLOW_MS = { low: 2, least: 10, most: 20 } as const;
+const FOLLOW_MS_PER_VIEWER = 1 / 16;
+/** Between two tries where a viewer takes nothing, or there is nothing to send. */
+const WAIT_MS = 10;
+/** A turn is wanted this often whatever is due: a reader looks ahead. */
+const LONGEST_WAIT_MS = 120;
+/** What was left because it was not due yet is sent a little before it is, where media may leave early. */
+const MARGIN_MS = 10;
+/** A viewer that is later than this has a wider link than was thought, or none. */
+const LATE_MICROS = 100_000;
+
+/**
+ * At 4 Mbit/s 120 ms are a write of 64 KB over TCP, beyond which larger ones save little, and far from what players take for
+ * a burst. Over UDP 32 packets a turn, and the next turn when a link of 100 Mbit/s is done with them: what a key frame
+ * brings at once fits the buffers on the way.
+ */
+const TRANSPORTS = {
+  tcp: { mostAheadMs: 120, batchBytes: 65_536, batches: 4, leastMs: 0 },
+  udp: { mostAheadMs: 40, batchBytes: 42_000, batches: 1, leastMs: 4 },
+} as const;
+const MOST_BATCHES = 4;
+
+/**
+ * How often one viewer gets its turn, and how much at a time, from how many viewers there are. Few are sent everything
+ * exactly when it is due. Many are sent more at once, since a write costs as much as the packets in it: held media then
+ * leaves early, never late.
+ */
+export class Tempo {
+  /** Bytes of one batch. */
+  readonly batchBytes: number;
+  readonly #crowd: Crowd;
+  readonly #transport: (typeof TRANSPORTS)['tcp' | 'udp'];
+
+  constructor(crowd: Crowd, transport: 'tcp' | 'udp') {
+    this.#crowd = crowd;
+    this.#transport = TRANSPORTS[transport];
+    this.batchBytes = this.#transport.batchBytes;
+  }
+
+  /** Held media may leave so early, milliseconds. */
+  get aheadMs(): number {
+    const { viewers } = this.#crowd;
+    if (viewers <= FEW_VIEWERS) return 0;
+    return Math.min(viewers * AHEAD_MS_PER_VIEWER, this.#transport.mostAheadMs);
+  }
+
+  /** Between two looks at a segment that grows, milliseconds. */
+  get followMs(): number {
+    const { viewers, latency } = this.#crowd;
+    if (latency === 'low') return FOLLOW_MS.low;
+    return Math.min(Math.max(viewers * FOLLOW_MS_PER_VIEWER, FOLLOW_MS.least), FOLLOW_MS.most);
+  }
+
+  /** Batches of one turn. @param lateMicros how late the first of them is */
+  batches(lateMicros: number): number {
+    return lateMicros > LATE_MICROS ? MOST_BATCHES : this.#transport.batches;
+  }
+
+  /**
+   * From one turn to the next, milliseconds.
+   * @param dueMs until the next packet is due; Infinity: there is none yet, or the viewer takes none
+   * @param isFollowing more may come any moment
+   */
+  waitMs(dueMs: number, isFollowing: boolean): number {
+    if (dueMs === Infinity) return isFollowing ? this.followMs : WAIT_MS;
+    const wantedMs = Math.max(dueMs - Math.min(MARGIN_MS, this.aheadMs), this.#transport.leastMs);
+    return Math.min(wantedMs, isFollowing ? this.followMs : LONGEST_WAIT_MS);
+  }
+}

@@ -1,0 +1,116 @@
+import t from 'tap';
+import { Pacer } from '../src/read/pacer.js';
+import { type Latency, Tempo } from '../src/read/tempo.js';
+import { TestClock } from './viewer-fakes.js';
+
+/** Wants a turn every so often, or none. */
+function memberOf(clock: TestClock, everyMs: number | undefined) {
+  const turns: number[] = [];
+  const turn = (nowMs: number): number | undefined => {
+    turns.push(clock.nowMs());
+    return everyMs === undefined ? undefined : nowMs + everyMs;
+  };
+  return { turns, turn };
+}
+
+t.test('turns come when they are wanted, exact to a slot and never early', async (t) => {
+  const clock = new TestClock();
+  const pacer = new Pacer(clock);
+  const startMs = clock.nowMs();
+  const members = [2, 7, 40, 90, 120].map((everyMs) => ({ everyMs, ...memberOf(clock, everyMs) }));
+  for (const member of members) pacer.add(member, startMs + member.everyMs);
+  clock.advance(2000);
+  for (const { everyMs, turns } of members) {
+    const steps = turns.map((at, i) => at - (i === 0 ? startMs : turns[i - 1]!));
+    t.ok(Math.min(...steps) >= everyMs, `every ${everyMs} ms, not early`);
+    t.ok(Math.max(...steps) <= everyMs + 3, `every ${everyMs} ms, at most a slot and a timer late`);
+  }
+  t.ok(pacer.takeWorstMs() <= 3);
+  pacer.close();
+  t.equal(clock.timers, 0);
+});
+
+t.test('nobody who was removed has a turn, and nobody has two', async (t) => {
+  const clock = new TestClock();
+  const pacer = new Pacer(clock);
+  const [left, back, once] = [memberOf(clock, 10), memberOf(clock, 10), memberOf(clock, undefined)];
+  for (const member of [left, back, once]) pacer.add(member, clock.nowMs());
+  pacer.remove(left);
+  pacer.remove(back);
+  pacer.add(back, clock.nowMs() + 5);
+  pacer.add(back, clock.nowMs() + 5);
+  clock.advance(100);
+  t.equal(left.turns.length, 0);
+  t.ok(back.turns.length >= 8 && back.turns.length <= 11, `${back.turns.length}`);
+  t.equal(once.turns.length, 1);
+  t.equal(pacer.viewers, 1);
+  pacer.remove(back);
+  clock.advance(100);
+  t.equal(clock.timers, 0, 'without members there is no timer');
+});
+
+t.test('a member may leave in its own turn, and somebody else in theirs', async (t) => {
+  const clock = new TestClock();
+  const pacer = new Pacer(clock);
+  const other = memberOf(clock, 10);
+  const leaver = {
+    turn: (nowMs: number): number => {
+      pacer.remove(leaver);
+      pacer.remove(other);
+      return nowMs + 1;
+    },
+  };
+  pacer.add(leaver, clock.nowMs());
+  pacer.add(other, clock.nowMs());
+  clock.advance(50);
+  t.equal(other.turns.length, 0);
+  t.equal(pacer.viewers, 0);
+});
+
+t.test('after a stop of a minute everybody has one turn, not all that were missed', async (t) => {
+  const clock = new TestClock();
+  const pacer = new Pacer(clock);
+  const members = [3, 50, 250].map((everyMs) => memberOf(clock, everyMs));
+  members.forEach((member) => pacer.add(member, clock.nowMs() + 1));
+  clock.advance(10);
+  const before = members.map(({ turns }) => turns.length);
+  clock.leap(60_000);
+  clock.advance(2);
+  for (const [i, { turns }] of members.entries()) {
+    const more = turns.length - before[i]!;
+    t.ok(more >= 1 && more <= 2, `${more}`);
+  }
+  t.ok(pacer.takeWorstMs() > 59_000);
+});
+
+t.test('few viewers are sent everything on time, many a little early and more at once', async (t) => {
+  const crowd = { viewers: 0, latency: 'usual' as Latency };
+  for (const transport of ['tcp', 'udp'] as const) {
+    const tempo = new Tempo(crowd, transport);
+    const ahead = [1, 40, 41, 100, 300, 1000, 5000].map((viewers) => {
+      crowd.viewers = viewers;
+      return tempo.aheadMs;
+    });
+    t.same(ahead.slice(0, 2), [0, 0]);
+    t.same(
+      ahead,
+      ahead.toSorted((a, b) => a - b),
+    );
+    t.equal(ahead.at(-1), transport === 'tcp' ? 120 : 40);
+    t.equal(tempo.followMs, 20);
+    crowd.viewers = 1;
+    t.equal(tempo.waitMs(7, false), 7, 'with few viewers a turn is when a packet is due');
+    t.equal(tempo.waitMs(Infinity, true), 10);
+    t.equal(tempo.waitMs(1000, true), 10);
+    t.equal(tempo.waitMs(1000, false), 120);
+  }
+  crowd.latency = 'low';
+  t.equal(new Tempo(crowd, 'tcp').followMs, 2);
+});
+
+t.test('what one viewer is sent over UDP fits a link of 100 Mbit/s, unless it is late', async (t) => {
+  const tempo = new Tempo({ viewers: 1, latency: 'usual' }, 'udp');
+  const bits = tempo.batches(0) * tempo.batchBytes * 8;
+  t.ok(bits / tempo.waitMs(-50, false) <= 100_000, 'bits a millisecond');
+  t.ok(tempo.batches(1e6) > tempo.batches(0));
+});
