@@ -29,24 +29,35 @@ export interface Scene {
 const COMPARED_TCP = ['forebay', 'bareNode', 'bareC'] as const;
 const COMPARED_UDP = ['forebay', 'forebayDgram', 'bareC'] as const;
 
+const HELD_TCP = scene({
+  name: 'heldTcp',
+  kind: 'held',
+  transport: 'tcp',
+  viewers: 500,
+  servers: COMPARED_TCP,
+});
+const HELD_UDP = scene({
+  name: 'heldUdp',
+  kind: 'held',
+  transport: 'udp',
+  viewers: 300,
+  servers: COMPARED_UDP,
+});
+
 export const SCENES: readonly Scene[] = [
-  scene('heldTcp', 'held', 'tcp', 500, COMPARED_TCP),
-  scene('liveTcp', 'live', 'tcp', 500, [...COMPARED_TCP, 'peer']),
-  scene('heldUdp', 'held', 'udp', 300, COMPARED_UDP),
-  scene('liveUdp', 'live', 'udp', 300, [...COMPARED_UDP, 'peer']),
-  { ...scene('heldTcp50', 'held', 'tcp', 50, ['forebay', 'origin']), isQuick: false },
-  { ...scene('heldTcp1', 'held', 'tcp', 1000, ['forebay']), kbps: 1000, isQuick: false },
-  { ...scene('heldTcp16', 'held', 'tcp', 200, ['forebay']), kbps: 16_000, isQuick: false },
-  { ...scene('heldUdp16', 'held', 'udp', 100, ['forebay']), kbps: 16_000, isQuick: false },
+  HELD_TCP,
+  scene({ ...HELD_TCP, name: 'liveTcp', kind: 'live', servers: [...COMPARED_TCP, 'peer'] }),
+  HELD_UDP,
+  scene({ ...HELD_UDP, name: 'liveUdp', kind: 'live', servers: [...COMPARED_UDP, 'peer'] }),
+  scene({ ...HELD_TCP, name: 'heldTcp50', viewers: 50, servers: ['forebay', 'origin'], isQuick: false }),
+  scene({ ...HELD_TCP, name: 'heldTcp1', viewers: 1000, kbps: 1000, servers: ['forebay'], isQuick: false }),
+  scene({ ...HELD_TCP, name: 'heldTcp16', viewers: 200, kbps: 16_000, servers: ['forebay'], isQuick: false }),
+  scene({ ...HELD_UDP, name: 'heldUdp16', viewers: 100, kbps: 16_000, servers: ['forebay'], isQuick: false }),
 ];
 
 function scene(
-  name: string,
-  kind: Scene['kind'],
-  transport: Scene['transport'],
-  viewers: number,
-  servers: readonly ServerName[],
+  o: Omit<Scene, 'label' | 'kbps' | 'isQuick'> & Partial<Pick<Scene, 'kbps' | 'isQuick'>>,
 ): Scene {
-  const label = `${kind} over ${transport.toUpperCase()}`;
-  return { name, label, kind, transport, viewers, kbps: USUAL_KBPS, servers, isQuick: true };
+  const label = `${o.kind} over ${o.transport.toUpperCase()}`;
+  return { kbps: USUAL_KBPS, isQuick: true, ...o, label };
 }

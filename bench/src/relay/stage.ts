@@ -28,7 +28,7 @@ export async function setStage(onStep: (line: string) => void): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'forebay-relay-'));
   const open: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
-    for (const each of open.reverse()) await each.close();
+    for (const each of open.toReversed()) await each.close();
     await rm(folder, { recursive: true, force: true });
   };
   try {
