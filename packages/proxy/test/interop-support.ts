@@ -122,7 +122,7 @@ export async function play(
     };
   }
   const { transport, ...others } = o;
-  const { ended, error, streams } = await gstPlay({
+  const { ended, error, streams, diagnostics } = await gstPlay({
     url,
     protocols: transport,
     latencyMs: GSTREAMER_LATENCY_MS,
@@ -134,7 +134,7 @@ export async function play(
     shown: inOrder.map(({ shown }) => shown),
     ended: ended === 'eos',
     exitMs: performance.now(),
-    complaint: error ?? '',
+    complaint: `${error ?? ''} ${diagnostics}`.trim(),
   };
 }
 

@@ -249,6 +249,28 @@ t.test('a range ends with the pictures before its end, and those that they refer
   }
 });
 
+t.test('the end is told a while after the last packet has left', async (t) => {
+  const house = new House();
+  const { reader, screen } = await house.viewer();
+  await house.play(reader, 0);
+  await house.pass(3000);
+  await house.play(reader, 0, 1.99);
+  await house.pass(1900);
+  t.ok(screen.newest < 1.99);
+  house.clock.advance(60);
+  t.equal(screen.newest, 1.96, 'the last packet leaves late');
+  house.clock.advance(150);
+  t.equal(screen.over, undefined, 'and the end does not follow at once');
+  screen.isWritable = false;
+  house.clock.advance(1000);
+  t.equal(screen.over, undefined, 'nor while the packet is on its way');
+  screen.isWritable = true;
+  house.clock.advance(150);
+  t.equal(screen.over, undefined);
+  house.clock.advance(60);
+  t.equal(screen.over, 'end');
+});
+
 t.test('ranges at the end of a title', async (t) => {
   const house = new House({ description: described(sdp('npt=0-8.5')) });
   const { reader, screen } = await house.viewer();

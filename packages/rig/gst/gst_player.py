@@ -98,7 +98,7 @@ class Player:
         return round(time.monotonic() - self.start, 4)
 
     def on_pad(self, _source, pad):
-        caps = pad.get_current_caps().get_structure(0)
+        caps = (pad.get_current_caps() or pad.query_caps(None)).get_structure(0)
         encoding = (caps.get_string("encoding-name") or "").upper()
         depayloader = DEPAYLOADERS.get(encoding)
         if depayloader is None:

@@ -24,8 +24,12 @@ import type { Timeline } from './timeline.js';
 
 /** A packet of a growing segment may leave this early: it came when the origin sent it. */
 const FOLLOW_LEAD_MICROS = 50_000;
-/** BYE travels on another socket: over UDP it leaves this long after the last packet, so that it does not overtake it. */
-export const FAREWELL_MS = 150;
+/**
+ * BYE leaves this long after the last packet. Over UDP it travels on another socket, and must not overtake it. Over TCP
+ * GStreamer 1.22 hangs when it reads both at once: its jitter buffer sets a timer for the last packet after the thread that
+ * would wait for it has seen the end, and waits for that timer for ever (rtpjitterbuffer, pop_and_push_next).
+ */
+export const FAREWELL_MS = 200;
 /** A viewer that took nothing for longer does not get what it missed in a burst. */
 const BLOCKED_MS = 2000;
 /** Wider holes are not jumped. */
@@ -244,14 +248,19 @@ export class Delivery implements RangeSender {
 
   /** The paced end of the range, or of the title, has come, and everything was sent. */
   #isDone(dueMicros: number, nowMs: number): boolean {
+    if (!this.#isThrough(dueMicros)) return false;
+    // What the kernel has not taken is not sent.
+    if (!this.#p.options.sink.writable()) this.#sentMs = nowMs;
+    return nowMs - this.#sentMs >= FAREWELL_MS;
+  }
+
+  #isThrough(dueMicros: number): boolean {
     const cursor = this.#cursors.at(-1);
     if (cursor === undefined) return false;
-    if (this.#p.options.transport === 'udp' && nowMs - this.#sentMs < FAREWELL_MS) return false;
     const end = this.#endMicros;
     if (end !== undefined && dueMicros >= end && this.#isSentUpTo(end)) return true;
-    const { held } = cursor;
-    const isThrough = cursor.next >= cursor.run.count && held.state === 'sealed' && held.last;
-    return isThrough && dueMicros >= held.endMicros;
+    const { held, run, next } = cursor;
+    return next >= run.count && held.state === 'sealed' && held.last && dueMicros >= held.endMicros;
   }
 
   #isSentUpTo(end: number): boolean {

@@ -136,7 +136,7 @@ export class Skim implements RangeSender {
   }
 
   #isOver(overMicros: number, nowMs: number): boolean {
-    if (this.#p.options.transport === 'udp' && nowMs - this.#sentMs < FAREWELL_MS) return false;
+    if (nowMs - this.#sentMs < FAREWELL_MS) return false;
     return this.#isDue(overMicros, this.#p.clock.dueMicros(nowMs));
   }
 

@@ -109,6 +109,8 @@ export interface GstPlayResult {
   readonly endSeconds: number;
   readonly streams: readonly GstStream[];
   readonly wallMs: number;
+  /** What it said on standard error. */
+  readonly diagnostics: string;
 }
 
 /**
@@ -131,5 +133,10 @@ export async function gstPlay(options: GstPlayOptions): Promise<GstPlayResult> {
   });
   const report = run.outputs[0].trim();
   if (!report.startsWith('{')) throw new RigError('tool', `gst_player.py: ${run.outputs[1].slice(-500)}`);
-  return { ...(JSON.parse(report) as Omit<GstPlayResult, 'wallMs'>), wallMs: run.wallMs };
+  const diagnostics = run.outputs[1].slice(0, MAX_DIAGNOSTICS);
+  return {
+    ...(JSON.parse(report) as Omit<GstPlayResult, 'wallMs' | 'diagnostics'>),
+    wallMs: run.wallMs,
+    diagnostics,
+  };
 }
