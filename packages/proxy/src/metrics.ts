@@ -28,6 +28,11 @@ export class Metrics {
     'origin',
     'reason',
   ]);
+  readonly staleServes = this.#counter(
+    'forebay_stale_serves_total',
+    'Titles served that their origin could not confirm.',
+    ['origin'],
+  );
   readonly requests = this.#counter('forebay_requests_total', 'RTSP requests of viewers by answer.', [
     'method',
     'status',

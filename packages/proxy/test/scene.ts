@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   checkSynthetic,
+  DelayRelay,
   type OriginFaults,
   type OriginOptions,
   RigOrigin,
@@ -12,7 +13,8 @@ import {
 } from '@forebay/rig';
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { Test } from 'tap';
-import { Proxy, type ProxyOptions, type RouteOptions } from '../src/index.js';
+import { type Clock, systemClock } from '../src/clock.js';
+import { type Log, Proxy, type ProxyOptions, type RouteOptions } from '../src/index.js';
 
 export interface SceneOptions {
   readonly title?: Title;
@@ -27,6 +29,12 @@ export interface SceneOptions {
 /** Three actors on loopback: an origin, the proxy, and viewers. */
 export interface Scene {
   readonly origin: RigOrigin;
+  /** Between the proxy and the origin. */
+  readonly relay: DelayRelay;
+  /** What the proxy logged, of all levels. */
+  readonly lines: string[];
+  /** Wall-clock time goes by for the proxy. */
+  later(ms: number): void;
   /** The origin's script. */
   readonly faults: OriginFaults;
   readonly directory: string;
@@ -47,13 +55,19 @@ export const film = (seconds = 8, more: Partial<Parameters<typeof syntheticTitle
 export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
   const titles = o.titles ?? { '/film': o.title ?? film() };
   const origin = await RigOrigin.start({ titles, ...(o.faults === undefined ? {} : { faults: o.faults }) });
+  const relay = await DelayRelay.start({ targetHost: '127.0.0.1', targetPort: origin.port, oneWayMs: 0 });
   const directory = await mkdtemp(join(tmpdir(), 'forebay-scene-'));
+  const lines: string[] = [];
+  const note = (_fields: object, line: string): void => void lines.push(line);
+  const log: Log = { debug: note, info: note, warn: note, error: note };
+  let aheadMs = 0;
+  const clock: Clock = { ...systemClock, unixMs: () => Date.now() + aheadMs };
   const options: ProxyOptions = {
     routes: [
       {
         id: 'rig',
         pathPrefix: '/',
-        baseUrl: parseRtspUrl(`rtsp://127.0.0.1:${origin.port}/`),
+        baseUrl: parseRtspUrl(`rtsp://127.0.0.1:${relay.port}/`),
         allowHosts: [],
         ...o.route,
       },
@@ -63,6 +77,8 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
     ramBytes: 64e6,
     udpPorts: { first: 0, last: 0 },
     sessionTimeoutSeconds: 60,
+    clock,
+    log,
   };
   const viewers: RigViewer[] = [];
   let addresses = 1;
@@ -73,6 +89,11 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
   let running = await start();
   const made: Scene = {
     origin,
+    relay,
+    lines,
+    later: (ms) => {
+      aheadMs += ms;
+    },
     faults: o.faults ?? {},
     directory,
     proxy: running.proxy,
@@ -109,6 +130,7 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
   t.teardown(async () => {
     await Promise.all(viewers.map((viewer) => viewer.close().catch(() => undefined)));
     await running.proxy.close();
+    await relay.close();
     await origin.close();
     await rm(directory, { recursive: true, force: true });
   });

@@ -94,7 +94,7 @@ export class Flights {
     if (this.#isClosed) return { kind: 'later', error: new OriginError('aborted', 'the proxy is closing') };
     const present = this.#covering(atMicros, rider);
     if (present !== undefined) return this.#ride(present, rider);
-    if (this.#title.superseded) {
+    if (this.#title.standing === 'superseded') {
       return { kind: 'later', error: new OriginError('changed', 'the title has other streams now') };
     }
     if (nowMs < this.#retryAtMs) return { kind: 'later', error: this.lastError };
@@ -112,7 +112,7 @@ export class Flights {
       outlook = 'waiting';
     }
     if (outlook === 'waiting') return outlook;
-    if (this.#title.superseded || this.#isClosed) return 'never';
+    if (this.#title.standing === 'superseded' || this.#isClosed) return 'never';
     return this.#faults > 0 ? 'retrying' : 'none';
   }
 

@@ -1,6 +1,7 @@
 import { packetHash } from '@forebay/cache';
 import { ROLE, sequenceNumber, timestamp } from '@forebay/rtp';
 import type { RtpInfoEntry } from '@forebay/rtsp';
+import { OriginError } from '../origin/errors.js';
 import { TimeAnchor } from './anchor.js';
 import { Approach } from './approach.js';
 import type { Arrival } from './arrival.js';
@@ -234,6 +235,11 @@ export class Stitch {
     p.lost = 0;
     this.#anchor.shift(p.stream, joined.offsetTicks);
     p.ticks += joined.offsetTicks;
+    if (isReference && joined.by === 'time' && this.#title.standing !== 'current') {
+      this.#title.standing = 'superseded';
+      this.#o.onLost(new OriginError('changed', 'nothing that it sends is what is held'));
+      return false;
+    }
     if (isReference) this.#passSeam(joined.by);
     return true;
   }

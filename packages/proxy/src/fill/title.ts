@@ -7,6 +7,7 @@ import type { SegmenterStream } from './filling.js';
 import { Offers } from './offers.js';
 import { type Held, JOINT_MICROS, Row } from './row.js';
 import type { Shelves } from './shelves.js';
+import type { Standing } from './standing.js';
 
 export type { Shelves } from './shelves.js';
 
@@ -41,8 +42,7 @@ export class Title {
   /** The stream whose random access points cut segments. */
   readonly reference: number;
   origin: OriginDescription;
-  /** The origin has other streams at this URL now: what it would send does not belong to this generation. */
-  superseded = false;
+  standing: Standing = 'current';
   #durationSeconds: number | undefined;
   #anchors = 0;
   readonly #offers: Offers;

@@ -7,14 +7,17 @@ import {
   type RtspUrl,
 } from '@forebay/rtsp';
 import { Flights } from '../fill/flights.js';
+import { standingAfter } from '../fill/standing.js';
 import { type Shelves, Title } from '../fill/title.js';
 import type { OriginDescription } from '../origin/description.js';
-import { OriginError } from '../origin/errors.js';
+import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
 import { formatTitleRecord, parseTitleRecord } from './title-record.js';
 import type { Library, Presentation, Reader, ReaderOptions } from './library.js';
+import { Outages } from './outages.js';
 import type { Pacer } from './pacer.js';
+import { Questions } from './questions.js';
 import { SegmentReader } from './reader.js';
 import type { Routed, Routes } from './routes.js';
 import { Timeline } from './timeline.js';
@@ -25,9 +28,10 @@ const FRESH_MS = 60_000;
 const REVALIDATE_MS = 24 * 3_600_000;
 /** An origin that is down is stood in for up to this age. */
 const STALE_IF_ERROR_MS = 7 * 24 * 3_600_000;
-/** A refusal of the origin is repeated for this long without asking. */
-const NEGATIVE_MS = 2000;
-const MAX_REFUSALS = 4096;
+/** A running title's description is written down again after this long, for a process that starts while the origin is down. */
+const REMEMBER_MS = 3_600_000;
+/** Answers by which an origin says that a title is not to be had any more. */
+const GONE: ReadonlySet<OriginErrorCode> = new Set(['not-found', 'unauthorized']);
 
 class Shown implements Presentation {
   readonly entry: Entry;
@@ -64,14 +68,16 @@ export class Catalogue implements Library {
   readonly #shelves: Shelves;
   readonly #pacer: Pacer;
   readonly #entries = new Entries();
-  readonly #asking = new Map<string, Promise<Entry>>();
-  readonly #refused = new Map<string, { error: Error; untilMs: number }>();
+  readonly #questions: Questions<Entry>;
+  readonly #outages: Outages;
   #sessions = 0;
 
   constructor(routes: Routes, shelves: Shelves, pacer: Pacer) {
     this.#routes = routes;
     this.#shelves = shelves;
     this.#pacer = pacer;
+    this.#questions = new Questions(shelves.clock);
+    this.#outages = new Outages(shelves);
   }
 
   async find(url: RtspUrl, signal: AbortSignal): Promise<Presentation> {
@@ -147,20 +153,31 @@ export class Catalogue implements Library {
 
   async #entry(routed: Routed): Promise<Entry> {
     const known = this.#entries.get(routed.key) ?? this.#restore(routed);
-    if (known === undefined) return this.#ask(routed);
-    const ageMs = this.#shelves.clock.unixMs() - known.describedUnixMs;
+    if (known === undefined || known.standing === 'refused') return this.#ask(routed);
+    const ageMs = this.#ageMs(known);
     if (ageMs >= 0 && ageMs < FRESH_MS) return known;
-    if (ageMs < REVALIDATE_MS) {
-      this.#revalidate(routed, known);
-      return known;
-    }
+    if (ageMs >= REVALIDATE_MS) return this.#askFirst(routed, known);
+    this.#revalidate(routed, known);
+    return this.#served(routed, known);
+  }
+
+  /** What was described long ago is served when the origin does not answer, and for a limited time. */
+  async #askFirst(routed: Routed, known: Entry): Promise<Entry> {
     try {
       return await this.#ask(routed);
     } catch (error) {
-      if (ageMs > STALE_IF_ERROR_MS) throw error;
-      this.#shelves.log.warn({ route: routed.route.id }, 'origin is down: serving a stale description');
-      return known;
+      if (this.#ageMs(known) > STALE_IF_ERROR_MS || isGone(error)) throw error;
+      return this.#served(routed, known);
     }
+  }
+
+  #served(routed: Routed, entry: Entry): Entry {
+    if (entry.standing === 'unconfirmed') this.#outages.served(routed.route.id);
+    return entry;
+  }
+
+  #ageMs({ describedUnixMs }: Entry): number {
+    return this.#shelves.clock.unixMs() - describedUnixMs;
   }
 
   #revalidate(routed: Routed, entry: Entry): void {
@@ -175,43 +192,53 @@ export class Catalogue implements Library {
       });
   }
 
-  /** Asks the origin, once for all who want to know. */
-  #ask(routed: Routed): Promise<Entry> {
-    const running = this.#asking.get(routed.key);
-    if (running !== undefined) return running;
-    const refused = this.#refused.get(routed.key);
-    if (refused !== undefined && refused.untilMs > this.#shelves.clock.nowMs())
-      return Promise.reject(refused.error);
-    const asking = routed.route.client
-      .describe(routed.originPath, new AbortController().signal)
-      .then((origin) => this.#described(routed, origin))
-      .catch((error: Error) => {
-        this.#refuse(routed.key, error);
-        throw error;
-      })
-      .finally(() => this.#asking.delete(routed.key));
-    this.#asking.set(routed.key, asking);
-    return asking;
+  /**
+   * Before a session is opened: what is described there must be what is held here.
+   * @throws OriginError `changed` when other streams are, or why it cannot be asked
+   */
+  async #confirm(routed: Routed, entry: Entry): Promise<void> {
+    const { title } = entry;
+    const ageMs = this.#ageMs(entry);
+    if (!title.isDoubted && ageMs >= 0 && ageMs < FRESH_MS) return;
+    await this.#questions.askAnew(routed.key, () => this.#describe(routed));
+    if (title.standing === 'superseded') throw new OriginError('changed', 'the title has other streams now');
+    title.isDoubted = false;
   }
 
-  #refuse(key: string, error: Error): void {
-    if (this.#refused.size >= MAX_REFUSALS) this.#refused.clear();
-    this.#refused.set(key, { error, untilMs: this.#shelves.clock.nowMs() + NEGATIVE_MS });
+  /** Asks the origin, once for all who want to know. */
+  #ask(routed: Routed): Promise<Entry> {
+    return this.#questions.ask(routed.key, () => this.#describe(routed));
+  }
+
+  async #describe(routed: Routed): Promise<Entry> {
+    const { route, originPath, key } = routed;
+    try {
+      const origin = await route.client.describe(originPath, new AbortController().signal);
+      this.#outages.ended(route.id);
+      return this.#described(routed, origin);
+    } catch (error) {
+      const known = this.#entries.get(key);
+      if (known !== undefined) known.standing = isGone(error) ? 'refused' : 'unconfirmed';
+      if (known !== undefined && !isGone(error)) this.#outages.began(route.id, error);
+      throw error;
+    }
   }
 
   #described(routed: Routed, origin: OriginDescription): Entry {
-    this.#refused.delete(routed.key);
     const describedUnixMs = this.#shelves.clock.unixMs();
     const generation = generationOf(routed.key, origin.description.fingerprint);
     const known = this.#entries.get(routed.key);
     if (known?.title.generation === generation) {
+      const isOld = this.#ageMs(known) >= REMEMBER_MS;
       known.title.origin = origin;
       known.describedUnixMs = describedUnixMs;
+      known.standing = 'confirmed';
+      if (isOld) known.title.onLearned?.();
       return known;
     }
     if (known !== undefined) {
       this.#shelves.log.info({ route: routed.route.id }, 'the title changed: a new generation');
-      known.title.superseded = !isAlike(known.title.description, origin.description);
+      known.title.standing = standingAfter(known.title.description, origin.description);
     }
     return this.#adopt(routed, { origin, describedUnixMs, durationSeconds: undefined });
   }
@@ -247,8 +274,10 @@ export class Catalogue implements Library {
       flights: new Flights(title),
       describedUnixMs: known.describedUnixMs,
       revalidating: false,
+      standing: 'confirmed',
       readers: 0,
     };
+    title.onOpening = () => this.#confirm(routed, entry);
     this.#remember(entry);
     this.#entries.enter(entry);
     return entry;
@@ -278,13 +307,8 @@ export class Catalogue implements Library {
   }
 }
 
-/** The same streams in the same encoding: only what is said about them differs, such as the length of a recording. */
-function isAlike(a: Description, b: Description): boolean {
-  return streamsOf(a) === streamsOf(b);
-}
-
-function streamsOf({ streams }: Description): string {
-  return JSON.stringify(streams.map((s) => [s.media, s.payloadType, s.encoding, s.clockRate, s.fmtp]));
+function isGone(error: unknown): boolean {
+  return error instanceof OriginError && GONE.has(error.code);
 }
 
 /** Names a generation: the same title described alike is the same generation, also after a restart. */

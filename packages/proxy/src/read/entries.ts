@@ -9,6 +9,8 @@ export interface Entry {
   readonly flights: Flights;
   describedUnixMs: number;
   revalidating: boolean;
+  /** What came of asking the origin last: it describes the title so; it did not answer; it has no such title any more. */
+  standing: 'confirmed' | 'unconfirmed' | 'refused';
   readers: number;
 }
 
