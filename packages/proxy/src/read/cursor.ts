@@ -93,8 +93,29 @@ export function inBounds(title: Playable, cursor: Cursor, i: number): boolean {
   return micros >= bounds.fromMicros - 1000 && micros < bounds.toMicros;
 }
 
+/** Forgets the bounds once everything from the cursor's place on lies inside: held segments are in the order of due times. */
+export function dropBounds(cursor: Cursor): void {
+  const { source, next, bounds } = cursor;
+  if (bounds === undefined || source === 'flight' || bounds.toMicros !== Infinity) return;
+  if (next > bounds.fromPacket && nextDue(cursor) >= bounds.fromMicros) cursor.bounds = undefined;
+}
+
+/** Of sealed segments as a whole: all viewers that come to the end of one ask for it. */
+const ends = new WeakMap<PacketRun, number>();
+
 /** NPT at which the packets before the cursor's place end: no later packet of the same range has been sent. */
 export function sentEndMicros(title: Playable, cursor: Cursor): number {
+  const { run, held, next } = cursor;
+  if (held.state !== 'sealed' || next < run.count) return endBefore(title, cursor);
+  let end = ends.get(run);
+  if (end === undefined) {
+    end = endBefore(title, cursor);
+    ends.set(run, end);
+  }
+  return end;
+}
+
+function endBefore(title: Playable, cursor: Cursor): number {
   let end = -Infinity;
   const { run, held } = cursor;
   for (let i = cursor.next - 1; i >= Math.max(0, cursor.next - LOOK_BACK_PACKETS); i--) {

@@ -3,6 +3,7 @@ import type { Place } from '../fill/row.js';
 import {
   type Cursor,
   cursorAt,
+  dropBounds,
   grownTo,
   inBounds,
   newestDue,
@@ -200,6 +201,7 @@ export class Delivery implements RangeSender {
     while (to < run.count && run.dueMicros[to]! <= limit && run.offsets[to + 1]! <= byteLimit) to++;
     const bytes = cursor.bounds === undefined ? this.#send(run, from, to) : this.#sendBounded(cursor, to);
     cursor.next = to;
+    if (cursor.bounds !== undefined) dropBounds(cursor);
     if (bytes > 0) this.#sentMs = nowMs;
     this.#p.tally.sent(cursor.source, bytes, nowMs);
     return true;
