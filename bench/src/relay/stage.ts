@@ -5,9 +5,10 @@ import { serve } from './crowd.js';
 import { compile, type Programs } from './programs.js';
 import { scheduleOf, writeSchedule } from './schedule.js';
 import { Forebay, type Server, startOrigin } from './servers.js';
-import { BITRATES_KBPS, FILL_MS, titleOf, USUAL_KBPS } from './titles.js';
+import { BITRATES_KBPS, FILL_MS, STARTS_SECONDS, titleOf, USUAL_KBPS } from './titles.js';
 
 const HELD_SLACK_MS = 3000;
+const WARM_UP_VIEWERS = 200;
 
 /** What a benchmark stands on: programs, an origin, and proxies that hold every title in RAM. */
 export interface Stage {
@@ -44,6 +45,8 @@ export async function setStage(onStep: (line: string) => void): Promise<Stage> {
     open.push(dgram);
     onStep(`playing the titles once, ${FILL_MS / 1000} s, so that they are held`);
     await Promise.all([forebay, dgram].map((proxy) => fill(proxy, programs.crowd)));
+    onStep('a little of everything, which does not count');
+    for (const proxy of [forebay, dgram]) await warmUp(proxy, programs.crowd);
     return { folder, programs, schedule, origin, forebay, dgram, close };
   } catch (error) {
     await close();
@@ -61,4 +64,15 @@ async function fill(proxy: Forebay, crowd: string): Promise<void> {
       await serve(crowd, order, proxy.pid);
     }),
   );
+}
+
+/** So that what is measured is compiled code. */
+async function warmUp(proxy: Forebay, crowd: string): Promise<void> {
+  const times = { rampMs: 500, settleMs: 500, windowMs: 2000, viewers: WARM_UP_VIEWERS };
+  for (const path of [`/held-${USUAL_KBPS}`, '/live']) {
+    const controls = await proxy.controls(path);
+    const startSeconds = path === '/live' ? undefined : STARTS_SECONDS;
+    for (const transport of ['tcp', 'udp'] as const)
+      await serve(crowd, { ...controls, ...times, transport, startSeconds }, proxy.pid);
+  }
 }

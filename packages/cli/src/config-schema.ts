@@ -15,6 +15,9 @@ export type UdpPath = (typeof UDP_PATHS)[number];
 /** Sessions at one origin that anybody may want. */
 const MOST_SESSIONS = 10_000;
 
+/** Of one process. */
+const MOST_VIEWERS = 100_000;
+
 const socketAddress = parsedText(parseSocketAddress);
 const byteSize = parsedScalar(parseBytes, 'must be a size such as 10GB');
 const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
@@ -56,6 +59,8 @@ const route = z.strictObject({
   transport: z.enum(['auto', 'tcp', 'udp']).optional(),
 });
 
+const viewerCount = z.number().int().min(1).max(MOST_VIEWERS);
+
 /** The configuration file, key by key. Unknown keys are refused. */
 export const CONFIG_SCHEMA = z.strictObject({
   listen: socketAddress.optional(),
@@ -71,6 +76,16 @@ export const CONFIG_SCHEMA = z.strictObject({
   udpPorts: parsedText(parsePortRange).optional(),
   udpPath: z.enum(UDP_PATHS).optional(),
   sessionTimeout: seconds.refine((value) => value >= 10 && value <= 3600, 'between 10s and 1h').optional(),
+  lowLatency: z.boolean().optional(),
+  limits: z
+    .strictObject({
+      connections: viewerCount.optional(),
+      connectionsPerAddress: viewerCount.optional(),
+      sessions: viewerCount.optional(),
+      sessionsPerAddress: viewerCount.optional(),
+      udpSessionsPerAddress: viewerCount.optional(),
+    })
+    .optional(),
   drainTimeout: seconds.refine((value) => value <= 3600, 'at most 1h').optional(),
   log: z
     .strictObject({

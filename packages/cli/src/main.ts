@@ -27,6 +27,7 @@ program
     'sessions at a time at the --origin (default: as many as it turns out to have)',
   )
   .option('--udp-path <path>', `how datagrams leave: auto, native or dgram (default: ${DEFAULTS.udpPath})`)
+  .option('--low-latency', 'live media leaves within 2 ms, at the price of processor time')
   .option('--access-log <file>', 'a line for each viewing, as forebay simulate and replay read it')
   .option('--hash-titles', 'a hash of the title in the access log in its place')
   .action(async (flags) => await (await import('./serve.js')).serve(flags));

@@ -28,6 +28,8 @@ export async function serve(flags: ServeFlags): Promise<void> {
     udpPorts: settings.udpPorts,
     udpPath: settings.udpPath,
     sessionTimeoutSeconds: settings.sessionTimeoutSeconds,
+    lowLatency: settings.lowLatency,
+    viewerLimits: settings.limits,
     log,
     ...(accessLog === undefined ? {} : { onViewing: (viewing) => accessLog.write(viewing) }),
   });

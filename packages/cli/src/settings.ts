@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { ProxyOptions } from '@forebay/proxy';
 import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
 import {
@@ -33,6 +34,10 @@ export interface Settings {
   readonly udpPorts: PortRange;
   readonly udpPath: UdpPath;
   readonly sessionTimeoutSeconds: number;
+  /** Live media leaves as soon as it is there. */
+  readonly lowLatency: boolean;
+  /** Viewers at a time; what is not given is as usual. */
+  readonly limits: NonNullable<ProxyOptions['viewerLimits']>;
   readonly drainSeconds: number;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   /** Undefined: what viewers play is written nowhere. */
@@ -51,6 +56,7 @@ export interface ServeFlags {
   readonly ramSize?: string | undefined;
   readonly maxSessions?: string | undefined;
   readonly udpPath?: string | undefined;
+  readonly lowLatency?: true | undefined;
   readonly accessLog?: string | undefined;
   readonly hashTitles?: true | undefined;
 }
@@ -96,6 +102,8 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
     udpPorts: file.udpPorts ?? DEFAULTS.udpPorts,
     udpPath: flag('--udp-path', flags.udpPath, parseUdpPath) ?? file.udpPath ?? DEFAULTS.udpPath,
     sessionTimeoutSeconds: file.sessionTimeout ?? DEFAULTS.sessionTimeoutSeconds,
+    lowLatency: flags.lowLatency ?? file.lowLatency ?? false,
+    limits: limitsOf(file),
     drainSeconds: file.drainTimeout ?? DEFAULTS.drainSeconds,
     log: { level: file.log?.level ?? 'info', format: file.log?.format ?? 'auto' },
     accessLog: accessLogOf(flags, file),
@@ -112,6 +120,12 @@ function routesFor(flags: ServeFlags, file: Partial<ConfigFile>, environment: En
   }
   const route = routeOfOrigin(flags.origin, environment);
   return [maxSessions === undefined ? route : { ...route, maxSessions }];
+}
+
+function limitsOf({ limits = {} }: Partial<ConfigFile>): Settings['limits'] {
+  return Object.fromEntries(
+    Object.entries(limits).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
+  );
 }
 
 function accessLogOf(flags: ServeFlags, file: Partial<ConfigFile>): Settings['accessLog'] {

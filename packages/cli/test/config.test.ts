@@ -130,6 +130,8 @@ listen: "[::]:8554"
 admin: off
 cache: { dir: /var/cache/forebay, size: 1TB, ramSize: 512MiB }
 udpPorts: 30000-30099
+lowLatency: true
+limits: { connections: 10000, sessionsPerAddress: 500 }
 sessionTimeout: 45
 drainTimeout: 5s
 log: { level: debug, format: json }
@@ -153,6 +155,8 @@ routes:
     admin: 'off',
     cache: { dir: '/var/cache/forebay', size: 1e12, ramSize: 536_870_912 },
     udpPorts: { first: 30_000, last: 30_099 },
+    lowLatency: true,
+    limits: { connections: 10_000, sessionsPerAddress: 500 },
     sessionTimeout: 45,
     drainTimeout: 5,
     log: { level: 'debug', format: 'json' },
@@ -177,6 +181,8 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     [`cache:\n  size: [1]\n${route}`, ['f.yaml:2: cache.size', 'must be a size']],
     [`cache: 3\n${route}`, ['f.yaml:1: cache', 'must be a mapping']],
     [`log: { level: loud }\n${route}`, ['log.level', 'must be one of debug, info, warn, error']],
+    [`limits: { connections: 0 }\n${route}`, ['limits.connections']],
+    [`limits: { viewers: 3 }\n${route}`, ['limits.viewers', 'unknown key']],
     [`sessionTimeout: 5s\n${route}`, ['sessionTimeout', 'between 10s and 1h']],
     ['routes: []\n', ['routes', 'at least one']],
     ['routes:\n  - path: cam\n    origin: x\n', ['f.yaml:2: routes[0].path', "start with '/'"]],
