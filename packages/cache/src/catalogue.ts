@@ -7,7 +7,7 @@ import type { TitleFile } from './title-file.js';
 export interface Entry {
   readonly meta: SegmentMeta;
   readonly name: string;
-  /** The policy's. */
+  /** The policy's; negative: it belongs to a live window, of which the policy knows nothing. */
   readonly handle: number;
   /** Readers that are about to read it. */
   pins: number;
@@ -23,6 +23,8 @@ export interface TitleRecord {
   /** The proxy's own JSON; empty when only its segments were found. */
   readonly description: string;
   readonly durationSeconds: number | undefined;
+  /** Live: so much of it is kept. */
+  readonly windowSeconds?: number | undefined;
   /** False: a newer generation of the same key is known; its segments are the first to go. */
   readonly newest: boolean;
   /** Ascending start. */
@@ -38,6 +40,8 @@ export class Shelf {
   readonly entries = new Map<number, Entry>();
   description = '';
   durationSeconds: number | undefined;
+  /** Its segments are a live window, not judged by popularity. */
+  windowSeconds: number | undefined;
   serial = 0;
   /** How often this process has saved it; if ever, it is newer than whatever is found on disk. */
   saves = 0;
@@ -79,13 +83,14 @@ export class Shelf {
   }
 
   file(): TitleFile {
-    const { key, generation, description, durationSeconds, serial } = this;
-    return { key, generation, description, durationSeconds, serial };
+    const { key, generation, description, durationSeconds, windowSeconds, serial } = this;
+    return { key, generation, description, durationSeconds, windowSeconds, serial };
   }
 
   record(newest: boolean): TitleRecord {
-    const { key, generation, description, durationSeconds, bytes } = this;
-    return { key, generation, description, durationSeconds, newest, segments: this.metas, bytes };
+    const { key, generation, description, durationSeconds, windowSeconds, bytes } = this;
+    const lengths = { durationSeconds, windowSeconds };
+    return { key, generation, description, ...lengths, newest, segments: this.metas, bytes };
   }
 }
 
@@ -97,6 +102,10 @@ export class Catalogue {
   /** Without segments, in the order of last use. */
   readonly #empty = new Set<Shelf>();
   readonly #byHandle = new Map<number, Entry>();
+  /** With segments of a live window. */
+  readonly #windows = new Set<Shelf>();
+  #windowBytes = 0;
+  #windowHandles = 0;
   #segmentBytes = 0;
   #titleBytes = 0;
   #serial = 0;
@@ -120,6 +129,26 @@ export class Catalogue {
 
   shelves(): Iterable<Shelf> {
     return this.#shelves.values();
+  }
+
+  /** Shelves that hold segments of a live window. */
+  windows(): Iterable<Shelf> {
+    return this.#windows;
+  }
+
+  /** Of the segments of all live windows. */
+  get windowBytes(): number {
+    return this.#windowBytes;
+  }
+
+  /** The segment that will have passed first. Cost: looks at every window. */
+  oldestInWindows(): Entry | undefined {
+    let oldest: SegmentMeta | undefined;
+    for (const { metas } of this.#windows) {
+      if (metas[0] !== undefined && metas[0].startMicros < (oldest?.startMicros ?? Infinity))
+        oldest = metas[0];
+    }
+    return oldest === undefined ? undefined : this.entry(oldest.generation, oldest.startMicros);
   }
 
   /** The longest unused of the shelves without segments, once there are more than `max`. */
@@ -180,6 +209,7 @@ export class Catalogue {
     const shelf = this.#add(new Shelf(key, generation));
     shelf.description = title?.description ?? '';
     shelf.durationSeconds = title?.durationSeconds;
+    shelf.windowSeconds = title?.windowSeconds;
     shelf.serial = title?.serial ?? 0;
     this.#serial = Math.max(this.#serial, shelf.serial);
     const rival = this.#newest.get(key);
@@ -193,8 +223,13 @@ export class Catalogue {
     shelf.titleBytes = bytes;
   }
 
-  hold(shelf: Shelf, meta: SegmentMeta, handle: number): Entry {
+  /** @param handle the policy's; undefined: it belongs to a live window */
+  hold(shelf: Shelf, meta: SegmentMeta, handle = --this.#windowHandles): Entry {
     const entry: Entry = { meta, name: formatSegmentName(meta), handle, pins: 0, leaving: false };
+    if (handle < 0) {
+      this.#windows.add(shelf);
+      this.#windowBytes += meta.byteLength;
+    }
     shelf.entries.set(meta.startMicros, entry);
     this.#empty.delete(shelf);
     shelf.bytes += meta.byteLength;
@@ -213,7 +248,11 @@ export class Catalogue {
     const shelf = this.#shelves.get(entry.meta.generation);
     if (shelf?.entries.get(entry.meta.startMicros) !== entry) return;
     shelf.entries.delete(entry.meta.startMicros);
-    if (shelf.entries.size === 0) this.#empty.add(shelf);
+    if (entry.handle < 0) this.#windowBytes -= entry.meta.byteLength;
+    if (shelf.entries.size === 0) {
+      this.#empty.add(shelf);
+      this.#windows.delete(shelf);
+    }
     shelf.bytes -= entry.meta.byteLength;
     shelf.changed();
     this.#byHandle.delete(entry.handle);

@@ -9,8 +9,10 @@ import type { SegmentMeta } from './segment.js';
  * - `capacity`: more was held than the capacity allows
  * - `superseded`: its title has a newer generation
  * - `purged`: the operator said so
+ * - `passed`: it was of a live presentation, and its window is over
+ * - `window-room`: the windows of live presentations took their whole share of the capacity, and it was the oldest
  */
-export type EvictReason = 'room' | 'capacity' | 'superseded' | 'purged';
+export type EvictReason = 'room' | 'capacity' | 'superseded' | 'purged' | 'passed' | 'window-room';
 
 /** What happened in the store, for logs and metrics. */
 export type StoreEvent =

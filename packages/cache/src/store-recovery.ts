@@ -106,7 +106,8 @@ export class StoreRecovery {
       if (shelf.entries.has(meta.startMicros)) {
         await this.#room.discard(join(folder, formatSegmentName(meta)), meta.byteLength);
       } else {
-        catalogue.hold(shelf, meta, policy.hold(shelf.facts(meta), nowSeconds()));
+        const isJudged = shelf.windowSeconds === undefined;
+        catalogue.hold(shelf, meta, isJudged ? policy.hold(shelf.facts(meta), nowSeconds()) : undefined);
       }
       if (number % SLICE_SEGMENTS === SLICE_SEGMENTS - 1) await nextTurn();
     }

@@ -30,6 +30,8 @@ interface Debris {
 export const EMPTY_TITLES_MAX = 4096;
 /** So many segments with wrong content are kept, for the operator to look at. */
 const SET_ASIDE_MAX = 8;
+/** So much of the capacity the windows of live presentations may take, all together. */
+const WINDOW_SHARE = 1 / 2;
 /** How long the disk is taken to be no larger than what it held when it was full. */
 const FULL_SECONDS = 8;
 
@@ -126,6 +128,27 @@ export class StoreRoom {
     return true;
   }
 
+  /** Makes room for a segment of a live window in the share that all windows have. @returns false when it is too small */
+  async makeWindowRoom(bytes: number): Promise<boolean> {
+    const shareBytes = WINDOW_SHARE * this.#capacityBytes;
+    const { catalogue } = this.#parts;
+    while (catalogue.windowBytes + bytes > shareBytes) {
+      const oldest = catalogue.oldestInWindows();
+      if (oldest === undefined || !isEvictable(oldest)) return false;
+      await this.evict(oldest, 'window-room');
+    }
+    return this.makeRoom(bytes, 'room');
+  }
+
+  /** Deletes the segments of a live window that do not lie in [fromMicros, toMicros). */
+  async keepWindow(shelf: Shelf, fromMicros: number, toMicros: number): Promise<void> {
+    for (const entry of Array.from(shelf.entries.values())) {
+      const { startMicros, durationMicros } = entry.meta;
+      const isOver = startMicros + durationMicros <= fromMicros || startMicros >= toMicros;
+      if (isOver && isEvictable(entry)) await this.evict(entry, 'passed');
+    }
+  }
+
   async evictHandles(handles: readonly number[], reason: EvictReason): Promise<void> {
     for (const handle of handles) {
       const entry = this.#parts.catalogue.byHandle(handle);
@@ -214,8 +237,9 @@ export class StoreRoom {
 
   #drop(entry: Entry): void {
     const { catalogue, policy } = this.#parts;
-    if (entry.pins > 0) policy.unpin(entry.handle);
     catalogue.drop(entry);
+    if (entry.handle < 0) return;
+    if (entry.pins > 0) policy.unpin(entry.handle);
     policy.dropped(entry.handle);
   }
 

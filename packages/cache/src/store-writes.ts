@@ -98,6 +98,7 @@ export class StoreWrites {
   async #admit(shelf: Shelf, segment: Segment, facts: SegmentFacts): Promise<Decision> {
     const { policy, nowSeconds } = this.#parts;
     await this.#room.makeEasyRoom(facts.bytes);
+    if (shelf.windowSeconds !== undefined) return this.#takeIntoWindow(shelf, segment);
     const decision = policy.decide(facts, this.#room.freeBytes, nowSeconds());
     if (!decision.admitted) return decision;
     await this.#room.evictHandles(decision.victims, 'room');
@@ -105,6 +106,16 @@ export class StoreWrites {
     if (!shelf.titleSaved || this.#room.freeBytes < facts.bytes) return rejected('pinned-full');
     await this.#writeSegment(shelf, segment, decision.reason);
     return decision;
+  }
+
+  /** What is live is not judged: it has its share of the capacity, and leaves when its window has passed. */
+  async #takeIntoWindow(shelf: Shelf, segment: Segment): Promise<Decision> {
+    const bytes = segment.meta.byteLength;
+    if (!(await this.#room.makeWindowRoom(bytes))) return rejected('too-large');
+    if (!shelf.titleSaved) await this.#writeTitle(shelf);
+    if (!shelf.titleSaved || this.#room.freeBytes < bytes) return rejected('pinned-full');
+    await this.#writeSegment(shelf, segment, 'window');
+    return { admitted: true, reason: 'window', victims: [] };
   }
 
   async #writeSegment(shelf: Shelf, segment: Segment, reason: AdmitReason): Promise<void> {
@@ -121,7 +132,8 @@ export class StoreWrites {
       throw this.#noteFolderGone(shelf, error);
     }
     giveBack();
-    catalogue.hold(shelf, meta, policy.hold(shelf.facts(meta), nowSeconds()));
+    const isJudged = shelf.windowSeconds === undefined;
+    catalogue.hold(shelf, meta, isJudged ? policy.hold(shelf.facts(meta), nowSeconds()) : undefined);
     emit({ type: 'stored', meta, reason });
   }
 

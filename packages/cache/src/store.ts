@@ -55,6 +55,8 @@ export class SegmentStore {
   readonly #schedule: Schedule;
   readonly #offered = new Set<string>();
   #offeredBytes = 0;
+  /** Live windows of which segments are being dropped. */
+  readonly #passing = new Set<Shelf>();
   #policySavedSeconds: number;
   #state: 'indexing' | 'open' | 'closed' = 'indexing';
 
@@ -170,13 +172,15 @@ export class SegmentStore {
   /**
    * Makes this the newest generation of its key, at once in memory and then on disk; of older generations nothing is
    * stored any more, and their segments are the first to go. Segments are only taken for titles that were saved.
-   * @param title description at most 1 MiB.
+   * @param title description at most 1 MiB; with windowSeconds it is live, and its segments are not judged by the policy:
+   * they have a share of the capacity, and stay until {@link SegmentStore.keepWindow} drops them.
    */
   async saveTitle(title: {
     key: string;
     generation: string;
     description: string;
     durationSeconds?: number | undefined;
+    windowSeconds?: number | undefined;
   }): Promise<void> {
     checkTitle(title);
     const shelf = this.#shelfFor(title);
@@ -223,15 +227,33 @@ export class SegmentStore {
   pin(meta: SegmentMeta): void {
     const entry = this.#entry(meta);
     if (entry === undefined || entry.leaving) return;
-    if (entry.pins++ === 0) this.#parts.policy.pin(entry.handle);
+    if (entry.pins++ === 0 && entry.handle >= 0) this.#parts.policy.pin(entry.handle);
   }
 
   unpin(meta: SegmentMeta): void {
     const entry = this.#entry(meta);
     if (entry === undefined || entry.pins === 0) return;
     if (--entry.pins > 0) return;
-    this.#parts.policy.unpin(entry.handle);
+    if (entry.handle >= 0) this.#parts.policy.unpin(entry.handle);
     if (this.#room.bytes > this.#room.capacityBytes) this.#inBackground(() => this.#fit(), 'always');
+  }
+
+  /** Titles that hold a live window. */
+  *windows(): Generator<{ readonly generation: string; readonly windowSeconds: number }> {
+    for (const { generation, windowSeconds } of this.#parts.catalogue.windows())
+      if (windowSeconds !== undefined) yield { generation, windowSeconds };
+  }
+
+  /** Drops, in the background, what of a live window does not lie in [fromMicros, toMicros) of NPT, but what is being read. */
+  keepWindow(generation: string, fromMicros: number, toMicros: number): void {
+    const shelf = this.#parts.catalogue.shelf(generation);
+    const [first, last] = [shelf?.metas[0], shelf?.metas.at(-1)];
+    if (shelf?.windowSeconds === undefined || first === undefined || last === undefined) return;
+    const isOver = first.startMicros + first.durationMicros <= fromMicros || last.startMicros >= toMicros;
+    if (!isOver || this.#state === 'closed' || this.#passing.has(shelf)) return;
+    this.#passing.add(shelf);
+    const pass = (): Promise<void> => this.#attempt(() => this.#room.keepWindow(shelf, fromMicros, toMicros));
+    this.#inBackground(pass, 'in-time', () => this.#passing.delete(shelf));
   }
 
   /** Deletes titles with all their segments, also those being read: their readers get a clean miss. */
@@ -293,10 +315,15 @@ export class SegmentStore {
     const wasNewest = known !== undefined && catalogue.isNewest(known);
     const shelf = catalogue.save(title.key, title.generation);
     const durationSeconds = title.durationSeconds ?? shelf.durationSeconds;
-    const isSame = shelf.description === title.description && shelf.durationSeconds === durationSeconds;
+    const windowSeconds = title.windowSeconds ?? shelf.windowSeconds;
+    const isSame =
+      shelf.description === title.description &&
+      shelf.durationSeconds === durationSeconds &&
+      shelf.windowSeconds === windowSeconds;
     if (!isSame || !wasNewest) shelf.titleSaved = false;
     shelf.description = title.description;
     shelf.durationSeconds = durationSeconds;
+    shelf.windowSeconds = windowSeconds;
     return shelf;
   }
 
@@ -354,8 +381,8 @@ export class SegmentStore {
     });
   }
 
-  #inBackground(job: () => Promise<void>, when: 'always' | 'in-time'): void {
-    this.#inLane(job, when).catch((error: unknown) => this.#parts.emit({ type: 'failed', error }));
+  #inBackground(job: () => Promise<void>, when: 'always' | 'in-time', ended?: () => void): void {
+    this.#inLane(job, when, ended).catch((error: unknown) => this.#parts.emit({ type: 'failed', error }));
   }
 
   #savePolicyNowAndThen(): void {

@@ -11,6 +11,8 @@ export interface TitleFile {
   readonly description: string;
   /** Length of the title; undefined: live, or not known. */
   readonly durationSeconds: number | undefined;
+  /** Live: so much of it is kept, up to what is on; undefined: its segments are judged by popularity. */
+  readonly windowSeconds?: number | undefined;
   /** Counts the titles that were saved in this directory; of two generations of a key the higher is newer. */
   readonly serial: number;
 }
@@ -25,7 +27,7 @@ const VERSION = 1;
 
 /** The file: JSON for people to read, with a CRC-32 of the values as 8 hexadecimal digits. */
 export function formatTitleFile(title: TitleFile): Buffer {
-  const { key, generation, serial, durationSeconds, description } = title;
+  const { key, generation, serial, durationSeconds, windowSeconds, description } = title;
   const crc = checksum(title);
   const fields = {
     format: FORMAT,
@@ -34,6 +36,7 @@ export function formatTitleFile(title: TitleFile): Buffer {
     generation,
     serial,
     durationSeconds,
+    windowSeconds,
     description,
     crc,
   };
@@ -53,8 +56,8 @@ export function parseTitleFile(bytes: Buffer, generation: string): TitleFile {
     throw new CacheError('bad-title', generation, { cause });
   }
   if (!isTitleFields(fields)) throw new CacheError('bad-title', generation);
-  const { key, serial, durationSeconds, description } = fields;
-  const title = { key, generation: fields.generation, serial, durationSeconds, description };
+  const { key, serial, durationSeconds, windowSeconds, description } = fields;
+  const title = { key, generation: fields.generation, serial, durationSeconds, windowSeconds, description };
   if (fields.crc !== checksum(title)) throw new CacheError('bad-title', `checksum of ${generation}`);
   if (title.generation !== generation) throw new CacheError('mismatch', `title record of ${generation}`);
   return title;
@@ -67,22 +70,28 @@ interface TitleFields extends TitleFile {
 function isTitleFields(value: unknown): value is TitleFields {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Readonly<Record<keyof TitleFields | 'format' | 'version', unknown>>;
-  const { durationSeconds: duration, serial } = fields;
+  const { durationSeconds: duration, windowSeconds: window, serial } = fields;
   return (
     fields.format === FORMAT &&
     fields.version === VERSION &&
     typeof fields.key === 'string' &&
     typeof fields.generation === 'string' &&
     typeof fields.description === 'string' &&
-    (duration === undefined ||
-      (typeof duration === 'number' && Number.isFinite(duration) && duration >= 0)) &&
+    isSpan(duration) &&
+    isSpan(window) &&
     Number.isSafeInteger(serial) &&
     typeof fields.crc === 'string'
   );
 }
 
+function isSpan(seconds: unknown): boolean {
+  return seconds === undefined || (typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0);
+}
+
 function checksum(title: TitleFile): string {
-  const { key, generation, serial, durationSeconds, description } = title;
-  const text = JSON.stringify([VERSION, key, generation, serial, durationSeconds ?? null, description]);
+  const { key, generation, serial, durationSeconds, windowSeconds, description } = title;
+  const values: unknown[] = [VERSION, key, generation, serial, durationSeconds ?? null, description];
+  if (windowSeconds !== undefined) values.push(windowSeconds);
+  const text = JSON.stringify(values);
   return crc32(text).toString(16).padStart(8, '0');
 }

@@ -20,6 +20,7 @@ const MOST_VIEWERS = 100_000;
 
 const socketAddress = parsedText(parseSocketAddress);
 const byteSize = parsedScalar(parseBytes, 'must be a size such as 10GB');
+const TIMESHIFT = '0, or from 10s to 24h';
 const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
 
 const credentials = z
@@ -54,6 +55,7 @@ const route = z.strictObject({
       lead: seconds.refine((value) => value <= 60, 'at most 60s').optional(),
     })
     .optional(),
+  timeshift: parsedScalar(parseTimeshift, TIMESHIFT).optional(),
   maxSessions: z.number().int().min(1).max(MOST_SESSIONS).optional(),
   queueTimeout: seconds.refine((value) => value <= 600, 'at most 10m').optional(),
   transport: z.enum(['auto', 'tcp', 'udp']).optional(),
@@ -104,6 +106,22 @@ export const CONFIG_SCHEMA = z.strictObject({
 
 export type ConfigFile = z.output<typeof CONFIG_SCHEMA>;
 export type RouteConfig = ConfigFile['routes'][number];
+
+/** What a viewer can go back in a live presentation at most: a window is not a recording. */
+const MOST_TIMESHIFT_SECONDS = 86_400;
+/** Shorter than a few segments there is no place to come back to. */
+const LEAST_TIMESHIFT_SECONDS = 10;
+
+/**
+ * How much of live presentations is kept.
+ * @returns seconds; 0: none
+ * @throws RangeError that says what to write
+ */
+export function parseTimeshift(text: string): number {
+  const value = parseSeconds(text);
+  if (value === 0 || (value >= LEAST_TIMESHIFT_SECONDS && value <= MOST_TIMESHIFT_SECONDS)) return value;
+  throw new RangeError(`'${text}' is not ${TIMESHIFT}`);
+}
 
 /** `off`, or where the admin pages are served. */
 export function parseAdminAddress(text: string): SocketAddress | 'off' {

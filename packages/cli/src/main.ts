@@ -26,6 +26,7 @@ program
     '--max-sessions <count>',
     'sessions at a time at the --origin (default: as many as it turns out to have)',
   )
+  .option('--timeshift <time>', 'keep so much of live presentations, such as 10m (default: none)')
   .option('--udp-path <path>', `how datagrams leave: auto, native or dgram (default: ${DEFAULTS.udpPath})`)
   .option('--low-latency', 'live media leaves within 2 ms, at the price of processor time')
   .option('--access-log <file>', 'a line for each viewing, as forebay simulate and replay read it')

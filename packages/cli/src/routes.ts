@@ -20,6 +20,8 @@ export interface Route extends ProfileSettings {
   readonly maxSessions?: number;
   /** A viewer waits in line for one of them for so long. */
   readonly queueMs?: number;
+  /** So much of live presentations is kept. */
+  readonly timeshiftSeconds?: number;
   readonly transport?: 'auto' | 'tcp' | 'udp';
 }
 
@@ -68,6 +70,7 @@ function routeOf(config: RouteConfig, key: string, environment: Environment): Ro
     ...(config.allowBasic === undefined ? {} : { allowBasic: config.allowBasic }),
     ...(config.maxSessions === undefined ? {} : { maxSessions: config.maxSessions }),
     ...(config.queueTimeout === undefined ? {} : { queueMs: config.queueTimeout * 1000 }),
+    ...(config.timeshift === undefined ? {} : { timeshiftSeconds: config.timeshift }),
     ...(config.transport === undefined ? {} : { transport: config.transport }),
     ...profileOf(config.profile ?? {}),
   };

@@ -6,6 +6,7 @@ import { readConfigFile } from './config-file.js';
 import {
   parseAdminAddress,
   parseSessionCount,
+  parseTimeshift,
   parseUdpPath,
   type ConfigFile,
   type PortRange,
@@ -55,6 +56,7 @@ export interface ServeFlags {
   readonly cacheSize?: string | undefined;
   readonly ramSize?: string | undefined;
   readonly maxSessions?: string | undefined;
+  readonly timeshift?: string | undefined;
   readonly udpPath?: string | undefined;
   readonly lowLatency?: true | undefined;
   readonly accessLog?: string | undefined;
@@ -107,7 +109,7 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
     drainSeconds: file.drainTimeout ?? DEFAULTS.drainSeconds,
     log: { level: file.log?.level ?? 'info', format: file.log?.format ?? 'auto' },
     accessLog: accessLogOf(flags, file),
-    routes: routesFor(flags, file, environment),
+    routes: withTimeshift(routesFor(flags, file, environment), flags.timeshift, bytes),
   };
 }
 
@@ -126,6 +128,21 @@ function limitsOf({ limits = {} }: Partial<ConfigFile>): Settings['limits'] {
   return Object.fromEntries(
     Object.entries(limits).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
   );
+}
+
+/** The flag is for all routes that do not say otherwise. A window is on disk, and needs one. */
+function withTimeshift(
+  routes: readonly Route[],
+  given: string | undefined,
+  cacheBytes: number,
+): readonly Route[] {
+  const timeshiftSeconds = flag('--timeshift', given, parseTimeshift);
+  const all = routes.map((route) =>
+    timeshiftSeconds === undefined ? route : { timeshiftSeconds, ...route },
+  );
+  if (cacheBytes === 0 && all.some((route) => (route.timeshiftSeconds ?? 0) > 0))
+    throw new ConfigError('timeshift', 'is kept in the disk cache: give it a --cache-size');
+  return all;
 }
 
 function accessLogOf(flags: ServeFlags, file: Partial<ConfigFile>): Settings['accessLog'] {

@@ -142,6 +142,7 @@ routes:
     credentials: { env: NVR_LOGIN }
     allowHosts: [192.0.2.8]
     maxSessions: 4
+    timeshift: 10m
     queueTimeout: 20s
     transport: tcp
     profile: { keepAlive: reports, range: clock, fill: speed, lead: 3s, pipelining: false }
@@ -164,7 +165,7 @@ routes:
   t.equal(config.routes.length, 2);
   const [nvr] = routesOf(config.routes.slice(0, 1), { NVR_LOGIN: 'a:b' });
   t.match(nvr, { keepAlive: 'reports', range: 'clock', fill: 'speed', leadSeconds: 3, pipelines: false });
-  t.match(nvr, { maxSessions: 4, queueMs: 20_000 });
+  t.match(nvr, { maxSessions: 4, queueMs: 20_000, timeshiftSeconds: 600 });
   t.notOk('seeks' in nvr!, 'what is not given is learned');
   t.end();
 });
@@ -190,6 +191,7 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     [`${route}    credentials: { env: A, file: b }\n`, ['routes[0].credentials', 'either file or env']],
     [`${route}    profile: { lead: 2m }\n`, ['routes[0].profile.lead', 'at most 60s']],
     [`${route}    maxSessions: 0\n`, ['routes[0].maxSessions']],
+    [`${route}    timeshift: 5s\n`, ['routes[0].timeshift', '10s to 24h']],
     ['listen: [\n', ['f.yaml:', 'not YAML']],
     ['a: 1\na: 2\n', ['f.yaml:2', 'not YAML']],
   ];
@@ -214,6 +216,18 @@ t.test('the sessions of one origin on the command line', (t) => {
   const config = join(t.testdir(), 'forebay.yaml');
   writeFileSync(config, `routes: [{ path: /a/, origin: '${CAMERA}' }]\n`);
   complains(t, () => settingsOf({ config, maxSessions: '3' }, {}), '--max-sessions', 'each route');
+  t.end();
+});
+
+t.test('a window of live presentations: of a route, or of all that do not say otherwise', (t) => {
+  const config = join(t.testdir(), 'forebay.yaml');
+  const routes = ['{ path: /a', '{ path: /b, name: b, timeshift: 0', '{ path: /c, name: c, timeshift: 30m'];
+  writeFileSync(config, `routes: [${routes.map((route) => `${route}, origin: '${CAMERA}' }`).join(', ')}]\n`);
+  const seconds = (timeshift?: string) =>
+    settingsOf({ config, timeshift }, {}).routes.map((route) => route.timeshiftSeconds);
+  t.same(seconds(), [undefined, 0, 1800]);
+  t.same(seconds('1h'), [3600, 0, 1800]);
+  t.equal(settingsOf({ origin: CAMERA, timeshift: '600' }, {}).routes[0]?.timeshiftSeconds, 600);
   t.end();
 });
 
@@ -264,6 +278,8 @@ t.test('wrong flags name the flag', (t) => {
     [{ origin: CAMERA, cacheSize: 'big' }, ['--cache-size', '10GB']],
     [{ origin: CAMERA, ramSize: '-1' }, ['--ram-size', '10GB']],
     [{ origin: CAMERA, udpPath: 'fast' }, ['--udp-path', 'auto, native, dgram']],
+    [{ origin: CAMERA, timeshift: '2d' }, ['--timeshift', '10s to 24h']],
+    [{ origin: CAMERA, timeshift: '10m', cacheSize: '0' }, ['timeshift', '--cache-size']],
   ];
   for (const [flags, words] of table) complains(t, () => settingsOf(flags, {}), ...words);
   try {

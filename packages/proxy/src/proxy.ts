@@ -43,6 +43,8 @@ export interface RouteOptions extends ProfileSettings {
   readonly maxSessions?: number;
   /** How long a viewer waits in line for one of them before it is refused. Default 30 s. */
   readonly queueMs?: number;
+  /** So much of live presentations is kept on disk, for viewers that pause or go back; default 0. */
+  readonly timeshiftSeconds?: number;
   readonly transport?: 'auto' | 'tcp' | 'udp';
 }
 
@@ -216,7 +218,10 @@ export class Proxy {
     const nowMs = this.#clock.nowMs();
     this.#catalogue.tick(nowMs);
     if (nowMs - this.#profilesKeptMs >= KEEP_PROFILES_MS) void this.#keepProfiles();
-    if (nowMs - this.#publishedMs >= PUBLISH_MS) this.#publish(nowMs);
+    if (nowMs - this.#publishedMs >= PUBLISH_MS) {
+      this.#publish(nowMs);
+      this.#catalogue.passWindows();
+    }
     this.#timer = this.#clock.setTimeout(() => this.#tick(), TICK_MS);
   }
 

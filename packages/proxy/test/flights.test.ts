@@ -277,26 +277,6 @@ t.test('seeks that come fast end the flights that they leave behind', async (t) 
   t.ok(b.sessions.filter((s) => !s.isClosed).length <= 16);
 });
 
-t.test('a live pull that breaks goes on where the last one ended', async (t) => {
-  const b = flightBench({ description: described(sdp('')) });
-  const rider = b.rider();
-  b.flights.board(0, rider);
-  await settle();
-  b.last().send(between(film, 0, 5));
-  b.last().sink.closed(new OriginError('origin-closed', 'test'));
-  await b.pass(1000);
-  const end = b.title.row.last!;
-  b.flights.board(end.endMicros, rider);
-  await settle();
-  b.last().send(between(film, 40, 45));
-  t.ok(b.title.row.following(end), 'readers find the way over');
-  t.same(spans(b.title).slice(0, 3), [
-    [0, 4],
-    [4, 5],
-    [5, 8],
-  ]);
-});
-
 t.test('an origin that cannot seek passes through held media and fills the next hole', async (t) => {
   const b = flightBench();
   const rider = b.rider();

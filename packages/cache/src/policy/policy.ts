@@ -12,8 +12,8 @@ export interface SegmentFacts {
   readonly titleDurationSeconds: number | undefined;
 }
 
-/** Why a segment was stored; a metric label. */
-export type AdmitReason = 'free-space' | 'worth-more';
+/** Why a segment was stored; a metric label. `window`: it is live, and not judged. */
+export type AdmitReason = 'free-space' | 'worth-more' | 'window';
 
 /** Why a segment was not stored; a metric label. */
 export type RejectReason =

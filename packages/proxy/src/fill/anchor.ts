@@ -17,6 +17,8 @@ const FRAME_SECONDS = 0.04;
 export interface StartHints {
   /** Start of the range in the PLAY reply, else the one asked for, NPT seconds. */
   readonly startSeconds: number;
+  /** Live: the start is now, and this is the clock reading of it. A first packet is then placed by when it comes. */
+  readonly startMs?: number | undefined;
   readonly rtpInfo: readonly (RtpInfoEntry | undefined)[];
   readonly clockRates: readonly number[];
 }
@@ -41,6 +43,8 @@ interface Lane {
 export class TimeAnchor {
   readonly #hints: StartHints;
   readonly #lanes: (Lane | undefined)[] = [];
+  /** Live: from what RTP-Info says to when the first packet of all came, seconds. */
+  #liveShiftSeconds: number | undefined;
 
   constructor(hints: StartHints) {
     this.#hints = hints;
@@ -88,10 +92,11 @@ export class TimeAnchor {
     const rate = this.#rate(stream);
     const startTicks = Math.round(this.#hints.startSeconds * rate);
     const rtptime = this.#hints.rtpInfo[stream]?.rtptime;
-    const ticks =
+    const toldTicks =
       rtptime !== undefined && this.confirms(stream, timestamp, sequence)
-        ? startTicks + timestampDelta(rtptime, timestamp)
-        : startTicks;
+        ? timestampDelta(rtptime, timestamp)
+        : undefined;
+    const ticks = startTicks + this.#sinceStart(toldTicks, rate, nowMs);
     const stepTicks = Math.max(1, Math.round(FRAME_SECONDS * rate));
     this.#lanes[stream] = {
       lastTimestamp: timestamp,
@@ -101,6 +106,16 @@ export class TimeAnchor {
       lastMs: nowMs,
     };
     return ticks;
+  }
+
+  /** Ticks after the start: as told, else none. Live what is told only says how streams lie to each other. */
+  #sinceStart(toldTicks: number | undefined, rate: number, nowMs: number): number {
+    const { startMs } = this.#hints;
+    if (startMs === undefined) return toldTicks ?? 0;
+    const passedSeconds = Math.max(0, nowMs - startMs) / 1000;
+    if (toldTicks === undefined) return Math.round(passedSeconds * rate);
+    this.#liveShiftSeconds ??= passedSeconds - toldTicks / rate;
+    return toldTicks + Math.round(this.#liveShiftSeconds * rate);
   }
 
   /** A step that neither the time that passed nor another stream bears out. */

@@ -178,8 +178,13 @@ export class Flight implements OriginSink {
       return;
     }
     this.#session = session;
-    const startMicros = startOf(title, session.reply.range, askMicros);
-    const held = title.live ? undefined : title.row.covering(startMicros);
+    if (title.liveTime !== undefined) this.#begin(session, title.beginPull(title.liveTime), undefined);
+    else await this.#joinAt(session, startOf(title, session.reply.range, askMicros));
+  }
+
+  async #joinAt(session: OriginSession, startMicros: number): Promise<void> {
+    const title = this.#title;
+    const held = title.row.covering(startMicros);
     const isSeekProven = startMicros === 0 || title.client.profile.seeks === true;
     const joining =
       held === undefined ? undefined : await Joining.behind(title, title.row.stretchEnd(held), isSeekProven);
@@ -206,8 +211,10 @@ export class Flight implements OriginSink {
 
   #destination(): Destination {
     const title = this.#title;
+    // A live origin is never sent a range: one that shares its media would stop for everybody.
+    if (title.live) return { origin: title.origin, startSeconds: undefined };
     this.#askMicros = askFor(title, this.fromMicros);
-    return { origin: title.origin, startSeconds: title.live ? undefined : this.#askMicros / 1e6 };
+    return { origin: title.origin, startSeconds: this.#askMicros / 1e6 };
   }
 
   #move(from: FlightState, to: FlightState): void {
@@ -217,8 +224,9 @@ export class Flight implements OriginSink {
   #begin(session: OriginSession, startMicros: number, joining: Joining | undefined): void {
     this.#stitch = new Stitch({
       title: this.#title,
-      fromMicros: this.fromMicros,
+      fromMicros: this.#title.live ? startMicros : this.fromMicros,
       startMicros,
+      startMs: this.#nowMs(),
       rtpInfo: session.reply.rtpInfo,
       joining,
       onFill: (held) => this.#filled(held),

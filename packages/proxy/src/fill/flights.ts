@@ -22,9 +22,11 @@ const YIELD_MICROS = 8_000_000;
 const NO_FAULT: ReadonlySet<OriginErrorCode> = new Set(['budget', 'aborted']);
 /** A lead counts as given when the flight was asked for at least this share of it before the seam. */
 const LEAD_SHARE = 0.8;
-/** Back-off between tries after a fault, milliseconds. */
+/** Back-off between tries after a fault, milliseconds. Live viewers are back soon after their origin. */
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 8000;
+const LIVE_RETRY_FIRST_MS = 250;
+const LIVE_RETRY_MAX_MS = 500;
 /** A flight that lasted this long resets the back-off. */
 const HEALTHY_MS = 5000;
 /** After so many goodbyes in a row at one place in mid-title, the next one there is believed. */
@@ -280,7 +282,10 @@ export class Flights {
     if (nowMs - leg.bornMs > HEALTHY_MS) this.#faults = 0;
     this.#faults++;
     this.#lastError = error;
-    this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** (this.#faults - 1));
+    const [firstMs, mostMs] = this.#title.live
+      ? [LIVE_RETRY_FIRST_MS, LIVE_RETRY_MAX_MS]
+      : [RETRY_FIRST_MS, RETRY_MAX_MS];
+    this.#retryAtMs = nowMs + Math.min(mostMs, firstMs * 2 ** (this.#faults - 1));
   }
 }
 

@@ -57,6 +57,11 @@ export class Row<T extends Place = Held> {
     return this.#removals;
   }
 
+  /** The one that starts first. */
+  get first(): T | undefined {
+    return this.#held[0];
+  }
+
   /** The one that starts last. */
   get last(): T | undefined {
     return this.#held.at(-1);

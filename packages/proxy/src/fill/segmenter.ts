@@ -17,6 +17,8 @@ const LEAST_MICROS = 40_000;
 
 export interface SegmenterOptions extends FillingOptions {
   readonly row: Row;
+  /** Nothing that is held comes after what it cuts. */
+  readonly isLive?: boolean;
   /** The first segment covers the title from here on, whatever its first timestamp is; undefined: from its first picture. */
   readonly startMicros: number | undefined;
   /** A segment was begun: readers may follow it. */
@@ -192,6 +194,11 @@ export class Segmenter {
     this.#entry = 'none';
     if (!this.#o.row.isFree(startMicros)) {
       this.#units.drop();
+      if (this.#o.isLive === true) {
+        // Placed behind the end of the last pull by mistake: the next key frame will not be.
+        this.#entry = 'random-access';
+        return false;
+      }
       this.#o.onHeld(startMicros, nowMs);
       return false;
     }

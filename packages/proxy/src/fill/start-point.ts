@@ -10,9 +10,8 @@ const NO_SEEK_MICROS = 15_000_000;
 /** Announced lengths are rounded: a start this far behind the end is still believed. */
 const END_SLACK_MICROS = 2_000_000;
 
-/** NPT that an origin is asked for, to fill from NPT `fromMicros`. Live media is not asked for any. */
+/** NPT that an origin is asked for, to fill from NPT `fromMicros`. */
 export function askFor(title: Title, fromMicros: number): number {
-  if (title.live) return fromMicros;
   const isTouching = title.row.endingAt(fromMicros) !== undefined;
   const askMicros = isTouching ? fromMicros - OVERLAP_MICROS : fromMicros;
   return askMicros < BEGINNING_MICROS || title.client.profile.seeks === false ? 0 : askMicros;
@@ -20,7 +19,7 @@ export function askFor(title: Title, fromMicros: number): number {
 
 /** NPT where the origin says that it starts; it may be wrong, and is not believed where it cannot be right. */
 export function startOf(title: Title, range: RtspRange | undefined, askMicros: number): number {
-  if (title.live || range?.unit !== 'npt') return askMicros;
+  if (range?.unit !== 'npt') return askMicros;
   if (range.end !== undefined) title.learnDuration(range.end);
   if (typeof range.start !== 'number') return askMicros;
   const told = Math.round(range.start * 1e6);

@@ -21,6 +21,8 @@ export interface StitchOptions {
   /** Where the flight was to fill from, and where the origin says that it starts. */
   readonly fromMicros: number;
   readonly startMicros: number;
+  /** Clock reading of the start. */
+  readonly startMs: number;
   readonly rtpInfo: readonly (RtpInfoEntry | undefined)[];
   /** Undefined where there is nothing to join. */
   readonly joining: Joining | undefined;
@@ -167,7 +169,8 @@ export class Stitch {
 
   #anchorAt(startMicros: number, rtpInfo = this.#o.rtpInfo): TimeAnchor {
     const clockRates = this.#title.streams.map((s) => s.clockRate);
-    return new TimeAnchor({ startSeconds: startMicros / 1e6, rtpInfo, clockRates });
+    const startMs = this.#title.live ? this.#o.startMs : undefined;
+    return new TimeAnchor({ startSeconds: startMicros / 1e6, startMs, rtpInfo, clockRates });
   }
 
   #newEntrance(): Entrance {
@@ -185,12 +188,13 @@ export class Stitch {
     const title = this.#title;
     const { startMicros } = this.#o;
     const behind = this.#joining?.behind;
-    const asTold = title.live || (behind === undefined && startMicros === 0);
+    const asTold = !title.live && behind === undefined && startMicros === 0;
     const segmenter = new Segmenter({
       key: title.key,
       streams: title.streams,
       reference: title.reference,
       row: title.row,
+      isLive: title.live,
       anchor: behind?.anchor ?? title.newAnchor(),
       startMicros: asTold ? startMicros : undefined,
       onOpen: (held) => {

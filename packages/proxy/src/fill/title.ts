@@ -5,6 +5,7 @@ import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { SegmenterStream } from './filling.js';
 import { Offers } from './offers.js';
+import { LiveTime } from './live-time.js';
 import { type Held, JOINT_MICROS, Row } from './row.js';
 import type { Shelves } from './shelves.js';
 import type { Standing } from './standing.js';
@@ -28,6 +29,9 @@ export interface TitleOptions {
   readonly origin: OriginDescription;
   /** Learned earlier, when the description does not tell it. */
   readonly durationSeconds: number | undefined;
+  /** Live: how much of it is kept on disk; and where its NPT begins, if that was settled earlier. */
+  readonly windowSeconds?: number | undefined;
+  readonly zeroMicros?: number | undefined;
   readonly shelves: Shelves;
 }
 
@@ -41,6 +45,8 @@ export class Title {
   readonly streams: readonly SegmenterStream[];
   /** The stream whose random access points cut segments. */
   readonly reference: number;
+  /** Undefined on demand. */
+  readonly liveTime: LiveTime | undefined;
   origin: OriginDescription;
   standing: Standing = 'current';
   #durationSeconds: number | undefined;
@@ -81,11 +87,14 @@ export class Title {
     const video = streams.findIndex((s) => s.media === 'video');
     const audio = streams.findIndex((s) => s.media === 'audio');
     this.reference = video >= 0 ? video : Math.max(0, audio);
+    const { windowSeconds = 0, zeroMicros } = options;
+    this.liveTime = this.live ? new LiveTime(options.shelves.clock, windowSeconds, zeroMicros) : undefined;
     this.rescan();
   }
 
   /** Takes in the segments that the disk has. */
   rescan(): void {
+    if (this.liveTime?.windowMicros === 0) return;
     for (const meta of this.shelves.store?.segments(this.generation) ?? []) this.#found(meta);
   }
 
@@ -111,6 +120,30 @@ export class Title {
 
   get durationSeconds(): number | undefined {
     return this.#durationSeconds;
+  }
+
+  /** Live: where a pull that begins now is placed. What the wall clock has left behind by being set back is given up. */
+  beginPull(live: LiveTime): number {
+    const endMicros = this.row.last?.endMicros ?? -Infinity;
+    if (endMicros > live.aheadMicros()) {
+      this.shelves.log.warn(
+        { route: this.client.profile.route },
+        'the clock was set back: a live window is given up',
+      );
+      this.#sweepLive(Infinity);
+      this.shelves.store?.keepWindow(this.generation, Infinity, Infinity);
+      return live.begin(-Infinity);
+    }
+    return live.begin(endMicros);
+  }
+
+  /** What has passed of the window leaves the disk. */
+  passWindow(live: LiveTime): void {
+    this.shelves.store?.keepWindow(
+      this.generation,
+      live.passedMicros(live.edgeMicros(this.row.last)),
+      Infinity,
+    );
   }
 
   /** The origin said, or showed, where the title ends. */
@@ -198,7 +231,8 @@ export class Title {
     held.growth = undefined;
     held.state = 'sealed';
     if (held.last) this.learnDuration(held.endMicros / 1e6);
-    if (growth.damaged || growth.builder.run.count === 0) {
+    // What is missing of a live segment cannot be fetched again: it is passed on as lost.
+    if ((growth.damaged && !this.live) || growth.builder.run.count === 0) {
       this.#drop(held);
       return;
     }
@@ -217,7 +251,7 @@ export class Title {
     held.meta = segment.meta;
     this.#learnOverlap(segment);
     this.shelves.ram.put(segment);
-    if (this.shelves.store === undefined || this.live) this.#dropUnlessHeld(held);
+    if (this.shelves.store === undefined || this.liveTime?.windowMicros === 0) this.#dropUnlessHeld(held);
     else this.#offer(held, segment);
   }
 
@@ -246,8 +280,10 @@ export class Title {
     if (held?.state === 'sealed') this.#dropUnlessHeld(held);
   }
 
-  /** Drops open segments that nobody went on with for long, and finds stored ones again. */
+  /** Drops open segments that nobody went on with for long, and live ones that have passed; finds stored ones again. */
   sweep(nowMs: number): void {
+    if (this.liveTime !== undefined)
+      this.#sweepLive(this.liveTime.passedMicros(this.liveTime.edgeMicros(this.row.last)));
     if (this.#missedMs !== undefined && nowMs - this.#missedMs > MISSED_MS) {
       this.#missedMs = undefined;
       this.rescan();
@@ -255,6 +291,21 @@ export class Title {
     for (const held of this.#filling) {
       if (held.state === 'open' && !held.flying && nowMs - held.touchedMs > ABANDONED_MS) this.#drop(held);
     }
+  }
+
+  /** The disk drops the same segments by itself. */
+  #sweepLive(passedMicros: number): void {
+    for (
+      let first = this.row.first;
+      first !== undefined && first.endMicros <= passedMicros;
+      first = this.row.first
+    )
+      this.#pass(first);
+  }
+
+  #pass(held: Held): void {
+    this.shelves.ram.drop(this.generation, held.startMicros);
+    this.#drop(held);
   }
 
   async #read(meta: SegmentMeta): Promise<Segment | undefined> {

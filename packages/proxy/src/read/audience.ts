@@ -16,6 +16,11 @@ export interface Audience {
   ended(): void;
 }
 
+const ignore = (): void => undefined;
+
+/** Live media is not judged by popularity: nobody wants to know. */
+export const NO_AUDIENCE: Audience = { started: ignore, reached: ignore, ended: ignore };
+
 /** One session as the policy counts it. */
 export class PolicyAudience implements Audience {
   readonly #policy: CachePolicy;

@@ -7,13 +7,14 @@ import {
   type RtspUrl,
 } from '@forebay/rtsp';
 import { Flights } from '../fill/flights.js';
+import { LiveTime } from '../fill/live-time.js';
 import { standingAfter } from '../fill/standing.js';
 import { type Shelves, Title } from '../fill/title.js';
 import type { OriginDescription } from '../origin/description.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
-import { PolicyAudience } from './audience.js';
+import { NO_AUDIENCE, PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
-import { formatTitleRecord, parseTitleRecord } from './title-record.js';
+import { formatTitleRecord, parseTitleRecord, type TitleRecord } from './title-record.js';
 import type { Library, Presentation, Reader, ReaderOptions } from './library.js';
 import { Outages } from './outages.js';
 import type { Pacer } from './pacer.js';
@@ -108,7 +109,9 @@ export class Catalogue implements Library {
       pacer: this.#pacer,
       timeline,
       options,
-      audience: new PolicyAudience(this.#shelves, { key: entry.title.key, session: ++this.#sessions }),
+      audience: entry.title.live
+        ? NO_AUDIENCE
+        : new PolicyAudience(this.#shelves, { key: entry.title.key, session: ++this.#sessions }),
       onClosed: () => {
         entry.readers--;
       },
@@ -122,6 +125,19 @@ export class Catalogue implements Library {
       entry.title.sweep(nowMs);
     }
     this.#entries.prune();
+  }
+
+  /** Live windows on disk: what has passed leaves. Those that nobody uses go by the wall clock. */
+  passWindows(): void {
+    const { store, clock } = this.#shelves;
+    for (const { generation, windowSeconds } of store?.windows() ?? []) {
+      const title = this.titleOf(generation);
+      if (title?.liveTime !== undefined && title.liveTime.windowMicros > 0) title.passWindow(title.liveTime);
+      else {
+        const live = new LiveTime(clock, windowSeconds, undefined);
+        store?.keepWindow(generation, live.passedMicros(live.edgeMicros(undefined)), live.aheadMicros());
+      }
+    }
   }
 
   /** The title of a generation, if it is in use. */
@@ -240,7 +256,8 @@ export class Catalogue implements Library {
       this.#shelves.log.info({ route: routed.route.id }, 'the title changed: a new generation');
       known.title.standing = standingAfter(known.title.description, origin.description);
     }
-    return this.#adopt(routed, { origin, describedUnixMs, durationSeconds: undefined });
+    const { zeroMicros } = known?.title.liveTime ?? {};
+    return this.#adopt(routed, { origin, describedUnixMs, durationSeconds: undefined, zeroMicros });
   }
 
   /** What the disk knows of a title from an earlier run. */
@@ -259,7 +276,7 @@ export class Catalogue implements Library {
 
   #adopt(
     routed: Routed,
-    known: { origin: OriginDescription; describedUnixMs: number; durationSeconds: number | undefined },
+    known: Omit<TitleRecord, 'sdp' | 'origin'> & { readonly origin: OriginDescription },
   ): Entry {
     const title = new Title({
       key: routed.key,
@@ -267,6 +284,8 @@ export class Catalogue implements Library {
       client: routed.route.client,
       origin: known.origin,
       durationSeconds: known.durationSeconds,
+      windowSeconds: this.#shelves.store === undefined ? 0 : routed.route.timeshiftSeconds,
+      zeroMicros: known.zeroMicros,
       shelves: this.#shelves,
     });
     const entry: Entry = {
@@ -287,14 +306,21 @@ export class Catalogue implements Library {
   #remember(entry: Entry): void {
     const { title } = entry;
     const { store, log } = this.#shelves;
+    const { windowMicros = 0 } = title.liveTime ?? {};
     let saved: Promise<void> | undefined;
     const save = async (): Promise<void> => {
       try {
         await store?.saveTitle({
           key: title.key,
           generation: title.generation,
-          description: formatTitleRecord(title.origin, entry.describedUnixMs, title.durationSeconds),
+          description: formatTitleRecord({
+            origin: title.origin,
+            describedUnixMs: entry.describedUnixMs,
+            durationSeconds: title.durationSeconds,
+            zeroMicros: title.liveTime?.zeroMicros,
+          }),
           durationSeconds: title.durationSeconds,
+          windowSeconds: windowMicros > 0 ? windowMicros / 1e6 : undefined,
         });
       } catch (error) {
         log.error({ error: String(error) }, 'what is known of a title could not be kept');

@@ -9,8 +9,8 @@ const LOOK_BACK_PACKETS = 512;
 
 /** Where a range begins or ends inside a segment. */
 export interface Bounds {
-  /** Pictures before this packet of the run are left out. */
-  readonly fromPacket: number;
+  /** By stream: packets before this one of the run are left out; where it is open none are. */
+  readonly fromPackets: readonly (number | undefined)[];
   /** Packets of other streams before this NPT are left out. */
   readonly fromMicros: number;
   /** Packets of this NPT or later are left out, but for pictures that earlier ones refer to. */
@@ -77,7 +77,9 @@ export function cursorAt(title: Playable, { held, run, source, point }: Start): 
   for (let i = point.packet - 1; i >= Math.max(0, point.packet - LOOK_BACK_PACKETS); i--) {
     if (run.streams[i] !== title.reference && packetMicros(title, held, run, i) >= point.micros) next = i;
   }
-  const bounds = { fromPacket: point.packet, fromMicros: point.micros, toMicros: Infinity };
+  const fromPackets: number[] = [];
+  fromPackets[title.reference] = point.packet;
+  const bounds = { fromPackets, fromMicros: point.micros, toMicros: Infinity };
   return { held, run, source, next, bounds };
 }
 
@@ -86,9 +88,9 @@ export function inBounds(title: Playable, cursor: Cursor, i: number): boolean {
   const bounds = cursor.bounds;
   if (bounds === undefined) return true;
   const { held, run } = cursor;
+  if (i < (bounds.fromPackets[run.streams[i]!] ?? 0)) return false;
   // A picture is due before those that refer to it, whatever its own time is.
-  if (run.streams[i] === title.reference)
-    return i >= bounds.fromPacket && held.startMicros + run.dueMicros[i]! < bounds.toMicros;
+  if (run.streams[i] === title.reference) return held.startMicros + run.dueMicros[i]! < bounds.toMicros;
   const micros = packetMicros(title, held, run, i);
   return micros >= bounds.fromMicros - 1000 && micros < bounds.toMicros;
 }
@@ -97,7 +99,8 @@ export function inBounds(title: Playable, cursor: Cursor, i: number): boolean {
 export function dropBounds(cursor: Cursor): void {
   const { source, next, bounds } = cursor;
   if (bounds === undefined || source === 'flight' || bounds.toMicros !== Infinity) return;
-  if (next > bounds.fromPacket && nextDue(cursor) >= bounds.fromMicros) cursor.bounds = undefined;
+  const isInside = bounds.fromPackets.every((from) => from === undefined || next > from);
+  if (isInside && nextDue(cursor) >= bounds.fromMicros) cursor.bounds = undefined;
 }
 
 /** Of sealed segments as a whole: all viewers that come to the end of one ask for it. */
@@ -139,4 +142,37 @@ export function grownTo(title: Playable, { run, held }: Cursor): number {
   let i = run.count - 1;
   while (i >= 0 && run.streams[i] !== title.reference) i--;
   return i < 0 ? held.startMicros : held.startMicros + run.dueMicros[i]!;
+}
+
+/** A reader's place in a segment whose packets it does not keep. */
+export interface Mark {
+  readonly startMicros: number;
+  /** By stream: how many packets were passed. */
+  readonly passed: readonly number[];
+  readonly bounds: Bounds | undefined;
+}
+
+/** Where `cursor` stands. Cost: looks at every packet before it. */
+export function markOf(title: Playable, { held, run, next, bounds }: Cursor): Mark {
+  const passed = title.streams.map((_, stream) => {
+    const end = Math.min(run.count, Math.max(next, bounds?.fromPackets[stream] ?? 0));
+    let count = 0;
+    for (let i = 0; i < end; i++) if (run.streams[i] === stream) count++;
+    return count;
+  });
+  return { startMicros: held.startMicros, passed, bounds };
+}
+
+/** The place again, in the same segment: packets may stand in another order since, but not those of one stream. */
+export function cursorAtMark(mark: Mark, held: Place, media: { run: PacketRun; source: Source }): Cursor {
+  const { run } = media;
+  const left = [...mark.passed];
+  const fromPackets = left.map(() => run.count);
+  for (let i = 0; i < run.count; i++) {
+    const stream = run.streams[i]!;
+    if (left[stream]! > 0) left[stream]!--;
+    else fromPackets[stream] = Math.min(fromPackets[stream]!, i);
+  }
+  const { fromMicros = -Infinity, toMicros = Infinity } = mark.bounds ?? {};
+  return { held, ...media, next: Math.min(...fromPackets), bounds: { fromPackets, fromMicros, toMicros } };
 }

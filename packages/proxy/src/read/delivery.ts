@@ -3,9 +3,12 @@ import type { Place } from '../fill/row.js';
 import {
   type Cursor,
   cursorAt,
+  cursorAtMark,
   dropBounds,
   grownTo,
   inBounds,
+  type Mark,
+  markOf,
   newestDue,
   nextDue,
   sentEndMicros,
@@ -13,11 +16,12 @@ import {
 } from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { ReaderOptions } from './library.js';
-import { PATIENCE_MS } from './patience.js';
+import { groupAfter, leaveOut } from './live-edge.js';
+import { LIVE_GIVE_UP_MS, PATIENCE_MS } from './patience.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
 import type { RangeSender } from './range-sender.js';
-import { newestStart } from './start.js';
+import { mediaOf, newestStart } from './start.js';
 import type { ReaderTally } from './tally.js';
 import { Supply } from './supply.js';
 import type { Tempo } from './tempo.js';
@@ -33,6 +37,10 @@ const FOLLOW_LEAD_MICROS = 50_000;
 export const FAREWELL_MS = 200;
 /** A viewer that took nothing for longer does not get what it missed in a burst. */
 const BLOCKED_MS = 2000;
+/** A viewer of what is on whose next packet waits for longer leaves out groups of pictures. */
+const BEHIND_MICROS = 2_000_000;
+/** What is missing for less is no gap: pictures and pulls have their rhythm. */
+const LEAST_GAP_MS = 250;
 /** Wider holes are not jumped. */
 const JUMP_MICROS = 15_000_000;
 /** Segments that a reader is in at a time: stragglers of one may come while the next is sent. */
@@ -60,6 +68,10 @@ export class Delivery implements RangeSender {
   /** Replaced, not changed, when the reader goes on elsewhere. */
   #cursors: Cursor[] = [];
   #endMicros: number | undefined;
+  /** It shows what is on, live: what it is too slow for is left out. */
+  #isAtEdge = false;
+  /** Where it stood when it let go of its segments. */
+  #marks: Mark[] = [];
   #isBlocked = false;
   #blockedSinceMs: number | undefined;
   #sentMs = 0;
@@ -94,11 +106,37 @@ export class Delivery implements RangeSender {
     return this.#cursors.some(({ held }) => held.state === 'open' && !row.has(held));
   }
 
-  /** Takes up a range. */
-  begin(start: Start, endMicros: number | undefined): void {
+  /** Takes up a range. @param from where in a live presentation it begins; on demand every place is one */
+  begin(start: Start, endMicros: number | undefined, from: 'edge' | 'place'): void {
     this.#endMicros = endMicros;
+    this.#isAtEdge = from === 'edge';
     this.#supply.prefetch(start.held);
     this.#goTo(this.#bounded(cursorAt(this.#p.title, start)));
+  }
+
+  /** Keeps its place, and no segment for it: many may stand still in many places. */
+  release(): void {
+    if (this.#cursors.length === 0) return;
+    const marks = this.#cursors.map((cursor) => markOf(this.#p.title, cursor));
+    this.#goTo();
+    this.#marks = marks;
+  }
+
+  /** Finds the segments of its place again. @returns false when one of them is gone */
+  async reclaim(): Promise<boolean> {
+    const { title } = this.#p;
+    const marks = this.#marks;
+    const cursors: Cursor[] = [];
+    for (const mark of marks) {
+      const held = title.row.startingAt(mark.startMicros);
+      const media = held === undefined ? undefined : await mediaOf(title, held);
+      if (held === undefined || media === undefined) return false;
+      cursors.push(cursorAtMark(mark, held, media));
+    }
+    if (cursors.length === 0 || this.#marks !== marks) return false;
+    this.#isAtEdge = false;
+    this.#goTo(...cursors);
+    return true;
   }
 
   /** Time begins to run. @returns NPT at which the first packet is due: the viewer does not wait for it */
@@ -169,6 +207,7 @@ export class Delivery implements RangeSender {
   #goTo(...cursors: Cursor[]): void {
     this.#viewerEndMicros = this.viewerEnd();
     this.#cursors = cursors;
+    this.#marks = [];
   }
 
   #pumpAll(dueMicros: number, nowMs: number): boolean {
@@ -194,11 +233,18 @@ export class Delivery implements RangeSender {
       this.#blockedSinceMs ??= nowMs;
       return false;
     }
-    if (this.#blockedSinceMs !== undefined && !this.#resumeAfterBlock(cursor, dueMicros, nowMs)) return false;
+    if (this.#blockedSinceMs !== undefined) this.#resumeAfterBlock(cursor, dueMicros, nowMs);
+    const isBehind = this.#isAtEdge && limit - run.dueMicros[from]! > BEHIND_MICROS + lead;
+    const newer = isBehind && cursor === this.#cursors.at(-1) ? leaveOut(this.#p.title, cursor) : undefined;
+    if (newer !== undefined) {
+      this.#goOn(newer.startMicros, nowMs, cursor, cursorAt(this.#p.title, newer));
+      return false;
+    }
     this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
     const byteLimit = run.offsets[from]! + this.#p.tempo.batchBytes;
     let to = from + 1;
     while (to < run.count && run.dueMicros[to]! <= limit && run.offsets[to + 1]! <= byteLimit) to++;
+    if (isBehind) to = groupAfter(this.#p.title, run, { from, to });
     const bytes = cursor.bounds === undefined ? this.#send(run, from, to) : this.#sendBounded(cursor, to);
     cursor.next = to;
     if (cursor.bounds !== undefined) dropBounds(cursor);
@@ -275,8 +321,8 @@ export class Delivery implements RangeSender {
   #bounded(cursor: Cursor): Cursor {
     const end = this.#endMicros;
     if (end === undefined || (cursor.held.state === 'sealed' && cursor.held.endMicros <= end)) return cursor;
-    const bounds = cursor.bounds ?? { fromPacket: 0, fromMicros: -Infinity, toMicros: Infinity };
-    cursor.bounds = { ...bounds, toMicros: end };
+    const bounds = cursor.bounds ?? { fromPackets: [], fromMicros: -Infinity, toMicros: Infinity };
+    cursor.bounds = { ...bounds, toMicros: Math.min(bounds.toMicros, end) };
     return cursor;
   }
 
@@ -291,24 +337,23 @@ export class Delivery implements RangeSender {
     const expected = cursor.held.state === 'open' ? newestDue(cursor) : cursor.held.endMicros;
     if (dueMicros <= expected) return undefined;
     const starvedMs = this.#lateness.starve(nowMs);
+    if (this.#p.title.live) {
+      this.#passHole(cursor, nowMs, starvedMs);
+      return starvedMs >= LIVE_GIVE_UP_MS ? 'failed' : undefined;
+    }
     // Faster than it comes it cannot be delivered: time waits, and that is no gap.
     if (this.#p.clock.rate > 1) this.#p.clock.run(expected, nowMs);
     const outlook = this.#p.flights.outlook(cursor.held.endMicros);
     const patience = PATIENCE_MS[outlook];
     if (outlook === 'waiting') this.#inLineMs = nowMs;
     const waitedMs = outlook === 'waiting' ? starvedMs : Math.min(starvedMs, nowMs - this.#inLineMs);
-    if (waitedMs >= patience.jump) this.#jump(cursor, nowMs);
+    if (waitedMs >= patience.jump) this.#jump(cursor);
     return waitedMs >= patience.giveUp ? 'failed' : undefined;
   }
 
-  /** Media goes on behind a hole that nobody fills: the viewer does, too. Live it goes on with what is on now. */
-  #jump(cursor: Cursor, nowMs: number): void {
+  /** Media goes on behind a hole that nobody fills: the viewer does, too. */
+  #jump(cursor: Cursor): void {
     const { title } = this.#p;
-    if (title.live && title.row.following(cursor.held) === undefined) {
-      const newest = newestStart(title);
-      if (newest !== undefined && newest.held !== cursor.held) this.#goOnAt(newest, nowMs);
-      return;
-    }
     const next = title.row.firstFrom(cursor.held.endMicros, cursor.held);
     if (next === undefined || title.row.following(cursor.held) === next) return;
     if (next.startMicros - cursor.held.endMicros > JUMP_MICROS || !next.randomAccess) return;
@@ -316,30 +361,42 @@ export class Delivery implements RangeSender {
     if (into !== undefined) this.#goTo(this.#bounded(into));
   }
 
-  #goOnAt(start: Start, nowMs: number): void {
-    this.#goTo(cursorAt(this.#p.title, start));
-    this.#lateness.reset();
-    this.#p.clock.run(start.startMicros, nowMs);
+  /**
+   * Live, a hole is what nobody pulled, and is passed at once. What is on goes on in its time; from one place of a window
+   * to another the viewer's time does not jump.
+   */
+  #passHole({ held }: Cursor, nowMs: number, starvedMs: number): void {
+    const { title, timeline, tally } = this.#p;
+    if (held.state === 'open' || title.row.following(held) !== undefined) return;
+    if (this.#isAtEdge) {
+      const newest = newestStart(title);
+      if (newest === undefined || newest.held === held) return;
+      if (starvedMs >= LEAST_GAP_MS) tally.missed(starvedMs * 1000);
+      this.#goOn(newest.startMicros, nowMs, cursorAt(title, newest));
+      return;
+    }
+    const next = title.row.firstFrom(held.endMicros, held);
+    const into = next === undefined ? undefined : this.#supply.cursorInto(next);
+    if (next === undefined || into === undefined) return;
+    const atMicros = this.viewerEnd();
+    this.#goOn(next.startMicros, nowMs, into);
+    timeline.lay(next.startMicros, atMicros);
   }
 
-  /**
-   * The viewer takes media again. After a long time it goes on where it stopped, at its pace and not in a burst; live,
-   * whole groups of pictures are left out instead.
-   * @returns false when it goes on elsewhere
-   */
-  #resumeAfterBlock(cursor: Cursor, dueMicros: number, nowMs: number): boolean {
+  /** Time runs on from NPT `micros`, in `cursors`. */
+  #goOn(micros: number, nowMs: number, ...cursors: Cursor[]): void {
+    this.#goTo(...cursors.map((cursor) => this.#bounded(cursor)));
+    this.#lateness.reset();
+    this.#p.clock.run(micros, nowMs);
+  }
+
+  /** The viewer takes media again: after a long time it goes on where it stopped, at its pace and not in a burst. */
+  #resumeAfterBlock(cursor: Cursor, dueMicros: number, nowMs: number): void {
     const blockedMs = nowMs - this.#blockedSinceMs!;
     this.#blockedSinceMs = undefined;
-    if (blockedMs < BLOCKED_MS) return true;
-    const { title, clock } = this.#p;
-    const newest = title.live ? newestStart(title) : undefined;
-    if (newest !== undefined && newest.startMicros > nextDue(cursor)) {
-      this.#goOnAt(newest, nowMs);
-      return false;
-    }
+    if (blockedMs < BLOCKED_MS || this.#isAtEdge) return;
     this.#lateness.reset();
-    clock.run(Math.min(dueMicros, nextDue(cursor)), nowMs);
-    return true;
+    this.#p.clock.run(Math.min(dueMicros, nextDue(cursor)), nowMs);
   }
 
   #resumeAfterGap(packetMicros: number, dueMicros: number, nowMs: number): void {

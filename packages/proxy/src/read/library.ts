@@ -64,6 +64,8 @@ export interface PlayResult {
   readonly endSeconds: number | undefined;
   /** As it is really played. */
   readonly pace: Pace;
+  /** Wall clock of NPT 0, milliseconds since 1970, where that is not in the description: live, with a window. */
+  readonly zeroUnixMs?: number;
   /** By stream: the first sequence number of this range, and the RTP timestamp that corresponds to its start. */
   readonly streams: readonly {
     readonly stream: number;

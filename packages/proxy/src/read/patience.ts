@@ -12,3 +12,6 @@ export const PATIENCE_MS: Readonly<Record<Outlook, { readonly jump: number; read
   never: { jump: 0, giveUp: 500 },
   none: { jump: 2000, giveUp: 30_000 },
 };
+
+/** Live media is waited for longer: a camera that starts anew takes minutes, and what it missed is passed at once. */
+export const LIVE_GIVE_UP_MS = 300_000;

@@ -1,12 +1,15 @@
 import type { Segment } from '@forebay/cache';
 import type { RtspRange } from '@forebay/rtsp';
 import type { Boarding, Outlook, Rider } from '../fill/flights.js';
+import type { LiveTime } from '../fill/live-time.js';
 import type { Place, Row } from '../fill/row.js';
 import type { Shelves } from '../fill/shelves.js';
 
 /** What a reader needs to know of a title, wherever that is filled. */
 export interface Playable {
   readonly live: boolean;
+  /** Undefined on demand. */
+  readonly liveTime: LiveTime | undefined;
   readonly durationSeconds: number | undefined;
   /** As the origin describes it. */
   readonly range: RtspRange | undefined;

@@ -20,7 +20,7 @@ import { Tempo } from './tempo.js';
 import type { Timeline } from './timeline.js';
 
 /** A range that ends this close to the title's end takes all of it: announced lengths are rounded. */
-const END_SLACK_SECONDS = 0.05;
+const END_SLACK_MICROS = 50_000;
 
 export interface ReaderParts {
   readonly title: Playable;
@@ -82,7 +82,7 @@ export class SegmentReader implements Reader, Rider, Paced {
 
   async play(range: RtspRange | undefined, signal: AbortSignal, wished = NORMAL_PACE): Promise<PlayResult> {
     const askedMs = this.#clock.nowMs;
-    const asked = askedRange(range, this.#p.title.range);
+    const asked = askedRange(range, this.#p.title);
     const pace = grantable(wished, this.#p.title.live);
     if (pace.scale !== 1) {
       const result = await this.#playScaled(asked, pace, askedMs);
@@ -96,22 +96,22 @@ export class SegmentReader implements Reader, Rider, Paced {
     pace: Pace,
     { signal, askedMs }: { signal: AbortSignal; askedMs: number },
   ): Promise<PlayResult> {
-    const isResume = asked.start === undefined && asked.end === undefined;
+    const isResume = asked.startMicros === undefined && asked.endMicros === undefined;
     if (isResume && this.#state === 'playing') return this.#result(Math.round(this.positionMicros));
     const isPaused = this.#state === 'paused';
-    if (isResume && isPaused && this.#isResumable()) {
+    if (isResume && isPaused && (await this.#isResumable())) {
       this.#pace = pace;
       return this.#result(this.positionMicros);
     }
-    const fromSeconds = asked.start ?? (isPaused ? this.positionMicros / 1e6 : 0);
+    const target = asked.startMicros ?? this.#openStart(isPaused);
     const isSameEnd = isResume && isPaused && this.#pace.scale > 0;
-    const end = isSameEnd ? this.#sender.endMicros : this.#endOf(asked, fromSeconds);
+    const end = isSameEnd ? this.#sender.endMicros : this.#endOf(asked, target);
     if (this.#state === 'playing') this.#halt('paused');
     this.#tally.asked(askedMs);
-    const start = await this.#findStart(Math.round(fromSeconds * 1e6), signal);
+    const start = await this.#findStart(target, signal);
     const atMicros = this.#leaveRange();
     this.#enterRange(this.#delivery, pace, start.startMicros);
-    this.#delivery.begin(start, end);
+    this.#delivery.begin(start, end, target === 'edge' ? 'edge' : 'place');
     this.timeline.lay(start.startMicros, atMicros);
     this.#policyStarts(start.startMicros / 1e6);
     this.#survey.begin();
@@ -127,14 +127,12 @@ export class SegmentReader implements Reader, Rider, Paced {
     const { title, options } = this.#p;
     if (!options.streams.some(({ stream }) => stream === title.reference)) return undefined;
     const isForward = pace.scale > 0;
-    const { start: startSeconds, end } = isForward ? asked : backward(asked);
+    const range = isForward ? asked : backward(asked);
     const isInside = this.#state === 'playing' || this.#state === 'paused';
-    const fromSeconds =
-      startSeconds ?? (isInside ? this.positionMicros / 1e6 : isForward ? 0 : (title.durationSeconds ?? 0));
-    const endMicros = isForward
-      ? this.#endOf({ start: startSeconds, end }, fromSeconds)
-      : endBackward(end, fromSeconds);
-    const start = await findHeldStart(title, Math.round(fromSeconds * 1e6));
+    const openMicros = isInside ? this.positionMicros : isForward ? 0 : (title.durationSeconds ?? 0) * 1e6;
+    const fromMicros = Math.round(this.#microsOf(range.startMicros ?? openMicros));
+    const endMicros = isForward ? this.#endOf(range, fromMicros) : endBackward(range.endMicros, fromMicros);
+    const start = await findHeldStart(title, fromMicros);
     if (start === undefined || !title.isVideo || this.#isClosed()) return undefined;
     const { last } = title.row;
     const isWorthwhile =
@@ -188,6 +186,7 @@ export class SegmentReader implements Reader, Rider, Paced {
   }
 
   turn(nowMs: number): number | undefined {
+    if (this.#state === 'paused') return this.#survey.keep(nowMs);
     if (this.#state !== 'playing') return undefined;
     const ended = this.#send(nowMs);
     if (!this.#isPlaying()) return undefined;
@@ -209,22 +208,40 @@ export class SegmentReader implements Reader, Rider, Paced {
     }
   }
 
+  /** Where to begin when the viewer does not say. */
+  #openStart(isPaused: boolean): number | 'edge' {
+    const { liveTime } = this.#p.title;
+    if (isPaused && !this.#isWindowless) return Math.round(this.positionMicros);
+    return liveTime === undefined ? 0 : 'edge';
+  }
+
+  /** Live, and what is not on any more is gone. */
+  get #isWindowless(): boolean {
+    return this.#p.title.liveTime?.windowMicros === 0;
+  }
+
+  /** NPT of a place, microseconds. */
+  #microsOf(target: number | 'edge'): number {
+    const { liveTime, row } = this.#p.title;
+    return target === 'edge' ? (liveTime?.edgeMicros(row.last) ?? 0) : target;
+  }
+
   /** NPT where the range ends, microseconds; undefined: with the title. @throws RtspError 457 */
-  #endOf({ end }: Asked, fromSeconds: number): number | undefined {
+  #endOf({ endMicros }: Asked, target: number | 'edge'): number | undefined {
     const { title } = this.#p;
-    const duration = title.durationSeconds;
-    const isBehind = duration !== undefined && !title.live && fromSeconds > 0 && fromSeconds >= duration;
-    if (fromSeconds < 0 || isBehind || (end !== undefined && end <= fromSeconds))
+    const fromMicros = this.#microsOf(target);
+    const durationMicros = title.live ? Infinity : (title.durationSeconds ?? Infinity) * 1e6;
+    const isBehind = fromMicros > 0 && fromMicros >= durationMicros;
+    if (fromMicros < 0 || isBehind || (endMicros !== undefined && endMicros <= fromMicros))
       throw new RtspError('viewer', 'range-invalid');
-    if (end === undefined || end >= (duration ?? Infinity) - END_SLACK_SECONDS) return undefined;
-    return Math.round(end * 1e6);
+    return endMicros === undefined || endMicros >= durationMicros - END_SLACK_MICROS ? undefined : endMicros;
   }
 
   /** @throws OriginError; the reader is then where it was */
-  async #findStart(targetMicros: number, signal: AbortSignal): Promise<Start> {
+  async #findStart(targetMicros: number | 'edge', signal: AbortSignal): Promise<Start> {
     const { title, flights } = this.#p;
     const beforeMicros = this.positionMicros;
-    this.#clock.stand(targetMicros);
+    this.#clock.stand(this.#microsOf(targetMicros));
     this.#isStarting = true;
     try {
       const start = await findStart({ title, flights, rider: this, targetMicros, signal });
@@ -251,8 +268,17 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (this.#state === 'closed') return;
     if (this.#state === 'playing') this.#clock.halt(this.#sender.place());
     this.#state = state;
+    if (state === 'paused' && this.#keepsWindow()) return;
     this.#p.pacer.remove(this);
     this.#p.flights.leave(this);
+  }
+
+  /** Paused in a live presentation: without a window there is nothing to come back to, with one it must go on to be filled. */
+  #keepsWindow(): boolean {
+    if (!this.#p.title.live) return false;
+    if (this.#isWindowless) this.#delivery.end();
+    else this.#delivery.release();
+    return !this.#isWindowless;
   }
 
   #policyStarts(startSeconds: number): void {
@@ -271,10 +297,13 @@ export class SegmentReader implements Reader, Rider, Paced {
     audience.ended();
   }
 
-  /** What it was sent last can go on. Live goes on with what is on now. */
-  #isResumable(): boolean {
-    if (this.#p.title.live || this.#sender !== this.#delivery) return false;
-    return this.#delivery.isReady && !this.#delivery.isStranded;
+  /** It can go on right behind what it was sent last. */
+  async #isResumable(): Promise<boolean> {
+    const { liveTime, row } = this.#p.title;
+    if (this.#sender !== this.#delivery) return false;
+    if (liveTime === undefined) return this.#delivery.isReady && !this.#delivery.isStranded;
+    if (this.positionMicros < liveTime.passedMicros(liveTime.edgeMicros(row.last))) return false;
+    return await this.#delivery.reclaim();
   }
 
   #isPlaying(): boolean {
@@ -287,12 +316,15 @@ export class SegmentReader implements Reader, Rider, Paced {
 
   #result(startMicros: number): PlayResult {
     const { title, options } = this.#p;
-    const endMicros = this.#sender.endMicros;
-    const end = endMicros === undefined ? title.durationSeconds : endMicros / 1e6;
+    const { endMicros = (title.durationSeconds ?? NaN) * 1e6 } = this.#sender;
+    const zeroMicros = this.#isWindowless ? NaN : (title.liveTime?.zeroMicros ?? 0);
+    const start = (startMicros - zeroMicros) / 1e6;
+    const end = (endMicros - zeroMicros) / 1e6;
     return {
-      startSeconds: title.live ? 'now' : startMicros / 1e6,
-      endSeconds: title.live ? undefined : end,
+      startSeconds: Number.isNaN(start) ? 'now' : start,
+      endSeconds: Number.isNaN(end) ? undefined : end,
       pace: this.#pace,
+      ...(title.live && !this.#isWindowless ? { zeroUnixMs: zeroMicros / 1000 } : {}),
       streams: options.streams.map(({ stream }) => ({
         stream,
         sequence: this.timeline.nextSequence(stream),
@@ -303,8 +335,8 @@ export class SegmentReader implements Reader, Rider, Paced {
 }
 
 /** NPT where a range that is played backward ends, microseconds; undefined: where the title begins. @throws RtspError 457 */
-function endBackward(end: number | undefined, fromSeconds: number): number | undefined {
-  if (fromSeconds <= 0 || (end !== undefined && end >= fromSeconds))
+function endBackward(endMicros: number | undefined, fromMicros: number): number | undefined {
+  if (fromMicros <= 0 || (endMicros !== undefined && endMicros >= fromMicros))
     throw new RtspError('viewer', 'range-invalid');
-  return end === undefined || end <= 0 ? undefined : Math.round(end * 1e6);
+  return endMicros === undefined || endMicros <= 0 ? undefined : endMicros;
 }

@@ -9,6 +9,7 @@ export interface Route {
   readonly pathPrefix: string;
   readonly baseUrl: RtspUrl;
   readonly credentials?: Credentials;
+  readonly timeshiftSeconds?: number;
   readonly client: OriginClient;
 }
 

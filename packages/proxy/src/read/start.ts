@@ -1,5 +1,6 @@
 import type { PacketRun } from '@forebay/cache';
 import type { Rider } from '../fill/flights.js';
+import type { LiveTime } from '../fill/live-time.js';
 import type { Place } from '../fill/row.js';
 import type { Source } from '../metrics.js';
 import { OriginError } from '../origin/errors.js';
@@ -18,7 +19,8 @@ export interface StartRequest {
   readonly title: Playable;
   readonly flights: Boarder;
   readonly rider: Rider;
-  readonly targetMicros: number;
+  /** `edge`: what is on now, of a live presentation. */
+  readonly targetMicros: number | 'edge';
   readonly signal: AbortSignal;
 }
 
@@ -31,16 +33,17 @@ export interface StartRequest {
 export async function findStart(request: StartRequest): Promise<Start> {
   const { title, signal } = request;
   const { clock } = title.shelves;
-  const targetMicros = withinTitle(title, request.targetMicros);
-  const waitMs = title.seeks === false && targetMicros > 0 ? NO_SEEK_WAIT_MS : OPEN_WAIT_MS;
+  const target = request.targetMicros === 'edge' ? 'edge' : withinTitle(title, request.targetMicros);
+  const isPatient = title.live || target === 0 || title.seeks !== false;
+  const waitMs = isPatient ? OPEN_WAIT_MS : NO_SEEK_WAIT_MS;
   let deadlineMs = clock.nowMs() + waitMs;
   for (;;) {
-    const start = (await heldStart(title, targetMicros)) ?? (await flownStart(request, targetMicros));
+    const start = (await heldStart(title, target)) ?? (await flownStart(request, target));
     if (start !== undefined) return start;
     if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
     if (request.flights.isWaiting(request.rider)) deadlineMs = clock.nowMs() + waitMs;
     if (clock.nowMs() < deadlineMs) continue;
-    const nearest = await nearestBefore(title, targetMicros);
+    const nearest = target === 'edge' ? undefined : await nearestBefore(title, target);
     if (nearest !== undefined) return nearest;
     throw new OriginError('timeout', 'the origin did not deliver in time');
   }
@@ -57,19 +60,48 @@ export async function findHeldStart(title: Playable, targetMicros: number): Prom
   return heldStart(title, withinTitle(title, targetMicros));
 }
 
-async function heldStart(title: Playable, targetMicros: number): Promise<Start | undefined> {
-  const held = title.live ? newestOpen(title) : title.row.covering(targetMicros);
-  return held === undefined ? undefined : startIn(title, held, targetMicros);
+async function heldStart(title: Playable, target: number | 'edge'): Promise<Start | undefined> {
+  const { liveTime } = title;
+  if (target !== 'edge' && liveTime === undefined) {
+    const held = title.row.covering(target);
+    return held === undefined ? undefined : startIn(title, held, target);
+  }
+  const start =
+    target === 'edge' || liveTime === undefined ? undefined : await windowStart(title, liveTime, target);
+  if (start !== undefined) return start;
+  const newest = newestOpen(title);
+  return newest === undefined ? undefined : startIn(title, newest, Infinity);
+}
+
+/**
+ * The same in the window of a live presentation: for what has passed its beginning, for a hole what comes behind it, and
+ * nothing for what is still to come. A segment that cannot be read leaves a hole.
+ */
+async function windowStart(
+  title: Playable,
+  live: LiveTime,
+  targetMicros: number,
+): Promise<Start | undefined> {
+  const { row } = title;
+  for (;;) {
+    const edgeMicros = live.edgeMicros(row.last);
+    const place = Math.max(targetMicros, live.passedMicros(edgeMicros));
+    const held = place < edgeMicros ? (row.covering(place) ?? row.firstFrom(place)) : undefined;
+    if (held === undefined) return undefined;
+    const start = await startIn(title, held, place);
+    if (start !== undefined || row.has(held)) return start;
+  }
 }
 
 /**
  * Boards a flight, and waits a moment for it.
  * @throws OriginError when none can be had, or it failed
  */
-async function flownStart(request: StartRequest, targetMicros: number): Promise<Start | undefined> {
+async function flownStart(request: StartRequest, target: number | 'edge'): Promise<Start | undefined> {
   const { title, flights, rider, signal } = request;
   if (signal.aborted) return undefined;
-  const boarding = flights.board(title.live ? liveEnd(title) : targetMicros, rider);
+  const targetMicros = target === 'edge' ? (title.liveTime?.edgeMicros(title.row.last) ?? 0) : target;
+  const boarding = flights.board(targetMicros, rider);
   if (boarding.kind === 'later') {
     if (boarding.error !== undefined) throw boarding.error;
     await pause(request, POLL_MS);
@@ -86,9 +118,8 @@ async function flownStart(request: StartRequest, targetMicros: number): Promise<
   if (opened === undefined) return undefined;
   // A flight that has gone on since is not where its first segment is.
   const isThere = opened.state === 'open' || opened.startMicros >= targetMicros;
-  const start = isThere
-    ? await startIn(title, opened, Math.max(targetMicros, opened.startMicros))
-    : undefined;
+  const latestMicros = title.live ? Infinity : Math.max(targetMicros, opened.startMicros);
+  const start = isThere ? await startIn(title, opened, latestMicros) : undefined;
   if (start === undefined) await pause(request, POLL_MS);
   return start;
 }
@@ -108,23 +139,18 @@ export function newestStart(title: Playable): Start | undefined {
   return point === undefined ? undefined : { held, run, source: 'flight', point, startMicros: point.micros };
 }
 
-/** Where the next pull of a live title goes on. */
-function liveEnd(title: Playable): number {
-  return title.row.last?.endMicros ?? 0;
-}
-
 async function startIn(title: Playable, held: Place, targetMicros: number): Promise<Start | undefined> {
   for (let at: Place | undefined = held; at !== undefined; at = title.row.endingAt(at.startMicros)) {
     const media = await mediaOf(title, at);
     if (media === undefined) return undefined;
-    const point = startPointAt(title, at, media.run, title.live ? Infinity : targetMicros);
+    const point = startPointAt(title, at, media.run, targetMicros);
     if (point !== undefined) return { held: at, ...media, point, startMicros: point.micros };
     if (at.randomAccess) return undefined;
   }
   return undefined;
 }
 
-async function mediaOf(
+export async function mediaOf(
   title: Playable,
   held: Place,
 ): Promise<{ run: PacketRun; source: Source } | undefined> {

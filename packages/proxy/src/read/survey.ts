@@ -44,6 +44,12 @@ export class Survey {
     this.#flights.board(last.endMicros, this.#rider);
   }
 
+  /** The reader stands still, and wants a live presentation to go on being held. @returns when to look again */
+  keep(nowMs: number): number {
+    this.#flights.board(this.#rider.positionMicros, this.#rider);
+    return nowMs + SURVEY_MS;
+  }
+
   #horizon(held: Place, enoughMicros: number): Place {
     const { row } = this.#title;
     const seen = this.#seen;

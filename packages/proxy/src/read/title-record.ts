@@ -8,13 +8,14 @@ export interface TitleRecord {
   readonly origin: Omit<OriginDescription, 'description'>;
   readonly describedUnixMs: number;
   readonly durationSeconds: number | undefined;
+  /** Live: wall clock of NPT 0, microseconds since 1970. */
+  readonly zeroMicros: number | undefined;
 }
 
 export function formatTitleRecord(
-  origin: OriginDescription,
-  describedUnixMs: number,
-  durationSeconds: number | undefined,
+  record: Omit<TitleRecord, 'sdp' | 'origin'> & { readonly origin: OriginDescription },
 ): string {
+  const { origin, describedUnixMs, durationSeconds, zeroMicros } = record;
   const { description, ...rest } = origin;
   return JSON.stringify({
     version: VERSION,
@@ -22,6 +23,7 @@ export function formatTitleRecord(
     origin: rest,
     describedUnixMs,
     durationSeconds,
+    zeroMicros,
   });
 }
 
@@ -35,7 +37,7 @@ export function parseTitleRecord(text: string): TitleRecord | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as Record<string, unknown>;
-  const { version, sdp, origin, describedUnixMs, durationSeconds } = record;
+  const { version, sdp, origin, describedUnixMs, durationSeconds, zeroMicros } = record;
   if (version !== VERSION || typeof sdp !== 'string' || typeof describedUnixMs !== 'number') return undefined;
   if (typeof origin !== 'object' || origin === null) return undefined;
   const { contentBase, url, ...others } = origin as Record<string, unknown>;
@@ -46,5 +48,6 @@ export function parseTitleRecord(text: string): TitleRecord | undefined {
     origin: { contentBase, url, ...texts },
     describedUnixMs,
     durationSeconds: typeof durationSeconds === 'number' && durationSeconds > 0 ? durationSeconds : undefined,
+    zeroMicros: typeof zeroMicros === 'number' && zeroMicros > 0 ? zeroMicros : undefined,
   };
 }

@@ -69,8 +69,9 @@ function actualRange(asked: RtspRange | undefined, result: PlayResult, presentat
     });
   }
   const recorded = presentation.description.range;
-  if (typeof start === 'number' && asked?.unit === 'clock' && recorded?.unit === 'clock') {
-    const zeroMs = recorded.startMs ?? 0;
+  const recordedMs = recorded?.unit === 'clock' ? (recorded.startMs ?? 0) : undefined;
+  const zeroMs = result.zeroUnixMs ?? recordedMs;
+  if (typeof start === 'number' && asked?.unit === 'clock' && zeroMs !== undefined) {
     const endMs = end === undefined ? undefined : zeroMs + end * 1000;
     return formatRange({ unit: 'clock', startMs: zeroMs + start * 1000, ...optional('endMs', endMs) });
   }

@@ -24,7 +24,7 @@ export class SessionViewings {
     const { clock, presentation, resource } = this.#o;
     const durationSeconds = presentation.durationSeconds ?? range?.endSeconds;
     const startSeconds = range?.startSeconds;
-    if (durationSeconds === undefined || typeof startSeconds !== 'number') return;
+    if (presentation.live || durationSeconds === undefined || typeof startSeconds !== 'number') return;
     if (range?.pace.scale !== 1) return;
     const title = resource.replace(/^[a-z]+:\/\/[^/?]*/, '');
     const [unixMs, nowMs] = [clock.unixMs(), clock.nowMs()];

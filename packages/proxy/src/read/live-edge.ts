@@ -1,0 +1,36 @@
+import { PACKET_FLAG, type PacketRun } from '@forebay/cache';
+import { type Cursor, packetMicros, type Start } from './cursor.js';
+import type { Playable } from './playable.js';
+import { newestStart } from './start.js';
+
+/** Whether packet `i` begins a group of pictures: where the reference stream can be entered. */
+function beginsGroup(title: Playable, run: PacketRun, i: number): boolean {
+  return run.streams[i] === title.reference && (run.flags[i]! & PACKET_FLAG.randomAccess) !== 0;
+}
+
+/** The first packet of the next group of pictures behind packet `from`, or `to` where that comes first. */
+export function groupAfter(
+  title: Playable,
+  run: PacketRun,
+  { from, to }: { from: number; to: number },
+): number {
+  for (let i = from + 1; i < to; i++) if (beginsGroup(title, run, i)) return i;
+  return to;
+}
+
+/**
+ * Where a group of pictures begins, a viewer that is behind goes on with the newest one instead: it loses whole groups.
+ * The cursor keeps what the other streams have up to there.
+ * @returns where it goes on; undefined where no group begins, or none is newer
+ */
+export function leaveOut(title: Playable, cursor: Cursor): Start | undefined {
+  const { run, held, next } = cursor;
+  if (!beginsGroup(title, run, next)) return undefined;
+  const newest = newestStart(title);
+  const micros = packetMicros(title, held, run, next);
+  if (newest === undefined || newest.startMicros <= micros) return undefined;
+  const fromPackets: number[] = [];
+  fromPackets[title.reference] = Infinity;
+  cursor.bounds = { fromPackets, fromMicros: -Infinity, toMicros: micros };
+  return newest;
+}
