@@ -51,6 +51,7 @@ const route = z.strictObject({
       range: z.enum(['npt', 'clock']).optional(),
       seeks: z.boolean().optional(),
       onvifReplay: z.boolean().optional(),
+      scales: z.boolean().optional(),
       fill: z.enum(['real-time', 'rate-control', 'speed', 'scale']).optional(),
       lead: seconds.refine((value) => value <= 60, 'at most 60s').optional(),
     })

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Where bytes towards a viewer came from. */
-export type Source = 'ram' | 'disk' | 'flight' | 'sibling';
+export type Source = 'ram' | 'disk' | 'flight' | 'sibling' | 'pass';
 
 /** How a seam was joined. */
 export type SeamResult = 'content' | 'time' | 'failed';
@@ -14,7 +14,7 @@ const WAIT_BUCKETS_SECONDS = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120];
 export class Metrics {
   readonly registry = new Registry();
   /** Plain counters of the hot path. */
-  readonly viewerBytes: Record<Source, number> = { ram: 0, disk: 0, flight: 0, sibling: 0 };
+  readonly viewerBytes: Record<Source, number> = { ram: 0, disk: 0, flight: 0, sibling: 0, pass: 0 };
   readonly viewerSessions = this.#gauge('forebay_viewer_sessions', 'Viewer sessions, by state.', ['state']);
   readonly viewerConnections = this.#gauge('forebay_viewer_connections', 'Open control connections.', []);
   readonly originSessions = this.#gauge('forebay_origin_sessions', 'Open origin sessions.', ['origin']);
@@ -75,6 +75,11 @@ export class Metrics {
   readonly evictions = this.#counter('forebay_evictions_total', 'Segments dropped, by reason.', ['reason']);
   readonly storeFaults = this.#counter('forebay_store_faults_total', 'Disk trouble by code.', ['reason']);
   readonly seams = this.#counter('forebay_seams_total', 'Seams joined, by how.', ['result']);
+  readonly scaledPlays = this.#counter(
+    'forebay_scaled_plays_total',
+    'PLAYs with a Scale, by what was played.',
+    ['way'],
+  );
   readonly gapSeconds = this.#counter('forebay_gap_seconds_total', 'Media time missing when due.', []);
   readonly rejects = this.#counter('forebay_rejects_total', 'Input refused, by reason.', ['reason']);
   readonly reportedLoss = this.#counter('forebay_viewer_packets_lost_total', 'Lost by receiver reports.', []);

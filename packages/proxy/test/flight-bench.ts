@@ -114,7 +114,7 @@ export interface FakeOrigin {
 export function fakeOrigin(description = described()): FakeOrigin {
   const sessions: FakeSession[] = [];
   const client = {
-    profile: new OriginProfile('fake'),
+    profile: new OriginProfile('fake', { scales: false }),
     sessions: { used: 0, waiting: 0, most: Infinity },
     describe: () => Promise.resolve(made.description),
     open: async (options: OpenOptions, sink: OriginSink) => {

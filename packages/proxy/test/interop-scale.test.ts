@@ -2,7 +2,7 @@ import { createServer, connect, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { ffmpegHashes } from '@forebay/rig';
 import t, { type Test } from 'tap';
-import { goAbroad, Stage } from './interop-support.js';
+import { assertContinuous, goAbroad, open, reached, Stage } from './interop-support.js';
 
 t.jobs = 4;
 t.setTimeout(300_000);
@@ -40,7 +40,7 @@ for (const title of TITLES) {
     const whole = await ffmpegHashes({ url: stage.url(title), decode: true, timeoutMs });
     t.equal(whole.exitCode, 0);
     await stage.stored(timeoutMs);
-    await stage.start();
+    await stage.start({ scales: false });
     for (const scale of SCALES) {
       const range = scale > 0 ? 'npt=0-' : `npt=${abroad.media.seconds - 0.1}-`;
       const url = await withHeaders(t, stage.url(title), `Range: ${range}\r\nScale: ${scale}.0\r\n`);
@@ -63,3 +63,51 @@ for (const title of TITLES) {
     t.equal((await stage.spent()).sessions, 0, 'from what is held');
   });
 }
+
+for (const [scale, range, least] of [
+  [4, 'npt=0-', 300],
+  [2, 'npt=2-', 249],
+] as const) {
+  t.test(`GStreamer as the origin scales by itself: Scale ${scale} of ${range}`, async (t) => {
+    const stage = await Stage.set(t, abroad);
+    await stage.start();
+    const viewer = await open(stage.url('h264_g1.mp4'), 'tcp');
+    t.teardown(() => viewer.close());
+    const reply = await viewer.play({ range, headers: [['Scale', String(scale)]] });
+    t.equal(reply.response.headers.get('Scale'), String(scale));
+    await viewer.ended({ timeoutMs });
+    t.equal(await stage.metric('scaled_plays_total', { way: 'pass' }), 1);
+    const pictures = viewer.accessUnits(0);
+    t.ok(pictures[0]?.randomAccess, 'a key frame first');
+    t.ok(pictures.length >= least, `${pictures.length} pictures`);
+    const steps = pictures.slice(1).map((unit, i) => unit.timestampTicks - pictures[i]!.timestampTicks);
+    const usual = 90_000 / abroad.media.fps / scale;
+    t.ok(
+      steps.every((ticks, i) => i === 0 || Math.abs(ticks - usual) <= 90),
+      `timestamps ${scale} times as close as they are`,
+    );
+    const took = (pictures.at(-1)!.arrivalMs - pictures[0]!.arrivalMs) / 1000;
+    t.ok(took > ((least / abroad.media.fps) * 0.9) / scale, `in ${took} s`);
+    assertContinuous(t, viewer, 'passed through');
+    t.equal((await stage.segments()).length, 0, 'nothing of it is kept');
+  });
+}
+
+t.test('GStreamer backward is no rewind that others could show: key frames', async (t) => {
+  const stage = await Stage.set(t, abroad);
+  await stage.start();
+  const viewer = await open(stage.url('h264_g1.mp4'), 'tcp');
+  t.teardown(() => viewer.close());
+  const cold = await viewer.play({ range: 'npt=6-0', headers: [['Scale', '-1']] });
+  t.equal(cold.response.headers.get('Scale'), '1', 'where nothing is held: normal play');
+  const forward = await viewer.play({ range: 'npt=0-' });
+  await reached(viewer, forward, 7);
+  const reply = await viewer.play({ range: 'npt=6-0', headers: [['Scale', '-2']] });
+  t.equal(reply.response.headers.get('Scale'), '-2');
+  const from = viewer.recording(0).firstPacket;
+  await viewer.ended({ timeoutMs });
+  const pictures = viewer.accessUnits(0, { from });
+  t.equal(pictures.length, 7);
+  t.ok(pictures.every(({ randomAccess }) => randomAccess));
+  assertContinuous(t, viewer, 'over three ranges');
+});

@@ -15,7 +15,7 @@ import {
 } from '@forebay/rig';
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { Test } from 'tap';
-import { Proxy, type Log } from '../src/index.js';
+import { Proxy, type Log, type RouteOptions } from '../src/index.js';
 
 export const TITLES = [
   'h264_g1.mp4',
@@ -184,10 +184,12 @@ export class Stage {
   }
 
   /** Starts the proxy, or stops it and starts it again: what is in RAM is forgotten. */
-  async start(): Promise<void> {
+  async start(route: Partial<RouteOptions> = {}): Promise<void> {
     await this.stop();
     const proxy = await Proxy.start({
-      routes: [{ id: ROUTE, pathPrefix: '/', baseUrl: parseRtspUrl(this.relay.url('/')), allowHosts: [] }],
+      routes: [
+        { id: ROUTE, pathPrefix: '/', baseUrl: parseRtspUrl(this.relay.url('/')), allowHosts: [], ...route },
+      ],
       cacheDirectory: this.directory,
       cacheBytes: 1e9,
       ramBytes: 64e6,

@@ -2,7 +2,7 @@ import type { RigViewer } from '@forebay/rig';
 import t, { type Test } from 'tap';
 import { assertSound, film, forget, scene, type Scene } from './scene.js';
 
-t.jobs = 8;
+t.jobs = 4;
 t.setTimeout(180_000);
 
 const VIDEO = 0;
@@ -31,8 +31,15 @@ const times = await new Promise<ReadonlyMap<number, number>>((resolve) => {
 });
 
 /** A scene in which the whole title is held, on disk alone. */
-async function heldScene(t: Test, forgotten: (cell: number) => boolean = () => false): Promise<Scene> {
-  const s = await scene(t, { title: film(SECONDS), faults: { speed: 40 } });
+async function heldScene(
+  t: Test,
+  {
+    forgotten = () => false,
+    scales = false,
+  }: { forgotten?: (cell: number) => boolean; scales?: boolean } = {},
+): Promise<Scene> {
+  const route = scales ? {} : { scales: false };
+  const s = await scene(t, { title: film(SECONDS), faults: { speed: 40 }, route });
   const warm = await s.viewer();
   await warm.play({ range: 'npt=0-' });
   await warm.until(() => s.origin.counters.openSessions === 0, { timeoutMs: 60_000, what: 'the fill' });
@@ -142,7 +149,7 @@ t.test('fast forward, back, and on at the usual pace: one timeline', { buffered:
 });
 
 t.test('a hole is jumped over', { buffered: true }, async (t) => {
-  const s = await heldScene(t, (cell) => cell >= 2 && cell <= 6);
+  const s = await heldScene(t, { forgotten: (cell) => cell >= 2 && cell <= 6 });
   const before = s.origin.counters.plays;
   for (const [scale, from, over] of [
     [4, 0, [4, 28]],
@@ -167,7 +174,7 @@ t.test(
   'where nothing is held any more, it goes on as the origin brings it',
   { buffered: true },
   async (t) => {
-    const s = await heldScene(t, (cell) => cell >= 3);
+    const s = await heldScene(t, { forgotten: (cell) => cell >= 3 });
     s.origin.setFaults({ speed: 1 });
     const viewer = await s.viewer();
     const reply = await viewer.play({ range: 'npt=4-', headers: [['Scale', '8']] });
@@ -253,3 +260,82 @@ t.test(
     t.equal(await s.metric('forebay_gap_seconds_total'), 0);
   },
 );
+
+for (const [scaleHeader, isHeld] of [
+  ['honoured', false],
+  ['honoured', true],
+  ['squeezed', true],
+] as const) {
+  const name = `${isHeld ? 'held' : 'nothing is held'}, timestamps ${scaleHeader}`;
+  t.test(`an origin that scales by itself is passed through: ${name}`, { buffered: true }, async (t) => {
+    const s = isHeld ? await heldScene(t, { scales: true }) : await scene(t, { title: film(SECONDS) });
+    s.origin.setFaults({ scaleHeader });
+    const stored = async (): Promise<number> => s.metric('forebay_segments', { state: 'stored' });
+    const [plays, before] = [s.origin.counters.plays, await stored()];
+    const viewer = await s.viewer();
+    const reply = await viewer.play({ range: 'npt=8-', headers: [['Scale', '4']] });
+    t.equal(reply.response.headers.get('Scale'), '4');
+    t.equal(reply.startSeconds, 8);
+    t.equal(s.origin.counters.plays - plays, 1, 'a session of its own');
+    await viewer.ended({ timeoutMs: 60_000 });
+    const pictures = shown(viewer, reply.rtpInfo[VIDEO]!.rtptime!);
+    t.equal(pictures.length, (SECONDS - 8) * 25, 'every picture');
+    const off = pictures.map((p) => Math.abs(p.viewerSeconds - (p.seconds - 8) / 4));
+    t.ok(Math.max(...off) < 0.001, `timestamps run with the viewer's time: ${Math.max(...off)}`);
+    const took = pictures.at(-1)!.arrivalSeconds - pictures[0]!.arrivalSeconds;
+    t.ok(took > 7.4 && took < 10, `32 s in ${took}`);
+    t.ok(viewer.recording(AUDIO).packets > 100, 'with its sound');
+    assertSound(t, viewer, 'one timeline');
+    t.ok((await s.metric('forebay_viewer_bytes_total', { source: 'pass' })) > 100_000);
+    t.equal(await s.metric('forebay_scaled_plays_total', { way: 'pass' }), 1);
+    t.equal(await stored(), before, 'nothing of it is kept');
+    while (s.origin.counters.openSessions > 0) await viewer.options();
+    const back = await viewer.play({ range: 'npt=8.2-' });
+    const from = viewer.recording(VIDEO).firstPacket;
+    await viewer.received(viewer.recordings.reduce((sum, r) => sum + r.packets, 0) + 60, {
+      timeoutMs: 60_000,
+    });
+    const after = shown(viewer, back.rtpInfo[VIDEO]!.rtptime!, from).slice(0, -1);
+    t.ok(
+      after.every((p, i) => Math.abs(p.seconds - 8 - i / 25) < 0.001),
+      'then normally, from what is held or new',
+    );
+    assertSound(t, viewer, 'still one timeline');
+  });
+}
+
+t.test(
+  'an origin that only says that it scales is found out, and not asked again',
+  { buffered: true },
+  async (t) => {
+    const s = await heldScene(t, { scales: true });
+    s.origin.setFaults({ scaleHeader: 'echoed' });
+    const plays = s.origin.counters.plays;
+    for (const from of [4, 12]) {
+      const viewer = await s.viewer();
+      const reply = await viewer.play({ range: `npt=${from}-`, headers: [['Scale', '8']] });
+      await viewer.ended({ timeoutMs: 60_000 });
+      assertScaled(t, shown(viewer, reply.rtpInfo[VIDEO]!.rtptime!), { scale: 8, start: from });
+      t.equal(viewer.recording(AUDIO).packets, 0, 'key frames of what is held');
+      t.equal(s.origin.counters.plays - plays, 1);
+    }
+    t.equal(await s.metric('forebay_scaled_plays_total', { way: 'key-frames' }), 2);
+  },
+);
+
+t.test('PAUSE of what is passed through gives the session back', { buffered: true }, async (t) => {
+  const s = await scene(t, {
+    title: film(SECONDS),
+    faults: { scaleHeader: 'honoured', maxSessions: 2 },
+    route: { maxSessions: 2 },
+  });
+  const viewer = await s.viewer();
+  await viewer.play({ range: 'npt=8-', headers: [['Scale', '4']] });
+  await viewer.received(200, { timeoutMs: 60_000 });
+  await viewer.pause();
+  const reply = await viewer.play();
+  t.ok(reply.startSeconds! > 8, `goes on normally at ${reply.startSeconds}`);
+  await viewer.until(() => s.origin.counters.openSessions === 1, { timeoutMs: 20_000, what: 'a flight' });
+  await viewer.received(viewer.recordings.reduce((sum, r) => sum + r.packets, 0) + 60, { timeoutMs: 60_000 });
+  assertSound(t, viewer, 'one timeline');
+});

@@ -3,7 +3,6 @@ import { parseDescription, rewriteDescription, RtspError } from '@forebay/rtsp';
 import type { RtspRange, RtspUrl } from '@forebay/rtsp';
 import type { Clock, TimerHandle } from '../src/clock.js';
 import type { Library, PlayResult, Presentation, Reader, ReaderOptions } from '../src/read/library.js';
-import type { Pace } from '../src/read/pace.js';
 import { Timeline } from '../src/read/timeline.js';
 
 const VIDEO = 'm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n';
@@ -101,7 +100,7 @@ export class FakeReader implements Reader {
   readonly options: ReaderOptions;
   readonly timeline: Timeline;
   readonly stats = {
-    bytes: { ram: 0, disk: 0, flight: 0, sibling: 0 },
+    bytes: { ram: 0, disk: 0, flight: 0, sibling: 0, pass: 0 },
     startupMs: undefined as number | undefined,
     seams: 2,
     gapSeconds: 0.5,
@@ -125,7 +124,7 @@ export class FakeReader implements Reader {
     );
   }
 
-  async play(range: RtspRange | undefined, signal: AbortSignal, pace?: Pace): Promise<PlayResult> {
+  async play(range: RtspRange | undefined, signal: AbortSignal): Promise<PlayResult> {
     this.calls.push(`play ${range === undefined ? '-' : JSON.stringify(range)}`);
     const npt = range?.unit === 'npt' ? range : undefined;
     if (typeof npt?.start === 'number' && npt.start > DURATION_SECONDS)
@@ -141,7 +140,7 @@ export class FakeReader implements Reader {
     return {
       startSeconds: this.#library.live ? 'now' : this.positionSeconds,
       endSeconds: this.#library.live ? undefined : (npt?.end ?? DURATION_SECONDS),
-      pace: pace ?? { scale: 1, speed: 1 },
+      pace: { scale: 1, speed: 1 },
       streams: this.options.streams.map(({ stream }) => ({
         stream,
         sequence: this.timeline.nextSequence(stream),

@@ -122,7 +122,7 @@ export class Negotiation {
     const { open, profile } = this.#o;
     if (span === undefined) return [];
     const range = formatSpan(open.origin.description, span, profile.range);
-    return [['Range', range], ...this.#requires, ...fillHeaders(open.fill)];
+    return [['Range', range], ...this.#requires, ...fillHeaders(open.fill), ...scaleHeaders(open.scale)];
   }
 
   /**
@@ -330,4 +330,8 @@ export class Negotiation {
   get #session(): [string, string][] {
     return this.name.id === '' ? [] : [['Session', this.name.id]];
   }
+}
+
+function scaleHeaders(scale: number | undefined): [string, string][] {
+  return scale === undefined ? [] : [['Scale', scale.toFixed(3)]];
 }

@@ -15,6 +15,8 @@ export type RangeUnit = (typeof RANGE_UNITS)[number];
 
 /** Start-ups that count. */
 export const STARTUP_SAMPLES = 32;
+/** An origin that scaled none of so many titles is not asked for others. */
+const UNSCALED_TITLES = 2;
 const STARTUP_QUANTILE = 0.9;
 const LEAD_MARGIN_SECONDS = 0.3;
 const LEAD_UNKNOWN_SECONDS = 2;
@@ -31,6 +33,8 @@ export interface ProfileSettings {
   readonly seeks?: boolean;
   /** Whether SETUP and PLAY of titles carry `Require: onvif-replay`. */
   readonly onvifReplay?: boolean;
+  /** Whether the origin is asked for the Scale that a viewer asks for. */
+  readonly scales?: boolean;
   /** How titles are fetched ahead of their viewers. */
   readonly fill?: FillMethod | 'real-time';
   readonly leadSeconds?: number;
@@ -58,6 +62,8 @@ export class OriginProfile {
   #seeks: boolean | undefined;
   #onvifReplay: boolean | undefined;
   #startupsMs: number[] = [];
+  /** Titles in a row that it was asked to scale, and did not. */
+  #unscaledTitles = 0;
   #shortfallSeconds = 0;
 
   constructor(route: string, settings: ProfileSettings = {}) {
@@ -108,6 +114,16 @@ export class OriginProfile {
 
   set onvifReplay(does: boolean | undefined) {
     this.#onvifReplay = does;
+  }
+
+  /** False once the origin scaled none of several titles; undefined while it is worth a try. */
+  get scales(): boolean | undefined {
+    return this.#settings.scales ?? (this.#unscaledTitles >= UNSCALED_TITLES ? false : undefined);
+  }
+
+  /** What became of the first try with a title. */
+  scaled(does: boolean): void {
+    this.#unscaledTitles = does ? 0 : this.#unscaledTitles + 1;
   }
 
   /** What was learned, whatever the configuration says instead. */

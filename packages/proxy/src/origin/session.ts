@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly endSeconds?: number;
   /** Asks for the range faster than it plays; undefined: at the pace of the media. */
   readonly fill?: FillMethod | undefined;
+  /** How much faster than it is the title is to be shown, by the origin itself; backward where negative. */
+  readonly scale?: number;
   /** Gives up opening, and later closes the session. */
   readonly signal: AbortSignal;
   /** What to ask whoever waits in line for a session; by default a viewer who waits for a first picture. */

@@ -8,6 +8,7 @@ import {
 } from '@forebay/rtsp';
 import { Flights } from '../fill/flights.js';
 import { LiveTime } from '../fill/live-time.js';
+import { Passage } from '../fill/passage.js';
 import { standingAfter } from '../fill/standing.js';
 import { type Shelves, Title } from '../fill/title.js';
 import type { OriginDescription } from '../origin/description.js';
@@ -106,6 +107,7 @@ export class Catalogue implements Library {
     return new SegmentReader({
       title: entry.title,
       flights: entry.flights,
+      passage: entry.passage,
       pacer: this.#pacer,
       timeline,
       options,
@@ -291,6 +293,7 @@ export class Catalogue implements Library {
     const entry: Entry = {
       title,
       flights: new Flights(title),
+      passage: new Passage(title),
       describedUnixMs: known.describedUnixMs,
       revalidating: false,
       standing: 'confirmed',

@@ -32,12 +32,16 @@ export interface StartPoint {
   readonly micros: number;
 }
 
+/** Canonical ticks of packet `i`, modulo 2^32. */
+export function packetTicks(run: PacketRun, i: number): number {
+  return run.bytes.readUInt32BE(run.offsets[i]! + 8);
+}
+
 /** NPT of packet `i`. */
 export function packetMicros(title: Playable, held: Place, run: PacketRun, i: number): number {
   const rate = title.streams[run.streams[i]!]?.clockRate ?? 90_000;
   const startTicks = Math.round((held.startMicros * rate) / 1e6);
-  const ticks =
-    startTicks + timestampDelta(wrapTimestamp(startTicks), run.bytes.readUInt32BE(run.offsets[i]! + 8));
+  const ticks = startTicks + timestampDelta(wrapTimestamp(startTicks), packetTicks(run, i));
   return Math.round((ticks * 1e6) / rate);
 }
 

@@ -1,4 +1,5 @@
 import type { Flights } from '../fill/flights.js';
+import type { Passage } from '../fill/passage.js';
 import type { Title } from '../fill/title.js';
 
 const MAX_TITLES = 4096;
@@ -7,6 +8,7 @@ const MAX_TITLES = 4096;
 export interface Entry {
   readonly title: Title;
   readonly flights: Flights;
+  readonly passage: Passage;
   describedUnixMs: number;
   revalidating: boolean;
   /** What came of asking the origin last: it describes the title so; it did not answer; it has no such title any more. */

@@ -1,4 +1,5 @@
 import type { Segment } from '@forebay/cache';
+import type { AccessUnitClassifier } from '@forebay/rtp';
 import type { RtspRange } from '@forebay/rtsp';
 import type { Boarding, Outlook, Rider } from '../fill/flights.js';
 import type { LiveTime } from '../fill/live-time.js';
@@ -13,7 +14,10 @@ export interface Playable {
   readonly durationSeconds: number | undefined;
   /** As the origin describes it. */
   readonly range: RtspRange | undefined;
-  readonly streams: readonly { readonly clockRate: number }[];
+  readonly streams: readonly {
+    readonly clockRate: number;
+    readonly classifier?: AccessUnitClassifier | undefined;
+  }[];
   /** The stream whose random access points cut segments. */
   readonly reference: number;
   /** That stream shows pictures. */

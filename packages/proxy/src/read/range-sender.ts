@@ -18,6 +18,8 @@ export interface RangeSender {
   place(): number;
   /** The viewer's time after everything that was sent, microseconds. */
   viewerEnd(): number;
+  /** Gives back what it needs only while it plays. */
+  halt?(): void;
   /** Forgets the range. */
   end(): void;
 }

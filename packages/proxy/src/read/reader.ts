@@ -1,5 +1,6 @@
 import { RtspError, type RtspRange } from '@forebay/rtsp';
 import type { Rider } from '../fill/flights.js';
+import type { Passage } from '../fill/passage.js';
 import type { Need } from '../origin/budget.js';
 import { OriginError } from '../origin/errors.js';
 import { type Asked, askedRange, backward } from './asked.js';
@@ -12,8 +13,8 @@ import { grantable, NORMAL_PACE, type Pace } from './pace.js';
 import { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
 import type { RangeSender } from './range-sender.js';
-import { Skim } from './skim.js';
-import { findHeldStart, findStart } from './start.js';
+import { Scaled } from './scaled.js';
+import { findStart } from './start.js';
 import { Survey } from './survey.js';
 import { ReaderTally } from './tally.js';
 import { Tempo } from './tempo.js';
@@ -25,6 +26,7 @@ const END_SLACK_MICROS = 50_000;
 export interface ReaderParts {
   readonly title: Playable;
   readonly flights: Boarder;
+  readonly passage?: Passage;
   readonly pacer: Pacer;
   readonly timeline: Timeline;
   readonly options: ReaderOptions;
@@ -41,9 +43,9 @@ export class SegmentReader implements Reader, Rider, Paced {
   readonly #tally: ReaderTally;
   readonly #clock: PlayClock;
   readonly #delivery: Delivery;
-  readonly #skim: Skim;
+  readonly #scaled: Scaled;
   readonly #survey: Survey;
-  /** Whichever of the two sends the range. */
+  /** What sends the range. */
   #sender: RangeSender;
   #pace = NORMAL_PACE;
   #state: State = 'idle';
@@ -64,7 +66,7 @@ export class SegmentReader implements Reader, Rider, Paced {
       flights,
       onReached: (held) => parts.audience.reached(held.endMicros / 1e6),
     });
-    this.#skim = new Skim(common);
+    this.#scaled = new Scaled({ ...common, passage: parts.passage });
     this.#sender = this.#delivery;
   }
 
@@ -85,10 +87,12 @@ export class SegmentReader implements Reader, Rider, Paced {
     const asked = askedRange(range, this.#p.title);
     const pace = grantable(wished, this.#p.title.live);
     if (pace.scale !== 1) {
-      const result = await this.#playScaled(asked, pace, askedMs);
+      const result = await this.#playScaled(asked, pace, { signal, askedMs });
       if (result !== undefined) return result;
     }
-    return this.#playNormally(asked, { speed: pace.speed, scale: 1 }, { signal, askedMs });
+    // What cannot be shown backward is played from there on.
+    const forward = wished.scale < 0 ? { ...backward(asked), endMicros: undefined } : asked;
+    return this.#playNormally(forward, { speed: pace.speed, scale: 1 }, { signal, askedMs });
   }
 
   async #playNormally(
@@ -120,37 +124,40 @@ export class SegmentReader implements Reader, Rider, Paced {
   }
 
   /**
-   * Shows key frames of what is held. The policy hears nothing of it: of a segment little is needed.
+   * Plays faster than normal, or backward. The policy hears nothing of it: of a segment little is needed.
    * @returns undefined where that cannot be
    */
-  async #playScaled(asked: Asked, pace: Pace, askedMs: number): Promise<PlayResult | undefined> {
-    const { title, options } = this.#p;
-    if (!options.streams.some(({ stream }) => stream === title.reference)) return undefined;
+  async #playScaled(
+    asked: Asked,
+    pace: Pace,
+    { signal, askedMs }: { signal: AbortSignal; askedMs: number },
+  ): Promise<PlayResult | undefined> {
+    const { title } = this.#p;
     const isForward = pace.scale > 0;
-    const range = isForward ? asked : backward(asked);
+    const bounds = isForward ? asked : backward(asked);
     const isInside = this.#state === 'playing' || this.#state === 'paused';
     const openMicros = isInside ? this.positionMicros : isForward ? 0 : (title.durationSeconds ?? 0) * 1e6;
-    const fromMicros = Math.round(this.#microsOf(range.startMicros ?? openMicros));
-    const endMicros = isForward ? this.#endOf(range, fromMicros) : endBackward(range.endMicros, fromMicros);
-    const start = await findHeldStart(title, fromMicros);
-    if (start === undefined || !title.isVideo || this.#isClosed()) return undefined;
-    const { last } = title.row;
-    const isWorthwhile =
-      !isForward || last?.last === true || (last?.endMicros ?? 0) - start.startMicros >= pace.scale * 1e6;
-    if (!isWorthwhile) return undefined;
+    const fromMicros = Math.round(this.#microsOf(bounds.startMicros ?? openMicros));
+    const endMicros = isForward ? this.#endOf(bounds, fromMicros) : endBackward(bounds.endMicros, fromMicros);
+    const range = await this.#scaled.prepare({ fromMicros, endMicros, pace, signal });
+    if (range === undefined) return undefined;
+    if (signal.aborted || this.#isClosed()) {
+      range.sender.end();
+      throw new OriginError('aborted', 'the viewer went away');
+    }
     if (this.#state === 'playing') this.#halt('paused');
     this.#tally.asked(askedMs);
     const atMicros = this.#leaveRange();
-    this.#enterRange(this.#skim, pace, start.startMicros);
-    this.timeline.lay(start.startMicros, atMicros, pace.scale);
-    this.#skim.begin({ startMicros: start.startMicros, endMicros, scale: pace.scale });
-    return this.#result(start.startMicros);
+    this.#enterRange(range.sender, pace, range.startMicros);
+    this.timeline.lay(range.startMicros, atMicros, pace.scale);
+    range.begin();
+    return this.#result(range.startMicros);
   }
 
   /** The range that was played is over. @returns the viewer's time after it */
   #leaveRange(): number {
     this.#policyEnds();
-    const atMicros = Math.max(this.#delivery.viewerEnd(), this.#skim.viewerEnd());
+    const atMicros = Math.max(this.#delivery.viewerEnd(), this.#scaled.viewerEnd());
     this.#sender.end();
     return atMicros;
   }
@@ -267,6 +274,7 @@ export class SegmentReader implements Reader, Rider, Paced {
   #halt(state: State): void {
     if (this.#state === 'closed') return;
     if (this.#state === 'playing') this.#clock.halt(this.#sender.place());
+    this.#sender.halt?.();
     this.#state = state;
     if (state === 'paused' && this.#keepsWindow()) return;
     this.#p.pacer.remove(this);

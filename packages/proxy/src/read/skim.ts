@@ -1,4 +1,5 @@
 import type { Place } from '../fill/row.js';
+import { packetTicks } from './cursor.js';
 import { FAREWELL_MS, RANGE_STEP_MICROS } from './delivery.js';
 import { PATIENCE_MS } from './patience.js';
 import type { ReaderOptions } from './library.js';
@@ -17,7 +18,7 @@ import type { Timeline } from './timeline.js';
  */
 const STEP_MICROS = { least: 100_000, most: 500_000 } as const;
 /** A picture that comes later than this, viewer's time, is shown when it comes, and time goes on from there. */
-const LATE_MICROS = 500_000;
+const LATE_MICROS = 1_000_000;
 /** Segments without a random access point that are looked through in one turn. */
 const LOOKED_THROUGH = 16;
 
@@ -217,7 +218,7 @@ export class Skim implements RangeSender {
     const { title, timeline, options, tally, tempo } = this.#p;
     const { run, to, source } = picture;
     const batches = tempo.batches(0);
-    timeline.place(title.reference, run.bytes.readUInt32BE(run.offsets[picture.from]! + 8), picture.micros);
+    timeline.place(title.reference, packetTicks(run, picture.from), picture.micros);
     for (let batch = 0; this.#next < to; batch++) {
       if (batch === batches || !options.sink.writable()) return false;
       const from = this.#next;

@@ -3,7 +3,7 @@ import type { ReaderStats } from './library.js';
 
 /** What one reader did, for its session's log line and for the metrics. */
 export class ReaderTally implements ReaderStats {
-  readonly bytes: Record<Source, number> = { ram: 0, disk: 0, flight: 0, sibling: 0 };
+  readonly bytes: Record<Source, number> = { ram: 0, disk: 0, flight: 0, sibling: 0, pass: 0 };
   startupMs: number | undefined;
   seams = 0;
   gapSeconds = 0;

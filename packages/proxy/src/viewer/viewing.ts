@@ -40,6 +40,6 @@ export class SessionViewings {
   }
 }
 
-function bytesOf({ bytes: { ram, disk, flight, sibling } }: ReaderStats): number {
-  return ram + disk + flight + sibling;
+function bytesOf({ bytes: { ram, disk, flight, sibling, pass } }: ReaderStats): number {
+  return ram + disk + flight + sibling + pass;
 }

@@ -55,6 +55,11 @@ export interface OriginFaults {
   readonly speed?: number;
   /** The Speed header: honoured, echoed but not obeyed, or obeyed with timestamps squeezed to the wall clock (GStreamer). */
   readonly speedHeader?: 'honoured' | 'echoed' | 'squeezed';
+  /**
+   * The Scale header, forward: obeyed with the title's own timestamps, or with timestamps squeezed to the wall clock, saying
+   * nothing either way; or echoed and not obeyed. Default: ignored.
+   */
+  readonly scaleHeader?: 'honoured' | 'echoed' | 'squeezed';
   /** `Rate-Control: no` sends as fast as is taken. */
   readonly rateControl?: boolean;
   /** a=range: `now-end` as GStreamer for mp4, `missing`, or any other value. Default `npt=0-<duration>`. */

@@ -73,14 +73,16 @@ export function playOptions(request: RtspRequest, mount: Mount, faults: OriginFa
   }
   const asked = Number(request.headers.get('Speed') ?? 1);
   const isObeyed = faults.speedHeader === 'honoured' || faults.speedHeader === 'squeezed';
-  const factor = isObeyed && asked > 0 ? asked : 1;
+  const scale = Number(request.headers.get('Scale') ?? 1);
+  const isScaled = (faults.scaleHeader === 'honoured' || faults.scaleHeader === 'squeezed') && scale > 0;
+  const factor = (isObeyed && asked > 0 ? asked : 1) * (isScaled ? scale : 1);
   const isUnpaced =
     faults.rateControl === true && request.headers.get('Rate-Control')?.toLowerCase() === 'no';
   return {
     startSeconds: start,
     endSeconds: end,
     speed: isUnpaced ? UNPACED : factor * (faults.speed ?? 1),
-    squeezed: faults.speedHeader === 'squeezed' && factor !== 1,
+    squeezed: (faults.speedHeader === 'squeezed' || faults.scaleHeader === 'squeezed') && factor !== 1,
     faults,
   };
 }

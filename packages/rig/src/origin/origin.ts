@@ -282,6 +282,9 @@ export class RigOrigin {
       ...(faults.speedHeader === undefined
         ? []
         : [['Speed', request.headers.get('Speed') ?? '1.000'] as const]),
+      ...(faults.scaleHeader === 'echoed'
+        ? [['Scale', request.headers.get('Scale') ?? '1.000'] as const]
+        : []),
     ];
     const delayMs = faults.delaysMs?.['media'] ?? 0;
     const start = (): void => {
