@@ -33,11 +33,11 @@ const HOURS = [
   2.3, 2.45, 2.15, 1.55,
 ] as const;
 const BITRATES = [1_200_000, 2_500_000, 4_000_000] as const;
-/** Kinds of title: share, median minutes, sigma of the logarithm. */
+/** Kinds of title: share, median minutes, sigma of the logarithm. With these shares views end as PowerInfo's do. */
 const KINDS = [
-  { share: 0.35, minutes: 100, sigma: 0.22 },
-  { share: 0.35, minutes: 47, sigma: 0.2 },
-  { share: 0.3, minutes: 24, sigma: 0.35 },
+  { share: 0.3, minutes: 100, sigma: 0.22 },
+  { share: 0.2, minutes: 47, sigma: 0.2 },
+  { share: 0.5, minutes: 24, sigma: 0.35 },
 ] as const;
 const DAY = 86_400;
 
@@ -131,12 +131,15 @@ function drawCatalogue(random: Random, days: number, births: boolean): Catalogue
   return {
     weight: ranks,
     bornSeconds: column((t) => {
-      if (!births) return Number.NEGATIVE_INFINITY;
+      if (!births || t < VOD.firstTitles) return Number.NEGATIVE_INFINITY;
       const day = Math.floor((t - VOD.firstTitles) / VOD.birthsPerDay);
       return day * DAY + VOD.birthHour * 3600;
     }),
     lifeSeconds: column(() => DAY * random.lognormal(VOD.lifeMedianDays, VOD.lifeSigma)),
-    base: column(() => random.uniform(VOD.baseLow, VOD.baseHigh)),
+    base: column(() => {
+      const base = random.uniform(VOD.baseLow, VOD.baseHigh);
+      return births ? base : 1;
+    }),
     durationSeconds: column(() => {
       const x = random.next();
       const kind = KINDS[x < KINDS[0].share ? 0 : x < KINDS[0].share + KINDS[1].share ? 1 : 2];
@@ -148,14 +151,13 @@ function drawCatalogue(random: Random, days: number, births: boolean): Catalogue
   };
 }
 
-/** How much of its weight a title has at an instant: releases fade to their base, those of this month from a boosted start. */
+/** How much of its weight a title has at an instant: releases fade from a boosted start, the titles of the beginning have faded to their base. */
 function appeal(c: Catalogue, title: number, now: number): number {
-  const born = c.bornSeconds[title]!;
-  const age = now - born;
-  if (age === Number.POSITIVE_INFINITY) return 1;
+  const base = c.base[title]!;
+  const age = now - c.bornSeconds[title]!;
   if (age < 0) return 0;
-  const faded = c.base[title]! + (1 - c.base[title]!) * Math.exp(-age / c.lifeSeconds[title]!);
-  return born < 0 ? faded : VOD.boost * faded;
+  if (age === Number.POSITIVE_INFINITY) return base;
+  return VOD.boost * (base + (1 - base) * Math.exp(-age / c.lifeSeconds[title]!));
 }
 
 function drawView(random: Random, c: Catalogue, title: number): { from: number; watched: number } {

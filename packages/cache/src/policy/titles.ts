@@ -25,6 +25,8 @@ const NONE = -1;
 const PAIRS = 3;
 /** Past this much exposure the fit of the weights forgets half. */
 const EXPOSURE_REMEMBERED = 50_000;
+/** Titles charged out of turn with every session: one that nobody asks for must weigh on what is foretold long before it leaves its cell. */
+const CHARGED_PER_STEP = 32;
 /** Titles looked at for one that nobody needs. */
 const LOOKED_THROUGH = 64;
 
@@ -72,6 +74,9 @@ export class Titles {
   readonly #head = new Int32Array(RECENCY_BINS).fill(NONE);
   readonly #tail = new Int32Array(RECENCY_BINS).fill(NONE);
   #hand = 0;
+  #charged = 0;
+  /** Slots that were ever taken. */
+  #used = 0;
   /** Weights of the time scales by class, and what they were fitted from. */
   readonly #weight = new Float64Array(WEIGHT_CLASSES * SCALES).fill(FIRST_WEIGHT);
   readonly #credited = new Float64Array(WEIGHT_CLASSES * SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
@@ -131,8 +136,12 @@ export class Titles {
     return rate;
   }
 
-  /** Moves titles whose recency changed to their next cell; at most a slice of them. */
+  /** Moves titles whose recency changed to their next cell, and charges others; at most a slice of them. */
   advance(u: number): void {
+    for (let left = CHARGED_PER_STEP; left > 0; left--) {
+      this.#charged = this.#charged + 1 < this.#used ? this.#charged + 1 : 0;
+      if (this.known(this.#charged)) this.#charge(this.#charged, u);
+    }
     let moves = MOVES_PER_STEP;
     for (let bin = 0; bin < RECENCY_BINS - 1; bin++) {
       const edge = EDGES[bin]!;
@@ -224,6 +233,7 @@ export class Titles {
   }
 
   #enter(slot: number, bin: number): void {
+    if (slot >= this.#used) this.#used = slot + 1;
     const base = slot * SCALES;
     const counts = this.#counts;
     const trend =
