@@ -8,7 +8,10 @@ const SCRIPT = fileURLToPath(new URL('main.js', import.meta.url));
 /** What may differ from the usual proxy. */
 export type ProxySettings = Partial<Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits'>>;
 
-/** `lag` asks how late the event loop was since it was last asked; `collect` throws garbage away first. */
+/**
+ * `lag` asks how late the event loop was since it was last asked; `collect` throws garbage away; `stall` has the disk answer
+ * nothing for a while.
+ */
 export type ProxyOrder =
   | {
       readonly kind: 'open';
@@ -18,13 +21,15 @@ export type ProxyOrder =
     }
   | { readonly kind: 'close' }
   | { readonly kind: 'lag' }
-  | { readonly kind: 'collect' };
+  | { readonly kind: 'collect' }
+  | { readonly kind: 'stall'; readonly ms: number };
 
 export type ProxyAnswer =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'closed' }
   | { readonly kind: 'lag'; readonly p99Ms: number; readonly mostMs: number }
   | { readonly kind: 'collected' }
+  | { readonly kind: 'stalled'; readonly calls: number }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /**
@@ -72,6 +77,13 @@ export class ProxyHost {
   /** Throws away what nobody refers to, so that what is resident is in use. */
   async collect(): Promise<void> {
     await this.#order({ kind: 'collect' });
+  }
+
+  /** The disk answers nothing for `ms`. @returns when that is over: how many calls met it */
+  async stallDisk(ms: number): Promise<number> {
+    const answer = await this.#order({ kind: 'stall', ms });
+    if (answer.kind !== 'stalled') throw new Error(`the proxy is ${answer.kind}`);
+    return answer.calls;
   }
 
   /** Ends the process. */

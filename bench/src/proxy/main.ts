@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Log, Proxy as MediaProxy } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { ProxyAnswer, ProxyOrder } from './host.js';
+import { StallingFs } from './stalling-fs.js';
 
 const HOST = '127.0.0.1';
 const CACHE_BYTES = 1e9;
@@ -17,6 +18,7 @@ const log: Log = { debug: quiet, info: quiet, warn: say, error: say };
 const LAG_STEP_MS = 1;
 const delays = monitorEventLoopDelay({ resolution: LAG_STEP_MS });
 let proxy: MediaProxy | undefined;
+let disk: StallingFs | undefined;
 
 async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
   if (order.kind === 'lag') return takeLag();
@@ -25,13 +27,16 @@ async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
     for (let i = 0; i < 2; i++) await global.gc?.({ type: 'major', execution: 'async' });
     return { kind: 'collected' };
   }
+  if (order.kind === 'stall') return await stallDisk(order.ms);
   await proxy?.close();
   proxy = undefined;
   if (order.kind === 'close') return { kind: 'closed' };
+  disk = new StallingFs(`${order.directory}.fifo`);
   proxy = await MediaProxy.start({
     routes: [{ id: 'far', pathPrefix: '/', baseUrl: parseRtspUrl(order.originUrl), allowHosts: [] }],
     cacheDirectory: order.directory,
     cacheBytes: CACHE_BYTES,
+    cacheFs: disk.fs,
     ramBytes: RAM_BYTES,
     udpPorts: { first: 0, last: 0 },
     sessionTimeoutSeconds: 60,
@@ -39,6 +44,13 @@ async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
     ...order.settings,
   });
   return { kind: 'listening', port: (await proxy.listen(HOST, 0)).port };
+}
+
+async function stallDisk(ms: number): Promise<ProxyAnswer> {
+  const before = disk?.met ?? 0;
+  disk?.stall(ms);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return { kind: 'stalled', calls: (disk?.met ?? 0) - before };
 }
 
 /** Delays include the sampling step itself. */

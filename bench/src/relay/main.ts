@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
+import { measureDisk } from './disk.js';
 import { findCapacity, measureMemory, measureStartup } from './extremes.js';
 import { playScene } from './measure.js';
 import { type Options, parseOptions, USAGE, UsageError } from './options.js';
@@ -56,11 +57,12 @@ async function perform(o: Options): Promise<Run> {
 
 async function measureAll(stage: Stage, o: Options, say: (line: string) => void) {
   const size = o.isQuick ? 'quick' : 'full';
-  const run: Pick<Run, 'trials' | 'loads' | 'memory' | 'startup'> = {
+  const run: Pick<Run, 'trials' | 'loads' | 'memory' | 'startup' | 'disk'> = {
     trials: [],
     loads: [],
     memory: undefined,
     startup: undefined,
+    disk: undefined,
   };
   const { trials, loads } = run;
   if (o.parts.has('memory')) {
@@ -68,9 +70,9 @@ async function measureAll(stage: Stage, o: Options, say: (line: string) => void)
     say(`memory of ${SESSIONS} sessions`);
     run.memory = await measureMemory(stage, SESSIONS);
   }
-  const scenes = SCENES.filter(({ transport, isQuick }) => o.parts.has(transport) && (isQuick || !o.isQuick));
   for (let round = 1; round <= o.rounds; round++) {
-    for (const scene of scenes) {
+    for (const scene of SCENES) {
+      if (!o.parts.has(scene.transport) || (!scene.isQuick && (o.isQuick || round > 1))) continue;
       say(`round ${round} of ${o.rounds}, ${scene.label}, ${scene.viewers} viewers of ${scene.kbps} kbit/s`);
       trials.push(...(await playScene(stage, scene, o)));
     }
@@ -78,6 +80,10 @@ async function measureAll(stage: Stage, o: Options, say: (line: string) => void)
   for (const transport of o.parts.has('capacity') ? (['tcp', 'udp'] as const) : []) {
     const step = (viewers: number): void => say(`${viewers} viewers over ${transport.toUpperCase()}`);
     loads.push(...(await findCapacity(stage, transport, COUNTS[size][transport], step)));
+  }
+  if (o.parts.has('disk')) {
+    say('a disk that answers nothing for a while');
+    run.disk = await measureDisk(stage);
   }
   if (o.parts.has('startup')) {
     say(`starts while ${OTHERS} others play`);

@@ -18,7 +18,7 @@ export interface Trial extends Served {
 /** Viewers begin within a second, so that their turns do not coincide. */
 const TIMES = {
   quick: { rampMs: 1000, settleMs: 1000, windowMs: 2500 },
-  full: { rampMs: 1000, settleMs: 1500, windowMs: 4000 },
+  full: { rampMs: 1000, settleMs: 1000, windowMs: 3000 },
 } as const;
 const WRITE_BYTES = 65_536;
 /** Turns of the loops beside Forebay where its own writes cannot be counted, or nothing is known yet. */

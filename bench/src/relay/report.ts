@@ -2,6 +2,7 @@ import type { Machine } from '../report/machine.js';
 import { type Column, formatRatio, markdownTable } from '../report/markdown.js';
 import { stripPlot } from '../report/strip-plot.js';
 import { medianOf, summaryOf } from '../report/summary.js';
+import type { DiskFigures } from './disk.js';
 import type { Load, MemoryFigures, StartupFigures } from './extremes.js';
 import { PACED_MS } from './extremes.js';
 import type { Trial } from './measure.js';
@@ -18,6 +19,7 @@ export interface Run {
   readonly loads: Load[];
   memory: MemoryFigures | undefined;
   startup: StartupFigures | undefined;
+  disk: DiskFigures | undefined;
 }
 
 /** One server in one scene: medians over the rounds. */
@@ -101,7 +103,7 @@ the 99th percentile.
 
 ${loadTable(run)}
 
-${memoryText(run)}
+${otherText(run)}
 
 ![Processor time a packet](relay.svg)
 
@@ -298,7 +300,7 @@ function loadTable({ loads }: Run): string {
   return `Viewers added until they are late, milliseconds:\n\n${markdownTable(columns, rows)}`;
 }
 
-function memoryText({ memory, startup }: Run): string {
+function otherText({ memory, startup, disk }: Run): string {
   const lines: string[] = [];
   if (memory !== undefined) {
     const { sessions, idleBytesPerSession, playingBytesPerSession } = memory;
@@ -313,6 +315,12 @@ function memoryText({ memory, startup }: Run): string {
     const { starts, others, p50Ms, p99Ms } = startup;
     lines.push(
       `${starts} starts while ${others} others play: first packet ${p50Ms.toFixed(1)} ms after PLAY, 99th percentile ${p99Ms.toFixed(1)} ms.`,
+    );
+  }
+  if (disk !== undefined) {
+    const { viewers, stallMs, calls, lateMs, stalledLateMs, lagMs, stalledLagMs } = disk;
+    lines.push(
+      `${viewers} viewers whose every segment is read from disk are late by ${lateMs.p999.toFixed(1)} ms (one packet in a thousand), and by ${stalledLateMs.p999.toFixed(1)} ms while the disk answers nothing for ${stallMs / 1000} s (${calls} calls met that); the event loop at worst by ${lagMs.toFixed(1)} and ${stalledLagMs.toFixed(1)} ms.`,
     );
   }
   return lines.join('\n\n');

@@ -22,7 +22,7 @@ export interface Scene {
   readonly viewers: number;
   readonly kbps: Kbps;
   readonly servers: readonly ServerName[];
-  /** Part of the quick run. */
+  /** Part of the quick run; the others are measured once in a full one. */
   readonly isQuick: boolean;
 }
 

@@ -21,6 +21,8 @@ export interface Stage {
   readonly forebay: Forebay;
   /** The same, but for datagrams one by one. */
   readonly dgram: Forebay;
+  /** Keeps nothing in RAM. */
+  readonly fromDisk: Forebay;
   close(): Promise<void>;
 }
 
@@ -43,11 +45,13 @@ export async function setStage(onStep: (line: string) => void): Promise<Stage> {
     open.push(forebay);
     const dgram = await Forebay.start(folder, origin.url, { udpPath: 'dgram' });
     open.push(dgram);
+    const fromDisk = await Forebay.start(folder, origin.url, { ramBytes: 1 });
+    open.push(fromDisk);
     onStep(`playing the titles once, ${FILL_MS / 1000} s, so that they are held`);
-    await Promise.all([forebay, dgram].map((proxy) => fill(proxy, programs.crowd)));
+    await Promise.all([forebay, dgram, fromDisk].map((proxy) => fill(proxy, programs.crowd)));
     onStep('a little of everything, which does not count');
     for (const proxy of [forebay, dgram]) await warmUp(proxy, programs.crowd);
-    return { folder, programs, schedule, origin, forebay, dgram, close };
+    return { folder, programs, schedule, origin, forebay, dgram, fromDisk, close };
   } catch (error) {
     await close();
     throw error;

@@ -5,6 +5,7 @@ import {
   type SegmentMeta,
   SegmentStore,
   type StoreEvent,
+  type StoreFs,
 } from '@forebay/cache';
 import type { Credentials, RtspUrl } from '@forebay/rtsp';
 import type { Viewing } from './access.js';
@@ -53,6 +54,8 @@ export interface ProxyOptions {
   /** Undefined: nothing is kept on disk. */
   readonly cacheDirectory: string | undefined;
   readonly cacheBytes: number;
+  /** The disk under it. Default: the machine's. */
+  readonly cacheFs?: StoreFs;
   readonly ramBytes: number;
   /** UDP ports towards viewers, even/odd pairs; 0-0 takes any. */
   readonly udpPorts: { readonly first: number; readonly last: number };
@@ -147,6 +150,7 @@ export class Proxy {
             capacityBytes: options.cacheBytes,
             policy,
             nowSeconds: policySeconds,
+            ...(options.cacheFs === undefined ? {} : { fs: options.cacheFs }),
             onEvent: (event) => {
               if (wiring.proxy === undefined) wiring.early.push(event);
               else wiring.proxy.#stored(event);

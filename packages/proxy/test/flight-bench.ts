@@ -64,6 +64,11 @@ class FakeSession implements OriginSession {
     }
   }
 
+  /** The next packet of a stream is lost. */
+  skip(stream: number): void {
+    this.#sequences.set(stream, (this.#sequences.get(stream) ?? 0) + 1);
+  }
+
   /** The numbers of a stream go on elsewhere. */
   renumber(stream: number, sequence: number): void {
     this.#sequences.set(stream, sequence);

@@ -366,3 +366,53 @@ t.test('a defect ends the flight in which it shows, and nothing else', async (t)
     t.ok(b.sessions[0]?.isClosed, method);
   }
 });
+
+/** Sends all of a stretch at once but for one packet in the middle, whose number is spent. */
+function sendWithHole(b: FlightBench, from: number, to: number): void {
+  const packets = between(film, from, to);
+  const session = b.last();
+  const at = packets.findIndex(({ stream }, i) => stream === 0 && i > packets.length / 2);
+  session.send(packets.slice(0, at));
+  session.skip(0);
+  session.send(packets.slice(at + 1));
+}
+
+t.test('a segment that lost packets is asked for again, behind everybody’s need', async (t) => {
+  const b = flightBench();
+  const rider = b.rider(0);
+  b.flights.board(0, rider);
+  await settle();
+  await play(b, 0, 4);
+  sendWithHole(b, 4, 8);
+  await play(b, 8, 14);
+  t.same(spans(b.title).slice(0, 2), [
+    [0, 4],
+    [8, 12],
+  ]);
+  t.equal(b.sessions.length, 2, 'another session for what is missing');
+  t.ok(b.last().askedSeconds! <= 4 && b.last().askedSeconds! > 2.5, `${b.last().askedSeconds}`);
+  b.last().send(between(film, 3, 8.5));
+  await b.pass(3000);
+  t.same(spans(b.title).slice(0, 3), [
+    [0, 4],
+    [4, 8],
+    [8, 12],
+  ]);
+  t.ok(b.last().isClosed, 'and that is all it was for');
+});
+
+t.test('what is lost every time stays lost, and the origin is left alone', async (t) => {
+  const b = flightBench();
+  b.flights.board(0, b.rider(0));
+  await settle();
+  await play(b, 0, 4);
+  sendWithHole(b, 4, 8);
+  await play(b, 8, 9);
+  for (let sessions = b.sessions.length, tries = 0; tries < 10; tries++) {
+    sendWithHole(b, 3, 8.5);
+    await b.pass(3000);
+    if (b.sessions.length === sessions) break;
+    sessions = b.sessions.length;
+  }
+  t.ok(b.sessions.length <= 3, `${b.sessions.length} sessions`);
+});

@@ -148,6 +148,34 @@ t.test(
   },
 );
 
+t.test(
+  'what was lost on the way from the origin is asked for again, and then kept',
+  { buffered: true },
+  async (t) => {
+    const title = film(9);
+    const direct = await reference(t, title);
+    const s = await scene(t, { title, faults: { transports: ['udp'], loseEvery: 97 } });
+    const viewer = await s.viewer();
+    await viewer.play({ range: 'npt=0-' });
+    // The session that runs keeps its script.
+    s.origin.setFaults({ transports: ['udp'] });
+    await viewer.ended({ timeoutMs: 40_000 });
+    t.ok(viewer.continuity().sequenceGaps > 0);
+    const deadlineMs = performance.now() + 60_000;
+    while ((await s.metric('forebay_admissions_total', { decision: 'admitted' })) < 3) {
+      if (performance.now() > deadlineMs) throw new Error('not mended');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const { plays } = s.origin.counters;
+    const next = await s.viewer();
+    await next.play({ range: 'npt=0-' });
+    await next.ended({ timeoutMs: 40_000 });
+    sameFrames(t, next, direct);
+    assertSound(t, next, 'played again');
+    t.equal(s.origin.counters.plays, plays, 'from what is held');
+  },
+);
+
 t.test('refusals of the origin reach the viewer as what they mean', { buffered: true }, async (t) => {
   for (const [status, seen] of [
     [404, 404],

@@ -2,6 +2,7 @@ import { type Need, NEEDS } from '../origin/budget.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { Flight, type FlightEnd, SAME_PLACE_MICROS } from './flight.js';
 import { bytesBetween, type Held, JOINT_MICROS } from './row.js';
+import { Mender } from './mender.js';
 import type { Title } from './title.js';
 
 /** A flight without riders ends after this long: a pause or a seek may come back to it. */
@@ -67,6 +68,7 @@ export type Boarding =
 export class Flights {
   readonly #title: Title;
   readonly #legs = new Set<Leg>();
+  readonly #mender: Mender;
   #isClosed = false;
   #faults = 0;
   #retryAtMs = 0;
@@ -76,6 +78,12 @@ export class Flights {
 
   constructor(title: Title) {
     this.#title = title;
+    this.#mender = new Mender({
+      title,
+      board: (atMicros, rider) => this.board(atMicros, rider),
+      leave: (rider) => this.leave(rider),
+    });
+    title.onDamaged = (held) => this.#mender.damaged(held);
   }
 
   get count(): number {
@@ -134,6 +142,7 @@ export class Flights {
 
   /** Called a few times a second. */
   tick(nowMs: number): void {
+    this.#mender.tick(nowMs);
     const lingerMs = this.#title.live ? LIVE_LINGER_MS : LINGER_MS;
     const isCrowded = this.#title.client.sessions.waiting > 0;
     for (const leg of this.#legs) {

@@ -68,6 +68,8 @@ export class Title {
    * @throws OriginError `changed` when it is not, or why it cannot be asked for
    */
   onOpening: (() => Promise<void>) | undefined;
+  /** Called when a segment could not be kept, as packets of it are missing. */
+  onDamaged: ((held: Held) => void) | undefined;
   /** Called before a segment is offered to the disk: the title must be known there first. */
   onStoring: (() => Promise<void>) | undefined;
 
@@ -234,6 +236,7 @@ export class Title {
     // What is missing of a live segment cannot be fetched again: it is passed on as lost.
     if ((growth.damaged && !this.live) || growth.builder.run.count === 0) {
       this.#drop(held);
+      if (growth.damaged && !this.live) this.onDamaged?.(held);
       return;
     }
     const segment = growth.builder.seal(

@@ -29,8 +29,8 @@ export const ORIGIN_LIMITS = {
   heldPackets: 1024,
   /** Packets kept at which an interleaved connection is no longer read. */
   heldPauses: 256,
-  /** Packets of one UDP stream held back for an earlier one; a power of two. */
-  reorderPackets: 128,
+  /** Packets of one UDP stream held back for an earlier one. */
+  reorderPackets: 3000,
   reorderMs: 200,
   reportMs: 5000,
   /** Wait of a new viewer for a session of the route's budget; a route may set another. Waiters at most. */

@@ -2,9 +2,10 @@ import { sequenceDelta, sequenceNumber, wrapSequence } from '@forebay/rtp';
 import type { Clock, TimerHandle } from '../clock.js';
 import { ORIGIN_LIMITS } from './limits.js';
 
-const { reorderPackets: SLOTS, reorderMs: HOLD_MS } = ORIGIN_LIMITS;
-/** Jumps forward of this many packets, or back of this many, begin another sequence. Source: RFC 3550 appendix A.1. */
-const MAX_DROPOUT = 3000;
+const { reorderPackets: MAX_DROPOUT, reorderMs: HOLD_MS } = ORIGIN_LIMITS;
+/** A power of two above the numbers that may lie between, so that each has its own. */
+const SLOTS = 4096;
+/** Jumps forward of MAX_DROPOUT packets, or back of this many, begin another sequence. Source: RFC 3550 appendix A.1. */
 const MAX_MISORDER = 100;
 const NONE = -1;
 
@@ -17,8 +18,8 @@ export interface ReorderOptions {
 }
 
 /**
- * Puts the packets of one UDP stream in order. A packet that is early waits for those before it, at most 200 ms and as
- * long as no more than 128 numbers lie between; then what is missing counts as lost.
+ * Puts the packets of one UDP stream in order. A packet that is early waits for those before it, at most 200 ms, at
+ * whatever bitrate; then what is missing counts as lost.
  */
 export class Reorder {
   readonly #o: ReorderOptions;
@@ -45,11 +46,7 @@ export class Reorder {
     this.#stray = undefined;
     if (ahead === 0) this.#deliver(packet, sequence);
     else if (ahead < 0) this.#o.drop();
-    else if (ahead < SLOTS) this.#keep(packet, sequence);
-    else {
-      this.#flush();
-      this.#deliver(packet, sequence);
-    }
+    else this.#keep(packet, sequence);
     this.#drain();
   }
 

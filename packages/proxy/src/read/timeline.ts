@@ -101,32 +101,17 @@ export class Timeline {
   }
 
   /**
-   * Rewrites sequence number, timestamp and SSRC of the canonical RTP header at `bytes[offset]` and counts the packet.
-   * Packets known lost before it leave a hole of their size. Costs a few nanoseconds.
+   * Rewrites sequence number, timestamp and SSRC of the canonical RTP header at `offset` and counts the packet. Packets known
+   * lost before it leave a hole of their size. Costs a few nanoseconds.
    */
-  stamp(bytes: Buffer, offset: number, stream: number, payloadBytes: number): void {
+  stamp(header: DataView, offset: number, stream: number, payloadBytes: number): void {
     const lane = this.#lanes[stream];
     if (lane === undefined) return;
-    const lost = (bytes[offset + 2]! << 8) | bytes[offset + 3]!;
-    const sequence = (lane.nextSequence + lost) & 0xffff;
+    const sequence = (lane.nextSequence + header.getUint16(offset + 2)) & 0xffff;
     lane.nextSequence = (sequence + 1) & 0xffff;
-    bytes[offset + 2] = sequence >>> 8;
-    bytes[offset + 3] = sequence;
-    const canonical =
-      (bytes[offset + 4]! << 24) |
-      (bytes[offset + 5]! << 16) |
-      (bytes[offset + 6]! << 8) |
-      bytes[offset + 7]!;
-    const ticks = (canonical + lane.shiftTicks) | 0;
-    bytes[offset + 4] = ticks >>> 24;
-    bytes[offset + 5] = ticks >>> 16;
-    bytes[offset + 6] = ticks >>> 8;
-    bytes[offset + 7] = ticks;
-    const ssrc = lane.ssrc;
-    bytes[offset + 8] = ssrc >>> 24;
-    bytes[offset + 9] = ssrc >>> 16;
-    bytes[offset + 10] = ssrc >>> 8;
-    bytes[offset + 11] = ssrc;
+    header.setUint16(offset + 2, sequence);
+    header.setInt32(offset + 4, (header.getInt32(offset + 4) + lane.shiftTicks) | 0);
+    header.setUint32(offset + 8, lane.ssrc);
     lane.packets++;
     lane.octets += payloadBytes;
   }

@@ -94,8 +94,9 @@ export class InterleavedTransport implements MediaTransport {
     const start = offsets[from]!;
     const bytes = offsets[to]! - start;
     const batch = this.#writer.take(bytes);
+    const { bytes: target, view } = batch;
     // Streams are set up in any order, and may be fewer than the run carries: packets then close up.
-    run.bytes.copy(batch, 0, start, start + bytes);
+    run.bytes.copy(target, 0, start, start + bytes);
     let end = 0;
     for (let i = from; i < to; i++) {
       const stream = run.streams[i]!;
@@ -103,11 +104,11 @@ export class InterleavedTransport implements MediaTransport {
       if (channel === undefined) continue;
       const at = offsets[i]! - start;
       const next = offsets[i + 1]! - start;
-      if (at !== end) batch.copyWithin(end, at, next);
+      if (at !== end) target.copyWithin(end, at, next);
       const packet = end + FRAME_BYTES;
       end += next - at;
-      batch[packet - 3] = channel;
-      timeline.stamp(batch, packet, stream, payloadBytes(batch, packet, end));
+      target[packet - 3] = channel;
+      timeline.stamp(view, packet, stream, payloadBytes(target, packet, end));
     }
     this.#writer.writeBatch(batch, end);
     return end;

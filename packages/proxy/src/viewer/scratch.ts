@@ -6,19 +6,31 @@ const SIZES = [8192, 24_576, BATCH_BYTES] as const;
 /** Spare buffers kept of each size; more are garbage. */
 const SPARES = 16;
 
-/** Buffers that batches are put together in. One is enough while every write completes at once. */
+/** Memory that packets of one viewer are put together in. */
+export interface Batch {
+  readonly bytes: Buffer;
+  /** Over the same memory: a header is changed through it at a third of what byte after byte costs. */
+  readonly view: DataView;
+}
+
+/** Memory for batches. One is enough while every write completes at once. */
 export class Scratch {
-  readonly #spares: readonly Buffer[][] = SIZES.map(() => []);
+  readonly #spares: readonly Batch[][] = SIZES.map(() => []);
 
-  /** A buffer of at least `bytes`, with anything in it. */
-  take(bytes: number): Buffer {
+  /** At least `bytes`, with anything in them. */
+  take(bytes: number): Batch {
     const size = SIZES.findIndex((each) => bytes <= each);
-    return this.#spares[size]?.pop() ?? Buffer.allocUnsafeSlow(SIZES[size] ?? bytes);
+    return this.#spares[size]?.pop() ?? newBatch(SIZES[size] ?? bytes);
   }
 
-  /** Nobody reads this buffer any more. */
-  give(buffer: Buffer): void {
-    const spares = this.#spares[SIZES.findIndex((size) => size === buffer.length)];
-    if (spares !== undefined && spares.length < SPARES) spares.push(buffer);
+  /** Nobody reads this batch any more. */
+  give(batch: Batch): void {
+    const spares = this.#spares[SIZES.findIndex((size) => size === batch.bytes.length)];
+    if (spares !== undefined && spares.length < SPARES) spares.push(batch);
   }
+}
+
+function newBatch(size: number): Batch {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
 }

@@ -107,7 +107,8 @@ export class UdpTransport implements MediaTransport {
     const { sender, scratch } = this.#o;
     const start = offsets[from]!;
     const batch = scratch.take(offsets[to]! - start);
-    run.bytes.copy(batch, 0, start, offsets[to]);
+    const { bytes: target, view } = batch;
+    run.bytes.copy(target, 0, start, offsets[to]);
     let bytes = 0;
     for (let i = from; i < to; i++) {
       const stream = run.streams[i]!;
@@ -115,8 +116,8 @@ export class UdpTransport implements MediaTransport {
       if (lane === undefined) continue;
       const packet = offsets[i]! - start + FRAME_BYTES;
       const end = offsets[i + 1]! - start;
-      timeline.stamp(batch, packet, stream, payloadBytes(batch, packet, end));
-      sender.send(lane.rtp, batch, packet, end - packet);
+      timeline.stamp(view, packet, stream, payloadBytes(target, packet, end));
+      sender.send(lane.rtp, target, packet, end - packet);
       bytes += end - packet;
     }
     sender.flush();

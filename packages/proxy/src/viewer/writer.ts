@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Scratch } from './scratch.js';
+import type { Batch, Scratch } from './scratch.js';
 
 /**
  * What goes out on one control connection, in the order it is called: answers, reports, and batches of interleaved frames, each
@@ -10,7 +10,7 @@ export class Writer {
   readonly #socket: Socket;
   readonly #scratch: Scratch;
   /** The batch that the kernel has not taken whole. */
-  #held: Buffer | undefined;
+  #held: Batch | undefined;
   #flushedWrites = 0;
   #waiting: (() => void) | undefined;
 
@@ -40,19 +40,19 @@ export class Writer {
     if (this.#socket.writable) this.#socket.write(bytes, this.#flushed);
   }
 
-  /** A buffer to put the next batch together in. Better only while {@link Writer.idle}: what it writes then waits. */
-  take(bytes: number): Buffer {
+  /** Memory to put the next batch together in. Better only while {@link Writer.idle}: what it writes then waits. */
+  take(bytes: number): Batch {
     // A batch that the kernel is still reading is not used again.
     if (this.#held !== undefined && this.idle) this.#scratch.give(this.#held);
     this.#held = undefined;
     return this.#scratch.take(bytes);
   }
 
-  /** Writes the first `bytes` of a buffer that {@link Writer.take} gave, in one go; it is the writer's again. */
-  writeBatch(buffer: Buffer, bytes: number): void {
-    if (bytes > 0) this.#socket.write(buffer.subarray(0, bytes), this.#flushed);
-    if (this.#socket.writableLength === 0) this.#scratch.give(buffer);
-    else this.#held = buffer;
+  /** Writes the first `bytes` of a batch that {@link Writer.take} gave, in one go; it is the writer's again. */
+  writeBatch(batch: Batch, bytes: number): void {
+    if (bytes > 0) this.#socket.write(batch.bytes.subarray(0, bytes), this.#flushed);
+    if (this.#socket.writableLength === 0) this.#scratch.give(batch);
+    else this.#held = batch;
   }
 
   /** Resolves when at most `bytes` wait, or the connection is gone. One caller at a time. */
