@@ -37,7 +37,7 @@ export async function playScene(stage: Stage, scene: Scene, o: Options): Promise
     const server = await serverOf(name, { stage, scene, o, packetsPerWrite });
     try {
       const trial = await playOnce(stage, { scene, name, server }, o);
-      if (name === 'forebay' && trial.writes > 0) packetsPerWrite = trial.packets / trial.writes;
+      if (name === 'forebay' && scene.transport === 'tcp') packetsPerWrite = trial.packets / trial.writes;
       trials.push(trial);
     } finally {
       if (server !== stage.forebay && server !== stage.dgram) await server.close();

@@ -96,13 +96,13 @@ t.test('few viewers are sent everything on time, many a little early and more at
       ahead,
       ahead.toSorted((a, b) => a - b),
     );
-    t.equal(ahead.at(-1), transport === 'tcp' ? 120 : 40);
+    t.equal(ahead.at(-1), transport === 'tcp' ? 240 : 80);
     t.equal(tempo.followMs, 20);
     crowd.viewers = 1;
     t.equal(tempo.waitMs(7, false), 7, 'with few viewers a turn is when a packet is due');
     t.equal(tempo.waitMs(Infinity, true), 10);
     t.equal(tempo.waitMs(1000, true), 10);
-    t.equal(tempo.waitMs(1000, false), 120);
+    t.equal(tempo.waitMs(1000, false), 240);
   }
   crowd.latency = 'low';
   t.equal(new Tempo(crowd, 'tcp').followMs, 2);

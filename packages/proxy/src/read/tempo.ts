@@ -17,20 +17,20 @@ const FOLLOW_MS_PER_VIEWER = 1 / 16;
 /** Between two tries where a viewer takes nothing, or there is nothing to send. */
 const WAIT_MS = 10;
 /** A turn is wanted this often whatever is due: a reader looks ahead. */
-const LONGEST_WAIT_MS = 120;
+const LONGEST_WAIT_MS = 240;
 /** What was left because it was not due yet is sent a little before it is, where media may leave early. */
 const MARGIN_MS = 10;
 /** A viewer that is later than this has a wider link than was thought, or none. */
 const LATE_MICROS = 100_000;
 
 /**
- * At 4 Mbit/s 120 ms are a write of 64 KB over TCP, beyond which larger ones save little, and far from what players take for
- * a burst. Over UDP 32 packets a turn, and the next turn when a link of 100 Mbit/s is done with them: what a key frame
+ * At 4 Mbit/s 240 ms are two writes of 64 KB over TCP, beyond which larger ones save little, and half of what players take
+ * for a burst. Over UDP 32 packets a turn, and the next turn when a link of 100 Mbit/s is done with them: what a key frame
  * brings at once fits the buffers on the way.
  */
 const TRANSPORTS = {
-  tcp: { mostAheadMs: 120, batchBytes: 65_536, batches: 4, leastMs: 0 },
-  udp: { mostAheadMs: 40, batchBytes: 42_000, batches: 1, leastMs: 4 },
+  tcp: { mostAheadMs: 240, batchBytes: 65_536, batches: 4, leastMs: 0 },
+  udp: { mostAheadMs: 80, batchBytes: 42_000, batches: 1, leastMs: 4 },
 } as const;
 const MOST_BATCHES = 4;
 
