@@ -32,7 +32,7 @@ t.test('an origin that wants UDP', { buffered: true }, async (t) => {
 });
 
 t.test('what was learned of an origin is remembered by the next process', { buffered: true }, async (t) => {
-  const s = await scene(t, { title: film(2), faults: { transports: ['udp'], speed: 50 } });
+  const s = await scene(t, { title: film(2), faults: { transports: ['udp'], speed: 4 } });
   const first = await s.viewer();
   await first.play({ range: 'npt=0-' });
   await first.ended({ timeoutMs: 40_000 });
