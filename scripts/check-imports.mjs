@@ -20,6 +20,7 @@ const TEST_ARROWS = { proxy: ['rig'], cli: ['rtp'] };
 
 /** Inside packages/proxy/src: requests flow down this list and nothing runs up. Viewers meet origins in segments only. */
 const PROXY_FOLDER_ARROWS = {
+  workers: ['viewer', 'read', 'fill', 'origin'],
   viewer: ['read'],
   read: ['fill', 'origin'],
   fill: ['origin'],
@@ -32,9 +33,10 @@ const PROXY_WIRING = new Set(['proxy.ts', 'index.ts']);
 /** Packages whose sources may touch the process they run in. */
 const PROCESS_OWNERS = new Set(['cli', 'bench']);
 
-/** And files that have to: a lock names the process that holds it, a replay reads the processor time that it spent. */
+/** And files that have to: a lock names the process that holds it, a worker is one, a replay reads the processor time that it spent. */
 const PROCESS_EXCEPTIONS = new Set([
   'packages/cache/src/lock.ts',
+  'packages/proxy/src/workers/main.ts',
   'packages/simulator/src/cost.ts',
   'packages/simulator/src/replay.ts',
 ]);

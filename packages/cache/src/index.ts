@@ -3,6 +3,8 @@ export { CACHE_ERRORS, CacheError, type CacheErrorCode } from './errors.js';
 export { inspectSegmentFile, type SegmentInspection, type StreamInspection } from './inspect.js';
 export type { Schedule } from './lane.js';
 export { formatSegmentName, parseSegmentName } from './names.js';
+export { GrowthReader, GrowthWriter } from './growth-log.js';
+export type { MemoryTier } from './memory-tier.js';
 export { listCache, purgeCache, type CacheListing } from './offline.js';
 export {
   DEFAULT_OPTIONS,
@@ -36,6 +38,8 @@ export {
   type SegmentMeta,
   type StreamExtent,
 } from './segment.js';
+export { SharedFolder } from './shared-folder.js';
+export { SharedTier, type SharedFile } from './shared-tier.js';
 export type { EvictReason, StoreEvent } from './store-events.js';
 export { nodeStoreFs, type FoundName, type StoreFile, type StoreFs } from './store-fs.js';
 export { SegmentStore, type SegmentStoreOptions } from './store.js';

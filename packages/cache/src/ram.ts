@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache';
 
+import type { MemoryTier } from './memory-tier.js';
 import { segmentMemoryBytes, type Segment } from './segment.js';
 
 /**
  * Segments in memory, the least recently used go first. `bytes <= capacityBytes` always; counted is what a segment
  * keeps alive, not what it uses of it. What deserves memory is what is being read now, so recency is the whole policy.
  */
-export class RamTier {
+export class RamTier implements MemoryTier {
   readonly capacityBytes: number;
   readonly #segments: LRUCache<string, Segment> | undefined;
 
@@ -36,6 +37,10 @@ export class RamTier {
 
   get(generation: string, startMicros: number): Segment | undefined {
     return this.#segments?.get(nameOf(generation, startMicros));
+  }
+
+  has(generation: string, startMicros: number): boolean {
+    return this.#segments?.has(nameOf(generation, startMicros)) ?? false;
   }
 
   /** Keeps a segment, in place of one with the same start; one that is larger than the capacity is not kept. */

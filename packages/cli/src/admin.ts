@@ -9,12 +9,12 @@ import type { SocketAddress } from './socket-address.js';
 
 /** What the admin pages show. */
 export interface AdminSource {
-  /** The proxy's metrics. */
-  readonly registry: Registry;
   /** Where there is one. */
   readonly accessLog?: AccessLogLines | undefined;
   /** Where there is one. */
   readonly api?: ApiSource | undefined;
+  /** The proxy's metrics. */
+  collect(): Promise<Registry>;
   ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
 }
 
@@ -66,8 +66,9 @@ export function adminPages(source: AdminSource, options: AdminOptions): Hono {
     return context.json(state, state.ready ? 200 : 503);
   });
   pages.get('/metrics', async (context) => {
-    const texts = await Promise.all([source.registry.metrics(), own.metrics()]);
-    return context.text(texts.join('\n'), 200, { 'content-type': source.registry.contentType });
+    const registry = await source.collect();
+    const texts = await Promise.all([registry.metrics(), own.metrics()]);
+    return context.text(texts.join('\n'), 200, { 'content-type': registry.contentType });
   });
   if (source.api !== undefined) pages.route('/api/v1', apiPages(source.api));
   pages.notFound((context) => context.json({ error: 'no such page' }, 404));

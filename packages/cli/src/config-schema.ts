@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { parseBytes, parseSeconds } from './quantity.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
@@ -14,6 +15,8 @@ export type UdpPath = (typeof UDP_PATHS)[number];
 
 /** Sessions at one origin that anybody may want. */
 const MOST_SESSIONS = 10_000;
+/** More processes than this help nobody. */
+const MAX_WORKERS = 64;
 
 /** Of one process. */
 const MOST_VIEWERS = 100_000;
@@ -78,6 +81,7 @@ export const CONFIG_SCHEMA = z.strictObject({
     .optional(),
   udpPorts: parsedText(parsePortRange).optional(),
   udpPath: z.enum(UDP_PATHS).optional(),
+  workers: parsedScalar(parseWorkers, 'must be a number or auto').optional(),
   sessionTimeout: seconds.refine((value) => value >= 10 && value <= 3600, 'between 10s and 1h').optional(),
   lowLatency: z.boolean().optional(),
   limits: z
@@ -164,6 +168,19 @@ export function parseUdpPath(text: string): UdpPath {
   const path = UDP_PATHS.find((one) => one === text.trim());
   if (path === undefined) throw new RangeError(`'${text}' is none of ${UDP_PATHS.join(', ')}`);
   return path;
+}
+
+/**
+ * Processes that serve viewers: a number, or `auto` for one a core.
+ *
+ * @throws RangeError that says what to write
+ */
+export function parseWorkers(text: string): number {
+  if (text.trim() === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
+  const workers = /^\d{1,3}$/.test(text.trim()) ? Number(text) : 0;
+  if (workers < 1 || workers > MAX_WORKERS)
+    throw new RangeError(`'${text}' is neither a number from 1 to ${MAX_WORKERS} nor auto`);
+  return workers;
 }
 
 /** Text that `parse` understands; what it throws becomes the complaint. */

@@ -29,6 +29,7 @@ program
   .option('--timeshift <time>', 'keep so much of live presentations, such as 10m (default: none)')
   .option('--udp-path <path>', `how datagrams leave: auto, native or dgram (default: ${DEFAULTS.udpPath})`)
   .option('--low-latency', 'live media leaves within 2 ms, at the price of processor time')
+  .option('--workers <n>', `processes that serve viewers, auto for one a core (default: ${DEFAULTS.workers})`)
   .option('--access-log <file>', 'a line for each viewing, as forebay simulate and replay read it')
   .option('--hash-titles', 'a hash of the title in the access log in its place')
   .action(async (flags) => await (await import('./serve.js')).serve(flags));

@@ -27,6 +27,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
     ramBytes: settings.cache.ramBytes,
     udpPorts: settings.udpPorts,
     udpPath: settings.udpPath,
+    workers: settings.workers,
     sessionTimeoutSeconds: settings.sessionTimeoutSeconds,
     lowLatency: settings.lowLatency,
     viewerLimits: settings.limits,
@@ -37,7 +38,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   try {
     admin = await openAdmin(
       settings,
-      { registry: proxy.metrics.registry, ready: () => proxy.ready(), accessLog, api: proxy },
+      { collect: () => proxy.collect(), ready: () => proxy.ready(), accessLog, api: proxy },
       log,
     );
     const media = await proxy.listen(settings.listen.host, settings.listen.port);
@@ -47,6 +48,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
         admin: admin === undefined ? 'off' : formatSocketAddress(admin.address),
         cache: settings.cache.directory ?? 'off',
         routes: settings.routes.length,
+        workers: settings.workers,
         version: VERSION,
       },
       'forebay serves',

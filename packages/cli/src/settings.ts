@@ -8,6 +8,7 @@ import {
   parseSessionCount,
   parseTimeshift,
   parseUdpPath,
+  parseWorkers,
   type ConfigFile,
   type PortRange,
   type UdpPath,
@@ -34,6 +35,8 @@ export interface Settings {
   };
   readonly udpPorts: PortRange;
   readonly udpPath: UdpPath;
+  /** Processes that serve viewers; 1: this one. */
+  readonly workers: number;
   readonly sessionTimeoutSeconds: number;
   /** Live media leaves as soon as it is there. */
   readonly lowLatency: boolean;
@@ -59,6 +62,7 @@ export interface ServeFlags {
   readonly timeshift?: string | undefined;
   readonly udpPath?: string | undefined;
   readonly lowLatency?: true | undefined;
+  readonly workers?: string | undefined;
   readonly accessLog?: string | undefined;
   readonly hashTitles?: true | undefined;
 }
@@ -70,6 +74,7 @@ export const DEFAULTS = {
   ramSize: '256MB',
   udpPorts: { first: 20_000, last: 29_999 },
   udpPath: 'auto',
+  workers: 1,
   sessionTimeoutSeconds: 60,
   drainSeconds: 30,
 } as const;
@@ -103,6 +108,7 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
     },
     udpPorts: file.udpPorts ?? DEFAULTS.udpPorts,
     udpPath: flag('--udp-path', flags.udpPath, parseUdpPath) ?? file.udpPath ?? DEFAULTS.udpPath,
+    workers: flag('--workers', flags.workers, parseWorkers) ?? file.workers ?? DEFAULTS.workers,
     sessionTimeoutSeconds: file.sessionTimeout ?? DEFAULTS.sessionTimeoutSeconds,
     lowLatency: flags.lowLatency ?? file.lowLatency ?? false,
     limits: limitsOf(file),

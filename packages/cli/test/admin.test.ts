@@ -10,7 +10,10 @@ const silent = (): void => undefined;
 const LOG = { debug: silent, info: silent, warn: silent, error: silent };
 
 function pagesOf(reasons: readonly string[] = [], registry = new Registry()) {
-  const source = { registry, ready: () => ({ ready: reasons.length === 0, reasons }) };
+  const source = {
+    collect: () => Promise.resolve(registry),
+    ready: () => ({ ready: reasons.length === 0, reasons }),
+  };
   return adminPages(source, { version: '1.2.3', hosts: ['Cache.example.org'], log: LOG });
 }
 
@@ -81,7 +84,10 @@ t.test('reading only, known pages only', async (t) => {
 t.test('what is known of the origins, for programs', async (t) => {
   t.equal((await pagesOf().fetch(ask('/api/v1/origins'))).status, 404, 'where there is no API');
   const origins = [{ route: 'nvr', learned: { seeks: true } }] as unknown as readonly OriginState[];
-  const source = { registry: new Registry(), ready: () => ({ ready: true, reasons: [] }) };
+  const source = {
+    collect: () => Promise.resolve(new Registry()),
+    ready: () => ({ ready: true, reasons: [] }),
+  };
   const api = { origins: () => origins };
   const pages = adminPages({ ...source, api }, { version: '1', hosts: [], log: LOG });
   const answer = await pages.fetch(ask('/api/v1/origins'));
@@ -91,7 +97,7 @@ t.test('what is known of the origins, for programs', async (t) => {
 
 t.test('a page that fails says so without details', async (t) => {
   const source = {
-    registry: new Registry(),
+    collect: () => Promise.resolve(new Registry()),
     ready: (): never => {
       throw new Error('inner secret');
     },

@@ -245,6 +245,7 @@ t.test('flags win over the file, the file over defaults', (t) => {
     cache: { directory, bytes: 1e9, ramBytes: 256e6 },
     udpPorts: { first: 20_000, last: 29_999 },
     udpPath: 'native',
+    workers: 1,
     sessionTimeoutSeconds: 60,
     routes: [{ id: '192.0.2.7:554', pathPrefix: '/a' }],
   });
@@ -256,14 +257,18 @@ t.test('flags win over the file, the file over defaults', (t) => {
     ramSize: '1MB',
     cacheDir: '/x',
     udpPath: 'dgram',
+    workers: '3',
   };
   t.match(settingsOf(flags, {}), {
     listen: { host: '::1', port: 2 },
     admin: undefined,
     cache: { directory: '/x', bytes: 2e9, ramBytes: 1e6 },
     udpPath: 'dgram',
+    workers: 3,
   });
   t.equal(settingsOf({ config, cacheSize: '0' }, {}).cache.directory, undefined, 'no disk cache');
+  const { workers } = settingsOf({ config, workers: 'auto' }, {});
+  t.ok(workers >= 1 && workers <= 64, 'a worker a core');
   t.end();
 });
 
@@ -280,6 +285,8 @@ t.test('wrong flags name the flag', (t) => {
     [{ origin: CAMERA, udpPath: 'fast' }, ['--udp-path', 'auto, native, dgram']],
     [{ origin: CAMERA, timeshift: '2d' }, ['--timeshift', '10s to 24h']],
     [{ origin: CAMERA, timeshift: '10m', cacheSize: '0' }, ['timeshift', '--cache-size']],
+    [{ origin: CAMERA, workers: '0' }, ['--workers', 'from 1 to 64', 'auto']],
+    [{ origin: CAMERA, workers: 'all' }, ['--workers', 'auto']],
   ];
   for (const [flags, words] of table) complains(t, () => settingsOf(flags, {}), ...words);
   try {

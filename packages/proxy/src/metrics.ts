@@ -83,16 +83,36 @@ export class Metrics {
   readonly gapSeconds = this.#counter('forebay_gap_seconds_total', 'Media time missing when due.', []);
   readonly rejects = this.#counter('forebay_rejects_total', 'Input refused, by reason.', ['reason']);
   readonly reportedLoss = this.#counter('forebay_viewer_packets_lost_total', 'Lost by receiver reports.', []);
-  readonly udpPath = this.#gauge('forebay_udp_path', '1 for the way that datagrams leave by.', ['path']);
+  readonly udpPath = this.#gauge(
+    'forebay_udp_path',
+    '1 for the way that datagrams leave by.',
+    ['path'],
+    'max',
+  );
+  readonly workers = this.#gauge('forebay_workers', 'Worker processes that serve viewers.', []);
+  readonly workerRestarts = this.#counter(
+    'forebay_worker_restarts_total',
+    'Workers that ended unasked and were replaced, by why.',
+    ['reason'],
+  );
+  readonly workerCpu = this.#counter('forebay_worker_cpu_seconds_total', 'CPU time of each worker.', [
+    'worker',
+  ]);
+  readonly workerResident = this.#gauge('forebay_worker_resident_bytes', 'Resident memory of each worker.', [
+    'worker',
+  ]);
   readonly viewerJitter = new Histogram({
     name: 'forebay_viewer_jitter_seconds',
     help: 'Interarrival jitter in receiver reports.',
     buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
     registers: [this.registry],
   });
-  readonly loopLag = this.#gauge('forebay_event_loop_lag_seconds', 'Lateness of the shared tick.', [
-    'quantile',
-  ]);
+  readonly loopLag = this.#gauge(
+    'forebay_event_loop_lag_seconds',
+    'Lateness of the shared tick.',
+    ['quantile'],
+    'max',
+  );
 
   constructor() {
     const bytes = this.viewerBytes;
@@ -108,8 +128,14 @@ export class Metrics {
     });
   }
 
-  #gauge<L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> {
-    return new Gauge({ name, help, labelNames, registers: [this.registry] });
+  /** @param aggregator what the value for all processes is, of the values of each */
+  #gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    aggregator: 'sum' | 'max' = 'sum',
+  ): Gauge<L> {
+    return new Gauge({ name, help, labelNames, aggregator, registers: [this.registry] });
   }
 
   #counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {

@@ -8,6 +8,7 @@ import {
   type StoreFs,
 } from '@forebay/cache';
 import type { Credentials, RtspUrl } from '@forebay/rtsp';
+import type { Registry } from 'prom-client';
 import type { Viewing } from './access.js';
 import { type Clock, systemClock, type TimerHandle } from './clock.js';
 import type { Shelves, Title } from './fill/title.js';
@@ -20,10 +21,11 @@ import { type ProfileRecord, recordOf } from './origin/profile-record.js';
 import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
 import { type Route, Routes } from './read/routes.js';
+import type { Latency } from './read/tempo.js';
 import type { ViewerLimits } from './viewer/limits.js';
-import type { PacketSender } from './viewer/sender.js';
 import { ViewerServer } from './viewer/server.js';
 import { chooseSender, type UdpPath } from './viewer/udp-path.js';
+import { SharedMemory, WorkerTeam } from './workers/team.js';
 
 const TICK_MS = 100;
 const PUBLISH_MS = 1000;
@@ -64,6 +66,8 @@ export interface ProxyOptions {
   /** Live media leaves as soon as it is there. Default: within 10 to 20 ms, with less work. */
   readonly lowLatency?: boolean;
   readonly sessionTimeoutSeconds: number;
+  /** Processes that serve viewers. 1, the default: this one, which does everything. */
+  readonly workers?: number;
   /** Other limits towards viewers than the usual ones. */
   readonly viewerLimits?: Partial<ViewerLimits>;
   /** Called after each range that a viewer played, not live. Must not throw. */
@@ -87,7 +91,8 @@ export interface OriginState {
 interface Parts {
   readonly shelves: Shelves;
   readonly clients: readonly OriginClient[];
-  readonly sender: PacketSender;
+  /** With workers. */
+  readonly memory: SharedMemory | undefined;
 }
 
 /** A running proxy: viewers in front, origins behind, the cache between. */
@@ -98,7 +103,8 @@ export class Proxy {
   readonly #shelves: Shelves;
   readonly #clients: readonly OriginClient[];
   readonly #catalogue: Catalogue;
-  readonly #viewers: ViewerServer;
+  readonly #memory: SharedMemory | undefined;
+  #viewers: ViewerServer | WorkerTeam | undefined;
   #timer: TimerHandle | undefined;
   readonly #profiles: ProfileKeeper;
   #publishedMs = -Infinity;
@@ -106,28 +112,17 @@ export class Proxy {
   #state: 'starting' | 'ready' | 'draining' | 'closed' = 'starting';
 
   private constructor(options: ProxyOptions, parts: Parts) {
-    const { shelves, clients, sender } = parts;
+    const { shelves, clients } = parts;
+    this.#memory = parts.memory;
     this.metrics = shelves.metrics;
     this.#clock = shelves.clock;
     this.#shelves = shelves;
     this.#clients = clients;
-    this.#pacer = new Pacer(shelves.clock, options.lowLatency === true ? 'low' : 'usual');
+    this.#pacer = new Pacer(shelves.clock, latencyOf(options));
     this.#profiles = new ProfileKeeper(clients);
     this.#profilesKeptMs = shelves.clock.nowMs();
     const routes = options.routes.map((r, i): Route => ({ ...r, client: clients[i]! }));
     this.#catalogue = new Catalogue(new Routes(routes), shelves, this.#pacer);
-    this.#viewers = new ViewerServer({
-      library: this.#catalogue,
-      clock: shelves.clock,
-      metrics: shelves.metrics,
-      log: shelves.log,
-      udpPorts: options.udpPorts,
-      sender,
-      sessionTimeoutSeconds: options.sessionTimeoutSeconds,
-      serverName: SERVER_NAME,
-      ...(options.viewerLimits === undefined ? {} : { limits: options.viewerLimits }),
-      ...(options.onViewing === undefined ? {} : { onViewing: options.onViewing }),
-    });
   }
 
   /**
@@ -156,27 +151,31 @@ export class Proxy {
               else wiring.proxy.#stored(event);
             },
           });
-    const wanted = options.udpPath ?? 'auto';
-    const sender = await chooseSender({ wanted, metrics, log }).catch(async (error: unknown) => {
-      await store?.close();
-      throw error;
-    });
-    const ram = new RamTier(options.ramBytes, ({ meta }) => {
+    const onEvict = (meta: SegmentMeta): void => {
       if (wiring.proxy !== undefined) wiring.proxy.#title(meta)?.offRam(meta.startMicros);
-    });
+    };
+    const { ramBytes, workers = 1 } = options;
+    const memory = workers > 1 ? await SharedMemory.open({ ramBytes, workers, log, onEvict }) : undefined;
+    const ram = memory?.tier ?? new RamTier(ramBytes, ({ meta }) => onEvict(meta));
     const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
     const proxy = new Proxy(options, {
       shelves: { ram, store, policy, policySeconds, clock, metrics, log },
       clients,
-      sender,
+      memory,
     });
     wiring.proxy = proxy;
     for (const event of wiring.early) proxy.#stored(event);
+    try {
+      proxy.#viewers = await proxy.#openViewers(options);
+    } catch (error) {
+      await proxy.close();
+      throw error;
+    }
     return proxy;
   }
 
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    const address = await this.#viewers.listen(host, port);
+    const address = await this.#viewers!.listen(host, port);
     this.#state = 'ready';
     this.#tick();
     return address;
@@ -185,25 +184,38 @@ export class Proxy {
   ready(): { ready: boolean; reasons: string[] } {
     const reasons: string[] = [];
     if (this.#state !== 'ready') reasons.push(this.#state);
+    else if (this.workerPids?.length === 0) reasons.push('no worker serves');
     return { ready: reasons.length === 0, reasons };
   }
 
   /** Takes no new viewers and waits until those that play are done, at most `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.#state = 'draining';
-    await this.#viewers.drain(timeoutMs);
+    await this.#viewers?.drain(timeoutMs);
   }
 
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    await this.#viewers.close();
+    await this.#viewers?.close();
     await this.#catalogue.close();
     this.#pacer.close();
     for (const client of this.#clients) client.close();
     await this.#keepProfiles();
     await this.#shelves.store?.close();
+    await this.#memory?.close();
+  }
+
+  /** Process ids of the workers that serve; undefined where this process does. */
+  get workerPids(): readonly number[] | undefined {
+    return this.#viewers instanceof WorkerTeam ? this.#viewers.pids : undefined;
+  }
+
+  /** Every metric, of all processes. */
+  async collect(): Promise<Registry> {
+    const { registry } = this.metrics;
+    return this.#viewers instanceof WorkerTeam ? this.#viewers.collect(registry) : registry;
   }
 
   /** What is known of each origin, in the order of the routes. */
@@ -216,6 +228,39 @@ export class Proxy {
       startupMs: { p50: profile.startupMs(0.5), p90: profile.startupMs(0.9) },
       learned: recordOf(profile),
     }));
+  }
+
+  async #openViewers(options: ProxyOptions): Promise<ViewerServer | WorkerTeam> {
+    const { clock, metrics, log } = this.#shelves;
+    const { udpPorts, udpPath = 'auto', sessionTimeoutSeconds, viewerLimits, onViewing } = options;
+    const common = { udpPorts, sessionTimeoutSeconds, serverName: SERVER_NAME };
+    const sender = await chooseSender({ wanted: udpPath, metrics, log });
+    if (this.#memory === undefined) {
+      return new ViewerServer({
+        ...common,
+        library: this.#catalogue,
+        clock,
+        metrics,
+        log,
+        sender,
+        ...(viewerLimits === undefined ? {} : { limits: viewerLimits }),
+        ...(onViewing === undefined ? {} : { onViewing }),
+      });
+    }
+    return WorkerTeam.start({
+      count: options.workers ?? 1,
+      worker: {
+        ...common,
+        udpPath,
+        latency: latencyOf(options),
+        viewerLimits: viewerLimits ?? {},
+        reportsViewings: onViewing !== undefined,
+      },
+      memory: this.#memory,
+      catalogue: this.#catalogue,
+      shelves: this.#shelves,
+      onViewing,
+    });
   }
 
   #tick(): void {
@@ -309,4 +354,8 @@ export class Proxy {
         break;
     }
   }
+}
+
+function latencyOf({ lowLatency }: ProxyOptions): Latency {
+  return lowLatency === true ? 'low' : 'usual';
 }

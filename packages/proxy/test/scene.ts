@@ -24,7 +24,12 @@ export interface SceneOptions {
   /** Keep segments on disk; default true. */
   readonly disk?: boolean;
   readonly cacheBytes?: number;
+  /** Worker processes; by default as `FOREBAY_TEST_WORKERS` says, else none. */
+  readonly workers?: number;
+  readonly proxy?: Partial<ProxyOptions>;
 }
+
+const WORKERS = Number(process.env['FOREBAY_TEST_WORKERS'] ?? 1);
 
 /** Three actors on loopback: an origin, the proxy, and viewers. */
 export interface Scene {
@@ -79,6 +84,8 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
     sessionTimeoutSeconds: 60,
     clock,
     log,
+    workers: o.workers ?? WORKERS,
+    ...o.proxy,
   };
   const viewers: RigViewer[] = [];
   let addresses = 1;
@@ -119,7 +126,7 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
       made.proxy = running.proxy;
     },
     metric: async (name, labels = {}) => {
-      const metric = await made.proxy.metrics.registry.getSingleMetric(name)?.get();
+      const metric = await (await made.proxy.collect()).getSingleMetric(name)?.get();
       const wanted = Object.entries(labels);
       const values = metric?.values.filter((v) =>
         wanted.every(([label, value]) => (v.labels as Record<string, unknown>)[label] === value),

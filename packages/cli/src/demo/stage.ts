@@ -113,7 +113,7 @@ export class Stage {
   async openAdmin(): Promise<void> {
     const proxy = this.#proxy;
     if (proxy === undefined) return;
-    const source = { registry: proxy.metrics.registry, ready: () => proxy.ready() };
+    const source = { collect: () => proxy.collect(), ready: () => proxy.ready() };
     const pages = adminPages(source, { version: VERSION, hosts: [], log: this.#log });
     this.#admin = await preferred(9554, async (port) => await startAdmin(pages, { host: HOST, port }));
   }

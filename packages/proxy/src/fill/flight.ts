@@ -97,10 +97,15 @@ export class Flight implements OriginSink {
     return current === undefined ? this.opened : Promise.resolve(current);
   }
 
-  /** Whether it may still bring what lies at NPT `micros`: it has not passed that. */
+  /** NPT of the earliest that it may still bring: what it has not passed; Infinity: nothing. */
+  get bringsFromMicros(): number {
+    if (this.#state === 'closing' || this.#state === 'over') return Infinity;
+    return this.#stitch?.current?.startMicros ?? this.positionMicros;
+  }
+
+  /** Whether it may still bring what lies at NPT `micros`. */
   mayBring(micros: number): boolean {
-    if (this.#state === 'closing' || this.#state === 'over') return false;
-    return micros >= (this.#stitch?.current?.startMicros ?? this.positionMicros) - JOINT_MICROS;
+    return micros >= this.bringsFromMicros - JOINT_MICROS;
   }
 
   /** Stops taking packets from an origin that runs far ahead of its readers, and goes on. */

@@ -1,8 +1,8 @@
 import { type Need, NEEDS } from '../origin/budget.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { Flight, type FlightEnd, SAME_PLACE_MICROS } from './flight.js';
-import { bytesBetween, type Held, JOINT_MICROS } from './row.js';
 import { Mender } from './mender.js';
+import { bytesBetween, JOINT_MICROS, type Place } from './row.js';
 import type { Title } from './title.js';
 
 /** A flight without riders ends after this long: a pause or a seek may come back to it. */
@@ -48,6 +48,25 @@ export interface Rider {
  */
 export type Outlook = 'flying' | 'waiting' | 'retrying' | 'never' | 'none';
 
+/** What flights may still bring. */
+export interface Prospects {
+  /** From which NPT on, Infinity for nothing more; and whether it is in line for a session of the origin. */
+  readonly flights: readonly { readonly fromMicros: number; readonly isWaiting: boolean }[];
+  /** What there is to hope for where none of them goes. */
+  readonly otherwise: 'retrying' | 'never' | 'none';
+}
+
+/** What becomes of NPT `atMicros`. */
+export function outlookAt({ flights, otherwise }: Prospects, atMicros: number): Outlook {
+  let outlook: Outlook = otherwise;
+  for (const { fromMicros, isWaiting } of flights) {
+    if (atMicros < fromMicros - JOINT_MICROS) continue;
+    if (!isWaiting) return 'flying';
+    outlook = 'waiting';
+  }
+  return outlook;
+}
+
 interface Leg {
   readonly flight: Flight;
   readonly riders: Set<Rider>;
@@ -60,8 +79,8 @@ interface Leg {
 
 /** What became of a rider's wish. */
 export type Boarding =
-  /** `opened`: the segment that the flight fills, or the first that it will. */
-  | { readonly kind: 'riding'; readonly opened: Promise<Held> }
+  /** `opened`: the segment that the flight fills, or the first that it will; undefined: look again. */
+  | { readonly kind: 'riding'; readonly opened: Promise<Place | undefined> }
   | { readonly kind: 'later'; readonly error: OriginError | undefined };
 
 /** The flights of one title: who fills what for whom. */
@@ -113,17 +132,21 @@ export class Flights {
     return this.#ride(this.#launch(atMicros, rider, nowMs), rider);
   }
 
+  /** What the flights may bring. */
+  get prospects(): Prospects {
+    const isOver = this.#title.standing === 'superseded' || this.#isClosed;
+    return {
+      flights: Array.from(this.#legs, ({ flight }) => ({
+        fromMicros: flight.bringsFromMicros,
+        isWaiting: flight.state === 'waiting',
+      })),
+      otherwise: isOver ? 'never' : this.#faults > 0 ? 'retrying' : 'none',
+    };
+  }
+
   /** What becomes of NPT `atMicros`. */
   outlook(atMicros: number): Outlook {
-    let outlook: Outlook = 'none';
-    for (const { flight } of this.#legs) {
-      if (!flight.mayBring(atMicros)) continue;
-      if (flight.state !== 'waiting') return 'flying';
-      outlook = 'waiting';
-    }
-    if (outlook === 'waiting') return outlook;
-    if (this.#title.standing === 'superseded' || this.#isClosed) return 'never';
-    return this.#faults > 0 ? 'retrying' : 'none';
+    return outlookAt(this.prospects, atMicros);
   }
 
   /** The flight of `rider` is in line for a session of the origin. */

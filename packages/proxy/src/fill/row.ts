@@ -47,6 +47,7 @@ export interface Held extends Place {
 export class Row<T extends Place = Held> {
   readonly #held: T[] = [];
   #removals = 0;
+  #changes = 0;
 
   get length(): number {
     return this.#held.length;
@@ -60,6 +61,11 @@ export class Row<T extends Place = Held> {
   /** The one that starts first. */
   get first(): T | undefined {
     return this.#held[0];
+  }
+
+  /** Counts what was added and removed. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** The one that starts last. */
@@ -130,6 +136,7 @@ export class Row<T extends Place = Held> {
   /** Adds `held`; a segment that it would overlap must be removed first. */
   insert(held: T): void {
     this.#held.splice(this.#after(held.startMicros), 0, held);
+    this.#changes++;
   }
 
   /** @returns false when it was not there */
@@ -138,6 +145,7 @@ export class Row<T extends Place = Held> {
     if (i < 0) return false;
     this.#held.splice(i, 1);
     this.#removals++;
+    this.#changes++;
     return true;
   }
 

@@ -52,7 +52,6 @@ export class Title {
   #durationSeconds: number | undefined;
   #anchors = 0;
   readonly #offers: Offers;
-  /** Segments that are not sealed. */
   readonly #filling = new Set<Held>();
   #stored = 0;
   #lead = { seconds: 0, untilMs: -Infinity };
@@ -190,6 +189,11 @@ export class Title {
     return { filling, sealed: this.row.length - filling - this.#stored };
   }
 
+  /** Segments that are not sealed. */
+  get filling(): Iterable<Held> {
+    return this.#filling;
+  }
+
   /** A flight has begun a segment, and put it into the row. */
   begun(held: Held): void {
     this.#filling.add(held);
@@ -220,7 +224,7 @@ export class Title {
       return undefined;
     }
     this.#learnOverlap(segment);
-    if (this.row.has(held) && use !== 'skim') this.shelves.ram.put(segment);
+    if (this.row.has(held) && use !== 'skim') this.shelves.ram.put(segment, this.key);
     return { segment, source: 'disk' };
   }
 
@@ -253,7 +257,7 @@ export class Title {
     );
     held.meta = segment.meta;
     this.#learnOverlap(segment);
-    this.shelves.ram.put(segment);
+    this.shelves.ram.put(segment, this.key);
     if (this.shelves.store === undefined || this.liveTime?.windowMicros === 0) this.#dropUnlessHeld(held);
     else this.#offer(held, segment);
   }
@@ -347,7 +351,9 @@ export class Title {
   }
 
   #dropUnlessHeld(held: Held): void {
-    if (!held.onDisk && this.resident(held) === undefined) this.#drop(held);
+    const isInMemory =
+      this.shelves.ram.has(this.generation, held.startMicros) || this.#offers.segment(held) !== undefined;
+    if (!held.onDisk && !isInMemory) this.#drop(held);
   }
 
   #drop(held: Held): void {

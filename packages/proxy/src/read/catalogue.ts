@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   type Description,
   parseDescription,
@@ -13,7 +13,7 @@ import { standingAfter } from '../fill/standing.js';
 import { type Shelves, Title } from '../fill/title.js';
 import type { OriginDescription } from '../origin/description.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
-import { NO_AUDIENCE, PolicyAudience } from './audience.js';
+import { type Audience, NO_AUDIENCE, PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
 import { formatTitleRecord, parseTitleRecord, type TitleRecord } from './title-record.js';
 import type { Library, Presentation, Reader, ReaderOptions } from './library.js';
@@ -22,7 +22,7 @@ import type { Pacer } from './pacer.js';
 import { Questions } from './questions.js';
 import { SegmentReader } from './reader.js';
 import type { Routed, Routes } from './routes.js';
-import { Timeline } from './timeline.js';
+import { newTimeline } from './timeline.js';
 
 /** A description is used without asking for this long. */
 const FRESH_MS = 60_000;
@@ -35,7 +35,8 @@ const REMEMBER_MS = 3_600_000;
 /** Answers by which an origin says that a title is not to be had any more. */
 const GONE: ReadonlySet<OriginErrorCode> = new Set(['not-found', 'unauthorized']);
 
-class Shown implements Presentation {
+/** A presentation with the title behind it. */
+export class Shown implements Presentation {
   readonly entry: Entry;
   readonly route: string;
   readonly description: Description;
@@ -82,7 +83,7 @@ export class Catalogue implements Library {
     this.#outages = new Outages(shelves);
   }
 
-  async find(url: RtspUrl, signal: AbortSignal): Promise<Presentation> {
+  async find(url: RtspUrl, signal: AbortSignal): Promise<Shown> {
     const routed = this.#routes.find(url);
     if (routed === undefined) throw new RtspError('viewer', 'no-route');
     const entry = await this.#entry(routed);
@@ -92,32 +93,39 @@ export class Catalogue implements Library {
 
   open(presentation: Presentation, options: ReaderOptions): Reader {
     if (!(presentation instanceof Shown)) throw new TypeError('a presentation of another library');
-    const entry = this.#entries.inUse(presentation.entry);
-    const rates = entry.title.streams.map((s) => s.clockRate);
-    const timeline = new Timeline(
-      options.streams.map(({ stream, ssrc }) => ({
-        stream,
-        ssrc,
-        clockRate: rates[stream] ?? 90_000,
-        firstSequence: randomInt(0x1_0000),
-        firstTimestamp: randomInt(0x1_0000_0000),
-      })),
-    );
-    entry.readers++;
+    const entry = this.occupy(presentation);
     return new SegmentReader({
       title: entry.title,
       flights: entry.flights,
       passage: entry.passage,
       pacer: this.#pacer,
-      timeline,
+      timeline: newTimeline(entry.title.streams, options.streams),
       options,
-      audience: entry.title.live
-        ? NO_AUDIENCE
-        : new PolicyAudience(this.#shelves, { key: entry.title.key, session: ++this.#sessions }),
-      onClosed: () => {
-        entry.readers--;
-      },
+      audience: this.audienceOf(entry.title),
+      onClosed: () => this.release(entry),
     });
+  }
+
+  /** What there is to play of a presentation that was found a while ago; kept until it is released as often. */
+  occupy(presentation: Shown): Entry {
+    const entry = this.#entries.inUse(presentation.entry);
+    entry.readers++;
+    return entry;
+  }
+
+  /** What is played of `entry`, as it stands now. */
+  shownOf(entry: Entry, route: string): Shown {
+    return new Shown(entry, route);
+  }
+
+  release(entry: Entry): void {
+    entry.readers--;
+  }
+
+  /** A new session, as the policy counts them. */
+  audienceOf({ key, live }: Title): Audience {
+    if (live) return NO_AUDIENCE;
+    return new PolicyAudience(this.#shelves, { key, session: ++this.#sessions });
   }
 
   /** Called a few times a second: drives flights and forgets what nobody uses. */

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { wrapTimestamp } from '@forebay/rtp';
 
 /** One stream as the viewer sees it. */
@@ -20,6 +21,22 @@ interface Lane {
   shiftTicks: number;
   packets: number;
   octets: number;
+}
+
+/** A timeline for the streams that a viewer set up, of those that there are. Source: RFC 3550 section 5.1 (random beginnings). */
+export function newTimeline(
+  streams: readonly { readonly clockRate: number }[],
+  setUp: readonly { readonly stream: number; readonly ssrc: number }[],
+): Timeline {
+  return new Timeline(
+    setUp.map(({ stream, ssrc }) => ({
+      stream,
+      ssrc,
+      clockRate: streams[stream]?.clockRate ?? 90_000,
+      firstSequence: randomInt(0x1_0000),
+      firstTimestamp: randomInt(0x1_0000_0000),
+    })),
+  );
 }
 
 /**

@@ -18,7 +18,7 @@ export function normalAddress(address: string): string {
 }
 
 /** Whom limits are counted for: an IPv4 address, or the /64 that one IPv6 subscriber has. */
-function accountName(address: string): string {
+export function accountName(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = '', tail = ''] = address.split('::');
   const left = head === '' ? [] : head.split(':');

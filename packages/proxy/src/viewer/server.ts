@@ -43,6 +43,7 @@ export class ViewerServer {
   readonly #pulse: Pulse;
   readonly #connections = new Set<ViewerConnection>();
   readonly #servers = new Set<Server>();
+  #whenEmpty: (() => void) | undefined;
 
   constructor(o: ViewerServerOptions) {
     const { library, clock, metrics, log, serverName } = o;
@@ -90,7 +91,7 @@ export class ViewerServer {
       allowHalfOpen: true,
     });
     server.maxConnections = this.#host.limits.connections;
-    server.on('connection', (socket) => this.#accept(socket));
+    server.on('connection', (socket) => this.adopt(socket));
     server.on('drop', (from) =>
       this.#host.rejects.count(LIMIT_REASONS.connections, { viewer: from?.remoteAddress }),
     );
@@ -133,9 +134,14 @@ export class ViewerServer {
     this.#servers.clear();
     for (const connection of this.#connections) connection.leave();
     await Promise.all(closed);
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
   }
 
-  #accept(socket: Socket): void {
+  /** Takes a connection that was accepted here or elsewhere. */
+  adopt(socket: Socket): void {
     const { addresses, limits, rejects, metrics } = this.#host;
     const viewerAddress = normalAddress(socket.remoteAddress ?? '');
     const account = addresses.of(viewerAddress);
@@ -154,6 +160,7 @@ export class ViewerServer {
       account.connections--;
       metrics.viewerConnections.dec();
       this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#whenEmpty?.();
     });
   }
 

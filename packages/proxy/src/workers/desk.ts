@@ -1,0 +1,267 @@
+import type { Segment, SharedTier } from '@forebay/cache';
+import type { Viewing } from '../access.js';
+import type { Rider } from '../fill/flights.js';
+import type { Held } from '../fill/row.js';
+import type { Need } from '../origin/budget.js';
+import type { Audience } from '../read/audience.js';
+import type { Catalogue, Shown } from '../read/catalogue.js';
+import type { Entry } from '../read/entries.js';
+import {
+  tellError,
+  type OwnerLine,
+  type Question,
+  type Reply,
+  type ToldSegment,
+  type WorkerLine,
+} from './protocol.js';
+import type { Publication, Watcher } from './publication.js';
+import type { Publications } from './publications.js';
+
+export interface DeskParts {
+  readonly catalogue: Catalogue;
+  readonly publications: Publications;
+  readonly tier: SharedTier;
+  readonly tell: (line: OwnerLine) => void;
+  readonly onViewing: ((viewing: Viewing) => void) | undefined;
+}
+
+/** A title as one worker knows it. */
+interface Subject {
+  readonly number: number;
+  readonly watcher: Watcher;
+  shown: Shown;
+  /** While it is watched. */
+  publication: Publication | undefined;
+}
+
+/** One viewer's cursor in a worker. */
+interface RemoteReader extends Rider {
+  positionMicros: number;
+  need: Need;
+  readonly entry: Entry;
+  readonly audience: Audience;
+}
+
+/** What one worker asks of the owner. When the worker is gone, everything that it held is released. */
+export class Desk {
+  readonly #p: DeskParts;
+  readonly #byGeneration = new Map<string, Subject>();
+  readonly #subjects = new Map<number, Subject>();
+  readonly #readers = new Map<number, RemoteReader>();
+  #numbers = 0;
+  #isClosed = false;
+
+  constructor(parts: DeskParts) {
+    this.#p = parts;
+  }
+
+  receive(line: WorkerLine): void {
+    switch (line.op) {
+      case 'ask':
+        void this.#answer(line.id, line.question);
+        break;
+      case 'watch':
+      case 'unwatch':
+      case 'forget':
+        this.#attend(line.op, line.title);
+        break;
+      case 'opened':
+        this.#open(line.reader, line.title);
+        break;
+      case 'closed':
+        this.#close(line.reader);
+        break;
+      case 'viewing':
+        this.#p.onViewing?.(line.viewing);
+        break;
+      case 'leave':
+      case 'at':
+      case 'started':
+      case 'reached':
+      case 'ended':
+        this.#follow(line);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** The worker is gone. */
+  close(): void {
+    this.#isClosed = true;
+    for (const reader of this.#readers.keys()) this.#close(reader);
+    for (const subject of this.#subjects.values()) subject.publication?.remove(subject.watcher);
+    this.#subjects.clear();
+    this.#byGeneration.clear();
+  }
+
+  #follow(line: Extract<WorkerLine, { reader: number }>): void {
+    const reader = this.#readers.get(line.reader);
+    if (reader === undefined) return;
+    switch (line.op) {
+      case 'leave':
+        reader.entry.flights.leave(reader);
+        break;
+      case 'at':
+        reader.positionMicros = line.positionMicros;
+        reader.need = line.need;
+        break;
+      case 'started':
+        reader.audience.started(line.start);
+        break;
+      case 'reached':
+        reader.audience.reached(line.seconds);
+        break;
+      case 'ended':
+        reader.audience.ended();
+        break;
+      default:
+        break;
+    }
+  }
+
+  async #answer(id: number, question: Question): Promise<void> {
+    const reply = await this.#replyTo(question).catch((error: unknown): Reply => ({
+      is: 'error',
+      error: tellError(error),
+    }));
+    if (!this.#isClosed) this.#p.tell({ op: 'reply', id, reply });
+  }
+
+  async #replyTo(question: Question): Promise<Reply> {
+    if (question.is === 'find') return this.#find(question);
+    if (question.is === 'load') return { is: 'segment', segment: await this.#load(question) };
+    return { is: 'boarded', place: await this.#board(question) };
+  }
+
+  async #find({ url }: Extract<Question, { is: 'find' }>): Promise<Reply> {
+    const shown = await this.#p.catalogue.find(url, new AbortController().signal);
+    return { is: 'found', title: this.#subjectOf(shown).number, route: shown.route };
+  }
+
+  /** The title as this worker knows it, told in full if it was not watched. */
+  #subjectOf(shown: Shown): Subject {
+    const { title } = shown.entry;
+    const known = this.#byGeneration.get(title.generation);
+    if (known !== undefined) {
+      known.shown = shown;
+      this.#watch(known);
+      return known;
+    }
+    const number = ++this.#numbers;
+    const watcher: Watcher = (about) => this.#p.tell({ op: 'title', title: number, about });
+    const subject: Subject = { number, watcher, shown, publication: undefined };
+    this.#subjects.set(number, subject);
+    this.#byGeneration.set(title.generation, subject);
+    const { key, generation, live, reference, isVideo } = title;
+    const windowSeconds = (title.liveTime?.windowMicros ?? 0) / 1e6;
+    const identity = { key, generation, live, windowSeconds, reference, isVideo };
+    this.#p.tell({ op: 'identity', title: number, identity, sdp: title.description.text });
+    this.#watch(subject);
+    return subject;
+  }
+
+  #attend(op: 'watch' | 'unwatch' | 'forget', number: number): void {
+    const subject = this.#subjects.get(number);
+    if (subject === undefined) return;
+    if (op === 'watch') this.#watch(subject);
+    else {
+      subject.publication?.remove(subject.watcher);
+      subject.publication = undefined;
+    }
+    if (op !== 'forget') return;
+    this.#subjects.delete(number);
+    this.#byGeneration.delete(subject.shown.entry.title.generation);
+  }
+
+  /** Sees to it that what is watched is what is played: a title that was forgotten meanwhile is another object now. */
+  #watch(subject: Subject): void {
+    const publication = this.#p.publications.of(subject.shown.entry);
+    if (subject.publication === publication) return;
+    subject.publication?.remove(subject.watcher);
+    subject.publication = publication;
+    publication.add(subject.watcher);
+  }
+
+  #open(number: number, title: number): void {
+    const subject = this.#subjects.get(title);
+    if (subject === undefined) return;
+    const { catalogue } = this.#p;
+    const entry = catalogue.occupy(subject.shown);
+    subject.shown = catalogue.shownOf(entry, subject.shown.route);
+    this.#watch(subject);
+    this.#readers.set(number, {
+      positionMicros: 0,
+      need: 'starting',
+      entry,
+      audience: catalogue.audienceOf(entry.title),
+    });
+  }
+
+  #close(number: number): void {
+    const reader = this.#readers.get(number);
+    if (reader === undefined) return;
+    this.#readers.delete(number);
+    reader.entry.flights.leave(reader);
+    reader.audience.ended();
+    this.#p.catalogue.release(reader.entry);
+  }
+
+  async #load({
+    title: number,
+    place,
+    use,
+  }: Extract<Question, { is: 'load' }>): Promise<ToldSegment | undefined> {
+    const publication = this.#subjects.get(number)?.publication;
+    const held = publication?.held(place);
+    if (publication === undefined || held === undefined || held.state !== 'sealed') return undefined;
+    const { title } = publication;
+    const { tier } = this.#p;
+    const shared = tier.file(title.generation, held.startMicros);
+    if (shared !== undefined)
+      return { path: shared.path, bytes: shared.meta.byteLength, source: 'ram', isLent: false };
+    const loaded = await title.load(held, use);
+    publication.publish(true);
+    return loaded === undefined ? undefined : this.#share(loaded.segment, held, publication, loaded.source);
+  }
+
+  /** A segment that the tier does not keep goes to this one worker. */
+  #share(
+    segment: Segment,
+    { startMicros }: Held,
+    { title }: Publication,
+    source: 'ram' | 'disk',
+  ): ToldSegment | undefined {
+    const { tier, publications } = this.#p;
+    const kept = tier.file(title.generation, startMicros);
+    const file = kept ?? tier.lend(segment, title.key);
+    if (file === undefined) return undefined;
+    if (kept === undefined) publications.discard(file.path);
+    return { path: file.path, bytes: file.meta.byteLength, source, isLent: kept === undefined };
+  }
+
+  /** @returns the segment to look at; undefined: look again. @throws OriginError */
+  async #board(question: Extract<Question, { is: 'board' }>): Promise<number | undefined> {
+    const { atMicros, positionMicros } = question;
+    const reader = this.#readers.get(question.reader);
+    if (reader === undefined) return undefined;
+    reader.positionMicros = positionMicros;
+    reader.need = question.need;
+    const { title, flights } = reader.entry;
+    const publication = this.#p.publications.of(reader.entry);
+    const there = title.live ? undefined : title.row.covering(atMicros);
+    // What the worker lacks has come while it asked.
+    if (there !== undefined && there.state === 'sealed') {
+      publication.publish(true);
+      return publication.idOf(there);
+    }
+    const boarding = flights.board(atMicros, reader);
+    if (boarding.kind === 'later') {
+      if (boarding.error !== undefined) throw boarding.error;
+      return undefined;
+    }
+    const opened = await boarding.opened;
+    publication.publish(true);
+    return opened === undefined ? undefined : publication.idOf(opened as Held);
+  }
+}

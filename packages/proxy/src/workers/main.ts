@@ -1,0 +1,48 @@
+import { Socket } from 'node:net';
+import type { OwnerLine, WorkerLine } from './protocol.js';
+import { type Vitals, Worker } from './worker.js';
+
+/*
+ * The process of a worker. It takes its orders from the owner alone: signals to the whole group are the owner's business, and
+ * when the owner is gone it ends at once.
+ */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+process.on('disconnect', () => process.exit(0));
+
+let worker: Worker | undefined;
+
+const send = (lines: readonly WorkerLine[]): void => {
+  // An owner that is gone is noticed by the end of the channel.
+  if (process.connected) process.send?.(lines, undefined, undefined, () => undefined);
+};
+
+process.on('message', (lines: readonly OwnerLine[], handle: unknown) => {
+  for (const line of lines) {
+    if (line.op === 'begin') void begin(line);
+    else if (line.op === 'viewer') adopt(line.connection, handle);
+    else worker?.take(line);
+  }
+});
+
+function vitals(): Vitals {
+  const { user, system } = process.cpuUsage();
+  return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
+}
+
+async function begin({ options }: Extract<OwnerLine, { op: 'begin' }>): Promise<void> {
+  try {
+    worker = await Worker.start(options, { send, vitals });
+    send([{ op: 'ready' }]);
+  } catch (error) {
+    send([{ op: 'failed', message: error instanceof Error ? error.message : String(error) }]);
+  }
+}
+
+function adopt(connection: number, handle: unknown): void {
+  if (!(handle instanceof Socket)) send([{ op: 'disconnected', connection }]);
+  else if (worker === undefined) handle.destroy();
+  else {
+    handle.allowHalfOpen = true;
+    worker.adopt(handle, connection);
+  }
+}

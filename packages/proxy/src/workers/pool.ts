@@ -1,0 +1,194 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { AggregatorRegistry, type Registry } from 'prom-client';
+import type { Clock, TimerHandle } from '../clock.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import { normalAddress } from '../viewer/addresses.js';
+import type { PortRange } from '../viewer/ports.js';
+import type { Desk } from './desk.js';
+import type { Measures, OwnerLine, WorkerOptions } from './protocol.js';
+import { Seats } from './seats.js';
+import { type End, WorkerProcess } from './worker-process.js';
+
+const SWEEP_MS = 1000;
+/** One that ended before it served is not replaced at once: something is wrong that the next one meets too. */
+const RETRY_MS = 1000;
+const KEEP_ALIVE_MS = 30_000;
+/** A session is known for so long after its last sign of life, beyond its timeout. */
+const GRACE_MS = 10_000;
+
+export interface PoolParts {
+  readonly count: number;
+  readonly worker: Omit<WorkerOptions, 'number'>;
+  readonly desk: (tell: (line: OwnerLine) => void) => Desk;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** The workers of a proxy: accepts viewers for them, and replaces those that die. */
+export class WorkerPool {
+  readonly #p: PoolParts;
+  readonly #workers = new Map<number, WorkerProcess>();
+  readonly #seats: Seats;
+  readonly #servers = new Set<Server>();
+  /** What workers counted that are gone. */
+  #legacy: Promise<Measures> = Promise.resolve([]);
+  #connections = 0;
+  #state: 'open' | 'draining' | 'closed' = 'open';
+  #timer: TimerHandle | undefined;
+  readonly #retries = new Set<TimerHandle>();
+
+  private constructor(parts: PoolParts) {
+    this.#p = parts;
+    this.#seats = new Seats(parts.worker.sessionTimeoutSeconds * 1000 + GRACE_MS);
+    for (let number = 1; number <= parts.count; number++) this.#hire(number);
+    this.#sweep();
+  }
+
+  /** @throws Error when a worker cannot serve */
+  static async start(parts: PoolParts): Promise<WorkerPool> {
+    const pool = new WorkerPool(parts);
+    try {
+      await Promise.all(Array.from(pool.#workers.values(), ({ ready }) => ready));
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+    return pool;
+  }
+
+  /** Process ids of the workers that serve. */
+  get pids(): number[] {
+    return this.#serving().flatMap((number) => this.#workers.get(number)?.pid ?? []);
+  }
+
+  /** May be called for several addresses. @param port 0 takes any */
+  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    const server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+    });
+    server.on('connection', (socket) => this.#seat(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, resolve);
+    });
+    server.on('error', (error) => this.#p.log.error({ error }, 'listening socket failed'));
+    this.#servers.add(server);
+    const bound = server.address() as AddressInfo;
+    return { host: bound.address, port: bound.port };
+  }
+
+  /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#state = 'draining';
+    for (const server of this.#servers) server.close();
+    await Promise.all(Array.from(this.#workers.values(), (child) => child.drain(timeoutMs)));
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'open') {
+      await this.drain(0);
+      return;
+    }
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    if (this.#timer !== undefined) this.#p.clock.clearTimeout(this.#timer);
+    for (const retry of this.#retries) this.#p.clock.clearTimeout(retry);
+    await Promise.all(Array.from(this.#workers.values(), (child) => child.close()));
+  }
+
+  /** The metrics of all workers and those given, as one. */
+  async collect(own: Registry): Promise<Registry> {
+    const running = Array.from(this.#workers.values(), (child) => child.measure());
+    return AggregatorRegistry.aggregate([
+      await own.getMetricsAsJSON(),
+      await this.#legacy,
+      ...(await Promise.all(running)),
+    ]);
+  }
+
+  #hire(number: number): void {
+    const { clock, metrics, log, desk, worker, count } = this.#p;
+    const child = new WorkerProcess({
+      options: { ...worker, number, udpPorts: shareOf(worker.udpPorts, number, count) },
+      clock,
+      log,
+      desk,
+      onDisconnected: (connection) => this.#seats.leave(connection, clock.nowMs()),
+      onEnd: (end) => this.#replace(number, end),
+    });
+    this.#workers.set(number, child);
+    child.ready.then(
+      () => {
+        metrics.workers.set(this.#serving().length);
+        log.info({ worker: number, pid: child.pid }, 'worker serves');
+      },
+      () => undefined,
+    );
+  }
+
+  #replace(number: number, end: End): void {
+    const { clock, metrics, log } = this.#p;
+    const dead = this.#workers.get(number);
+    if (dead === undefined) return;
+    this.#seats.vacate(number);
+    metrics.workers.set(this.#serving().length);
+    if (this.#state !== 'open') return;
+    this.#legacy = this.#bequeath(dead.measures);
+    metrics.workerRestarts.inc({ reason: end });
+    log.error({ worker: number, pid: dead.pid, reason: end }, 'worker ended, and its viewers with it');
+    if (dead.hasServed) {
+      this.#hire(number);
+      return;
+    }
+    const retry = clock.setTimeout(() => {
+      this.#retries.delete(retry);
+      if (this.#state === 'open') this.#hire(number);
+    }, RETRY_MS);
+    this.#retries.add(retry);
+  }
+
+  /** Counters go on where a dead worker's stood; its gauges are gone with it. */
+  async #bequeath(measures: Measures): Promise<Measures> {
+    const counted = measures.filter((each) => (each as { type?: unknown }).type !== 'gauge');
+    return AggregatorRegistry.aggregate([await this.#legacy, counted] as object[]).getMetricsAsJSON();
+  }
+
+  #seat(socket: Socket): void {
+    const connection = ++this.#connections;
+    const worker = this.#seats.take(normalAddress(socket.remoteAddress ?? ''), connection, this.#serving());
+    const child = worker === undefined ? undefined : this.#workers.get(worker);
+    socket.on('error', () => undefined);
+    if (child === undefined) socket.destroy();
+    else child.adopt(socket, connection);
+  }
+
+  #serving(): number[] {
+    const serving: number[] = [];
+    for (const [number, child] of this.#workers) if (child.isServing) serving.push(number);
+    return serving;
+  }
+
+  #sweep(): void {
+    const { clock } = this.#p;
+    this.#seats.sweep(clock.nowMs());
+    for (const child of this.#workers.values()) child.sweep();
+    this.#timer = clock.setTimeout(() => this.#sweep(), SWEEP_MS);
+  }
+}
+
+/** The ports of worker `number` of `count`: whole pairs, no worker's are another's. */
+function shareOf({ first, last }: PortRange, number: number, count: number): PortRange {
+  if (last === 0) return { first, last };
+  const even = first + (first % 2);
+  const pairs = Math.floor((last - even + 1) / 2);
+  const from = Math.floor(((number - 1) * pairs) / count);
+  const to = Math.floor((number * pairs) / count);
+  return { first: even + 2 * from, last: even + 2 * to - 1 };
+}

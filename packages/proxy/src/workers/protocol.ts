@@ -1,0 +1,158 @@
+import { RtspError, type RtspErrorCode, type RtspUrl } from '@forebay/rtsp';
+import type { Viewing } from '../access.js';
+import type { Prospects } from '../fill/flights.js';
+import type { Need } from '../origin/budget.js';
+import { ORIGIN_FAULTS, OriginError, type OriginErrorCode } from '../origin/errors.js';
+import type { AudienceStart } from '../read/audience.js';
+import type { Latency } from '../read/tempo.js';
+import type { PortRange } from '../viewer/ports.js';
+import type { ViewerLimits } from '../viewer/limits.js';
+import type { UdpPath } from '../viewer/udp-path.js';
+
+/*
+ * What the owner and a worker tell each other, a few lines a segment and viewer, never a packet. The owner has the origins, the
+ * flights, the catalogue and the cache; a worker has viewers. Messages are lists of these lines and keep their order.
+ */
+
+/** How often the owner shows what grows, and workers look at it, milliseconds: well below a frame. */
+export const GLANCE_MS = { usual: 5, low: 1 } as const satisfies Record<Latency, number>;
+
+/** What a worker has to know to begin. */
+export interface WorkerOptions {
+  readonly number: number;
+  readonly udpPorts: PortRange;
+  readonly udpPath: UdpPath;
+  readonly latency: Latency;
+  readonly sessionTimeoutSeconds: number;
+  readonly viewerLimits: Partial<ViewerLimits>;
+  readonly ramBytes: number;
+  readonly serverName: string;
+  /** Whether viewings are wanted. */
+  readonly reportsViewings: boolean;
+}
+
+/** What is told of one segment, again whenever it changed. */
+export interface ToldPlace {
+  /** Unique within its title. */
+  readonly id: number;
+  readonly startMicros: number;
+  readonly randomAccess: boolean;
+  readonly endMicros: number;
+  readonly state: 'open' | 'cut' | 'sealed';
+  readonly last: boolean;
+  readonly flying: boolean;
+  /** Path of the file that its packets are appended to, while it grows. */
+  readonly growth: string | undefined;
+}
+
+/** What is told of a title, again whenever it changed. */
+export interface TitleFacts {
+  readonly durationSeconds: number | undefined;
+  readonly leadSeconds: number;
+  readonly seeks: boolean | undefined;
+  /** Live: where NPT begins, microseconds since 1970; undefined before the first pull. */
+  readonly zeroMicros: number | undefined;
+  readonly prospects: Prospects;
+}
+
+/** What is told of a title once. */
+export interface TitleIdentity {
+  readonly isVideo: boolean;
+  readonly key: string;
+  readonly generation: string;
+  readonly live: boolean;
+  /** Live: how much is kept for viewers that pause or go back. */
+  readonly windowSeconds: number;
+  readonly reference: number;
+}
+
+/** About one title that a worker watches. */
+export type TitleLine =
+  | { readonly is: 'facts'; readonly facts: TitleFacts }
+  | { readonly is: 'place'; readonly place: ToldPlace }
+  | { readonly is: 'gone'; readonly id: number }
+  /** What was told of places counts no more; all of them follow. */
+  | { readonly is: 'anew' }
+  /** Everything has been told. */
+  | { readonly is: 'current' };
+
+/** A sealed segment as a file. */
+export interface ToldSegment {
+  readonly path: string;
+  readonly bytes: number;
+  readonly source: 'ram' | 'disk';
+  /** The reader removes it. */
+  readonly isLent: boolean;
+}
+
+export type Reply =
+  | { readonly is: 'found'; readonly title: number; readonly route: string }
+  | { readonly is: 'segment'; readonly segment: ToldSegment | undefined }
+  | { readonly is: 'boarded'; readonly place: number | undefined }
+  | { readonly is: 'error'; readonly error: ToldError };
+
+/** What a worker waits for an answer to. */
+export type Question =
+  | { readonly is: 'find'; readonly url: RtspUrl }
+  | { readonly is: 'load'; readonly title: number; readonly place: number; readonly use: 'skim' | undefined }
+  | {
+      readonly is: 'board';
+      readonly reader: number;
+      readonly atMicros: number;
+      readonly positionMicros: number;
+      readonly need: Need;
+    };
+
+export type WorkerLine =
+  | { readonly op: 'ready' }
+  | { readonly op: 'failed'; readonly message: string }
+  | { readonly op: 'drained' }
+  | { readonly op: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly op: 'watch' | 'unwatch' | 'forget'; readonly title: number }
+  | { readonly op: 'opened'; readonly reader: number; readonly title: number }
+  | { readonly op: 'leave' | 'closed' | 'ended'; readonly reader: number }
+  | { readonly op: 'at'; readonly reader: number; readonly positionMicros: number; readonly need: Need }
+  | { readonly op: 'started'; readonly reader: number; readonly start: AudienceStart }
+  | { readonly op: 'reached'; readonly reader: number; readonly seconds: number }
+  | { readonly op: 'viewing'; readonly viewing: Viewing }
+  | { readonly op: 'disconnected'; readonly connection: number }
+  | { readonly op: 'measures'; readonly id: number | undefined; readonly measures: Measures }
+  | {
+      readonly op: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    };
+
+export type OwnerLine =
+  | { readonly op: 'begin'; readonly options: WorkerOptions }
+  | { readonly op: 'reply'; readonly id: number; readonly reply: Reply }
+  | { readonly op: 'title'; readonly title: number; readonly about: TitleLine }
+  | {
+      readonly op: 'identity';
+      readonly title: number;
+      readonly identity: TitleIdentity;
+      readonly sdp: string;
+    }
+  | { readonly op: 'measure'; readonly id: number }
+  | { readonly op: 'drain'; readonly timeoutMs: number }
+  | { readonly op: 'viewer'; readonly connection: number };
+
+/** Metrics as prom-client tells them. */
+export type Measures = readonly object[];
+
+/** An error that a viewer is to be told. */
+export type ToldError =
+  | { readonly of: 'rtsp'; readonly code: RtspErrorCode }
+  | { readonly of: 'origin'; readonly code: OriginErrorCode; readonly detail: string };
+
+export function tellError(error: unknown): ToldError {
+  if (error instanceof RtspError && error.party === 'viewer') return { of: 'rtsp', code: error.code };
+  if (!(error instanceof OriginError)) return { of: 'origin', code: 'internal', detail: String(error) };
+  const { code, message } = error;
+  return { of: 'origin', code, detail: message.replace(`${ORIGIN_FAULTS[code].text}: `, '') };
+}
+
+export function errorOf(told: ToldError): Error {
+  return told.of === 'rtsp' ? new RtspError('viewer', told.code) : new OriginError(told.code, told.detail);
+}

@@ -1,0 +1,91 @@
+import type { Boarding, Outlook, Rider } from '../fill/flights.js';
+import { JOINT_MICROS, type Place } from '../fill/row.js';
+import type { Boarder } from '../read/playable.js';
+import type { Link } from './link.js';
+import type { MirrorTitle } from './mirror.js';
+
+/** A reader that rides says so again after this: it asks ten times a second. */
+const AGAIN_MS = 500;
+/** The same flight, a little further on. */
+const ONWARD_MICROS = 2_000_000;
+/** What the owner cannot give now is asked for again after this. */
+const POLL_MS = 50;
+
+interface Wish {
+  readonly atMicros: number;
+  readonly sinceMs: number;
+  readonly opened: Promise<Place | undefined>;
+  state: 'asked' | 'riding' | 'refused';
+}
+
+/** The flights of the owner, for one reader of a worker. */
+export class RemoteFlights implements Boarder {
+  readonly #title: MirrorTitle;
+  readonly #link: Link;
+  readonly #reader: number;
+  #wish: Wish | undefined;
+
+  constructor(title: MirrorTitle, link: Link, reader: number) {
+    this.#title = title;
+    this.#link = link;
+    this.#reader = reader;
+  }
+
+  board(atMicros: number, { positionMicros, need }: Rider): Boarding {
+    if (!this.#title.isCurrent) return { kind: 'later', error: undefined };
+    const nowMs = this.#title.shelves.clock.nowMs();
+    if (!this.#isGoodFor(atMicros, nowMs)) {
+      const opened = this.#ask({ atMicros, positionMicros, need });
+      const wish: Wish = { atMicros, sinceMs: nowMs, opened, state: 'asked' };
+      this.#wish = wish;
+      opened.then(
+        (place) => (wish.state = place === undefined ? 'refused' : 'riding'),
+        () => (wish.state = 'refused'),
+      );
+    }
+    return { kind: 'riding', opened: this.#wish!.opened };
+  }
+
+  outlook(atMicros: number): Outlook {
+    return this.#title.outlook(atMicros);
+  }
+
+  isWaiting(): boolean {
+    const wish = this.#wish;
+    return wish !== undefined && wish.state !== 'refused' && this.outlook(wish.atMicros) === 'waiting';
+  }
+
+  leave(): void {
+    if (this.#wish === undefined) return;
+    this.#wish = undefined;
+    this.#link.tell({ op: 'leave', reader: this.#reader });
+  }
+
+  /** Tells the owner how far the reader is, where a flight fills for it. */
+  tellPosition({ positionMicros, need }: Rider): void {
+    if (this.#wish !== undefined) this.#link.tell({ op: 'at', reader: this.#reader, positionMicros, need });
+  }
+
+  #isGoodFor(atMicros: number, nowMs: number): boolean {
+    const wish = this.#wish;
+    if (wish === undefined || wish.state === 'refused') return false;
+    const isOnward =
+      this.#title.live ||
+      (atMicros >= wish.atMicros - JOINT_MICROS && atMicros <= wish.atMicros + ONWARD_MICROS);
+    return isOnward && (wish.state === 'asked' || nowMs - wish.sinceMs < AGAIN_MS);
+  }
+
+  /** @throws OriginError */
+  async #ask(about: { atMicros: number } & Rider): Promise<Place | undefined> {
+    const reply = await this.#link.ask({ is: 'board', reader: this.#reader, ...about });
+    const place = reply.is === 'boarded' ? this.#title.place(reply.place) : undefined;
+    if (place === undefined) await this.#wait();
+    return place;
+  }
+
+  #wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#title.shelves.clock.setTimeout(resolve, POLL_MS);
+    });
+  }
+}

@@ -1,0 +1,205 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Clock, TimerHandle } from '../clock.js';
+import type { Log } from '../log.js';
+import type { Desk } from './desk.js';
+import { Post } from './post.js';
+import type { Measures, OwnerLine, WorkerLine, WorkerOptions } from './protocol.js';
+
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
+/** A worker that says nothing for so many seconds, while we ourselves run, is ended. */
+const SILENT_SECONDS = 10;
+/** The same until it serves. */
+const STARTING_SECONDS = 60;
+const MEASURE_MS = 500;
+/** One that does not go by itself is ended. */
+const CLOSE_MS = 1000;
+
+/** Why a worker is gone. */
+export type End = 'exit' | 'signal' | 'silent' | 'start' | 'asked';
+
+export interface WorkerProcessParts {
+  readonly options: WorkerOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly desk: (tell: (line: OwnerLine) => void) => Desk;
+  readonly onDisconnected: (connection: number) => void;
+  /** Called once, when the process is gone. */
+  readonly onEnd: (end: End) => void;
+}
+
+/** One worker process, as its owner sees it. */
+export class WorkerProcess {
+  readonly number: number;
+  /** Resolves when it serves; rejected when it cannot. */
+  readonly ready: Promise<void>;
+  readonly #p: WorkerProcessParts;
+  readonly #child: ChildProcess;
+  readonly #post: Post<OwnerLine>;
+  readonly #desk: Desk;
+  /** Connections on their way there. */
+  readonly #handing = new Set<Socket>();
+  readonly #asked = new Map<number, () => void>();
+  #state: 'starting' | 'serving' | 'draining' | 'gone' = 'starting';
+  #hasServed = false;
+  readonly #ended: Promise<void>;
+  #end: End | undefined;
+  #silentSeconds = 0;
+  #measures: Measures = [];
+  #questions = 0;
+  #settle!: { readonly resolve: () => void; readonly reject: (error: Error) => void };
+  #whenDrained: (() => void) | undefined;
+
+  constructor(parts: WorkerProcessParts) {
+    this.#p = parts;
+    this.number = parts.options.number;
+    this.ready = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.ready.catch(() => undefined);
+    this.#child = fork(MAIN, [], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#post = new Post((lines) => this.#send(lines));
+    this.#desk = parts.desk((line) => this.#post.tell(line));
+    this.#child.on('message', (lines: readonly WorkerLine[]) => {
+      for (const line of lines) this.#take(line);
+    });
+    this.#child.on('error', (error) => parts.log.error({ error, worker: this.number }, 'worker failed'));
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('exit', (_code, signal) => {
+        this.#gone(signal === null ? 'exit' : 'signal');
+        resolve();
+      });
+    });
+    this.#post.tell({ op: 'begin', options: parts.options });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get isServing(): boolean {
+    return this.#state === 'serving';
+  }
+
+  /** It came as far as serving. */
+  get hasServed(): boolean {
+    return this.#hasServed;
+  }
+
+  /** What its counters and gauges said last. */
+  get measures(): Measures {
+    return this.#measures;
+  }
+
+  /** Hands a connection over. One that does not arrive is closed: the viewer comes again. */
+  adopt(socket: Socket, connection: number): void {
+    this.#post.flush();
+    this.#handing.add(socket);
+    this.#child.send([{ op: 'viewer', connection }], socket, { keepOpen: false }, (error) => {
+      this.#handing.delete(socket);
+      if (error === null) return;
+      socket.destroy();
+      this.#p.onDisconnected(connection);
+    });
+  }
+
+  /** Its metrics as they are now; as they were a second ago, where it is busy. */
+  async measure(): Promise<Measures> {
+    if (this.#state === 'gone') return this.#measures;
+    const id = ++this.#questions;
+    let timer: TimerHandle | undefined;
+    await new Promise<void>((resolve) => {
+      this.#asked.set(id, resolve);
+      timer = this.#p.clock.setTimeout(resolve, MEASURE_MS);
+      this.#post.tell({ op: 'measure', id });
+    });
+    if (timer !== undefined) this.#p.clock.clearTimeout(timer);
+    this.#asked.delete(id);
+    return this.#measures;
+  }
+
+  /** Called once a second. */
+  sweep(): void {
+    const limit = this.#state === 'starting' ? STARTING_SECONDS : SILENT_SECONDS;
+    if (++this.#silentSeconds > limit) this.end('silent');
+  }
+
+  /** Resolves when its viewers are done, or gone after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#state === 'gone') return;
+    if (this.#state === 'starting') await this.ready.catch(() => undefined);
+    this.#state = 'draining';
+    await new Promise<void>((resolve) => {
+      this.#whenDrained = resolve;
+      this.#post.tell({ op: 'drain', timeoutMs });
+    });
+  }
+
+  /** Ends the process at once. */
+  end(end: End): void {
+    if (this.#state === 'gone') return;
+    this.#end ??= end;
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Resolves when the process has ended, which it is asked to. */
+  async close(): Promise<void> {
+    this.#end ??= 'asked';
+    if (this.#child.connected) this.#child.disconnect();
+    const timer = this.#p.clock.setTimeout(() => this.end('asked'), CLOSE_MS);
+    await this.#ended;
+    this.#p.clock.clearTimeout(timer);
+  }
+
+  #send(lines: readonly OwnerLine[]): void {
+    if (this.#child.connected) this.#child.send([...lines], () => undefined);
+  }
+
+  #take(line: WorkerLine): void {
+    const { log } = this.#p;
+    switch (line.op) {
+      case 'ready':
+        this.#state = 'serving';
+        this.#hasServed = true;
+        this.#silentSeconds = 0;
+        this.#settle.resolve();
+        break;
+      case 'failed':
+        this.#settle.reject(new Error(line.message));
+        this.end('start');
+        break;
+      case 'measures':
+        this.#silentSeconds = 0;
+        this.#measures = line.measures;
+        if (line.id !== undefined) this.#asked.get(line.id)?.();
+        break;
+      case 'disconnected':
+        this.#p.onDisconnected(line.connection);
+        break;
+      case 'log':
+        log[line.level](line.fields, line.message);
+        break;
+      case 'drained':
+        this.#whenDrained?.();
+        break;
+      default:
+        this.#desk.receive(line);
+    }
+  }
+
+  #gone(how: 'exit' | 'signal'): void {
+    if (this.#state === 'gone') return;
+    this.#state = 'gone';
+    this.#desk.close();
+    for (const socket of this.#handing) socket.destroy();
+    for (const resolve of this.#asked.values()) resolve();
+    this.#settle.reject(new Error(`worker ${this.number} ended before it served`));
+    this.#whenDrained?.();
+    this.#p.onEnd(this.#end ?? how);
+  }
+}
