@@ -12,7 +12,6 @@ const OTHERS_DURATION_SECONDS = 7200;
 /** Segments that rose since they were last valued and are passed over in the search for a victim, at most. */
 const TRIES = 16;
 const NONE = -1;
-const NEW_TITLE = { counts: [], lastAgeSeconds: 0, firstAgeSeconds: 0, gapSeconds: 0 };
 
 /** The terms of a segment's value, each of which can be left out. */
 export type Term =
@@ -106,7 +105,7 @@ export class PopularityEngine {
     this.#group[slot] = group;
     this.reach.open(slot, durationSeconds);
     const ghost = this.#ghosts.take(key, this.clock.u, HALF_LIVES);
-    this.titles.absorb(slot, ghost ?? NEW_TITLE, this.clock.u);
+    if (ghost !== undefined) this.titles.absorb(slot, ghost, this.clock.u);
     return slot;
   }
 

@@ -140,7 +140,9 @@ export class Titles {
   advance(u: number): void {
     for (let left = CHARGED_PER_STEP; left > 0; left--) {
       this.#charged = this.#charged + 1 < this.#used ? this.#charged + 1 : 0;
-      if (this.known(this.#charged)) this.#charge(this.#charged, u);
+      if (!this.known(this.#charged)) continue;
+      this.#charge(this.#charged, u);
+      this.#describe(this.#charged, this.#bin[this.#charged]!);
     }
     let moves = MOVES_PER_STEP;
     for (let bin = 0; bin < RECENCY_BINS - 1; bin++) {
@@ -232,8 +234,8 @@ export class Titles {
     }
   }
 
-  #enter(slot: number, bin: number): void {
-    if (slot >= this.#used) this.#used = slot + 1;
+  /** Finds the cells of a title by its counts as they now are. */
+  #describe(slot: number, bin: number): void {
     const base = slot * SCALES;
     const counts = this.#counts;
     const trend =
@@ -247,8 +249,13 @@ export class Titles {
     cells[slot * PAIRS] = bin * SPANS + age;
     cells[slot * PAIRS + 1] = count * SPANS + gap;
     cells[slot * PAIRS + 2] = count * SPANS + age;
-    this.#bin[slot] = bin;
     this.#rateU[slot] = Number.NaN;
+  }
+
+  #enter(slot: number, bin: number): void {
+    if (slot >= this.#used) this.#used = slot + 1;
+    this.#describe(slot, bin);
+    this.#bin[slot] = bin;
     const tail = this.#tail[bin]!;
     this.#previous[slot] = tail;
     this.#next[slot] = NONE;
