@@ -188,7 +188,7 @@ t.test('what was learned survives a restart', async (t) => {
   for (const f of [facts('often', 0), facts('often', 12), facts('rarely', 2)]) {
     const before = cache.policy.value(f, cache.now);
     const after = next.value(f, cache.now);
-    t.ok(Math.abs(after / before - 1) < 0.1, `${f.title} ${f.segment}: ${before} and ${after}`);
+    t.ok(Math.abs(after / before - 1) < 0.01, `${f.title} ${f.segment}: ${before} and ${after}`);
   }
   t.ok(next.value(facts('often', 0), 0) > next.value(facts('rarely', 0), 0));
 });
