@@ -114,3 +114,18 @@ t.test('what one viewer is sent over UDP fits a link of 100 Mbit/s, unless it is
   t.ok(bits / tempo.waitMs(-50, false) <= 100_000, 'bits a millisecond');
   t.ok(tempo.batches(1e6) > tempo.batches(0));
 });
+
+t.test('turns of many viewers come together, unless latency is to be low', async (t) => {
+  for (const latency of ['usual', 'low'] as const) {
+    const clock = new TestClock();
+    const pacer = new Pacer(clock, latency);
+    const times = new Set<number>();
+    const startMs = clock.nowMs();
+    for (let i = 0; i < 500; i++)
+      pacer.add({ turn: () => void times.add(clock.nowMs()) }, startMs + (i % 100));
+    clock.advance(200);
+    t.equal(pacer.viewers, 0);
+    const isTogether = latency === 'usual';
+    t.ok(isTogether ? times.size < 40 : times.size >= 50, `${latency}: ${times.size} times`);
+  }
+});
