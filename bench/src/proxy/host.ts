@@ -6,7 +6,10 @@ import type { ProxyOptions } from '@forebay/proxy';
 const SCRIPT = fileURLToPath(new URL('main.js', import.meta.url));
 
 /** What may differ from the usual proxy. */
-export type ProxySettings = Partial<Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits'>>;
+export type ProxySettings = Partial<Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits'>> & {
+  /** Sessions at a time at the origin. */
+  readonly maxSessions?: number;
+};
 
 /**
  * `lag` asks how late the event loop was since it was last asked; `collect` throws garbage away; `stall` has the disk answer
@@ -22,7 +25,20 @@ export type ProxyOrder =
   | { readonly kind: 'close' }
   | { readonly kind: 'lag' }
   | { readonly kind: 'collect' }
-  | { readonly kind: 'stall'; readonly ms: number };
+  | { readonly kind: 'stall'; readonly ms: number }
+  | { readonly kind: 'resources' };
+
+/** What a process holds on to. */
+export interface Resources {
+  readonly heapBytes: number;
+  /** Memory outside the heap that buffers keep. */
+  readonly bufferBytes: number;
+  readonly sockets: number;
+  readonly timers: number;
+  readonly viewerSessions: number;
+  readonly viewerConnections: number;
+  readonly originSessions: number;
+}
 
 export type ProxyAnswer =
   | { readonly kind: 'listening'; readonly port: number }
@@ -30,6 +46,7 @@ export type ProxyAnswer =
   | { readonly kind: 'lag'; readonly p99Ms: number; readonly mostMs: number }
   | { readonly kind: 'collected' }
   | { readonly kind: 'stalled'; readonly calls: number }
+  | { readonly kind: 'resources'; readonly resources: Resources }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /**
@@ -84,6 +101,14 @@ export class ProxyHost {
     const answer = await this.#order({ kind: 'stall', ms });
     if (answer.kind !== 'stalled') throw new Error(`the proxy is ${answer.kind}`);
     return answer.calls;
+  }
+
+  /** What the proxy's process holds, garbage left out. */
+  async resources(): Promise<Resources> {
+    await this.#order({ kind: 'collect' });
+    const answer = await this.#order({ kind: 'resources' });
+    if (answer.kind !== 'resources') throw new Error(`the proxy is ${answer.kind}`);
+    return answer.resources;
   }
 
   /** Ends the process. */

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Log, Proxy as MediaProxy } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
-import type { ProxyAnswer, ProxyOrder } from './host.js';
+import type { ProxyAnswer, ProxyOrder, Resources } from './host.js';
 import { StallingFs } from './stalling-fs.js';
 
 const HOST = '127.0.0.1';
@@ -28,12 +28,15 @@ async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
     return { kind: 'collected' };
   }
   if (order.kind === 'stall') return await stallDisk(order.ms);
+  if (order.kind === 'resources') return { kind: 'resources', resources: await takeStock() };
   await proxy?.close();
   proxy = undefined;
   if (order.kind === 'close') return { kind: 'closed' };
   disk = new StallingFs(`${order.directory}.fifo`);
+  const { maxSessions, ...settings } = order.settings;
+  const route = { id: 'far', pathPrefix: '/', baseUrl: parseRtspUrl(order.originUrl), allowHosts: [] };
   proxy = await MediaProxy.start({
-    routes: [{ id: 'far', pathPrefix: '/', baseUrl: parseRtspUrl(order.originUrl), allowHosts: [] }],
+    routes: [maxSessions === undefined ? route : { ...route, maxSessions }],
     cacheDirectory: order.directory,
     cacheBytes: CACHE_BYTES,
     cacheFs: disk.fs,
@@ -41,7 +44,7 @@ async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
     udpPorts: { first: 0, last: 0 },
     sessionTimeoutSeconds: 60,
     log,
-    ...order.settings,
+    ...settings,
   });
   return { kind: 'listening', port: (await proxy.listen(HOST, 0)).port };
 }
@@ -51,6 +54,27 @@ async function stallDisk(ms: number): Promise<ProxyAnswer> {
   disk?.stall(ms);
   await new Promise((resolve) => setTimeout(resolve, ms));
   return { kind: 'stalled', calls: (disk?.met ?? 0) - before };
+}
+
+/** A metric over all its labels. */
+async function totalOf(name: string): Promise<number> {
+  const metric = await proxy?.metrics.registry.getSingleMetric(name)?.get();
+  return metric?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
+}
+
+async function takeStock(): Promise<Resources> {
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  const active = process.getActiveResourcesInfo();
+  const count = (pattern: RegExp): number => active.filter((name) => pattern.test(name)).length;
+  return {
+    heapBytes: heapUsed,
+    bufferBytes: arrayBuffers,
+    sockets: count(/TCPSocketWrap|UDPWrap/i),
+    timers: count(/Timeout/),
+    viewerSessions: await totalOf('forebay_viewer_sessions'),
+    viewerConnections: await totalOf('forebay_viewer_connections'),
+    originSessions: await totalOf('forebay_origin_sessions'),
+  };
 }
 
 /** Delays include the sampling step itself. */

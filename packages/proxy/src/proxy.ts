@@ -88,8 +88,12 @@ export interface OriginState {
   readonly learned: ProfileRecord;
 }
 
+interface OwnShelves extends Shelves {
+  readonly store: SegmentStore | undefined;
+}
+
 interface Parts {
-  readonly shelves: Shelves;
+  readonly shelves: OwnShelves;
   readonly clients: readonly OriginClient[];
   /** With workers. */
   readonly memory: SharedMemory | undefined;
@@ -100,7 +104,7 @@ export class Proxy {
   readonly metrics: Metrics;
   readonly #clock: Clock;
   readonly #pacer: Pacer;
-  readonly #shelves: Shelves;
+  readonly #shelves: OwnShelves;
   readonly #clients: readonly OriginClient[];
   readonly #catalogue: Catalogue;
   readonly #memory: SharedMemory | undefined;

@@ -7,7 +7,7 @@
 Every .mp4, .m4v, .mov, .mkv and .webm file of FOLDER is at rtsp://HOST:PORT/<file name>, with a pipeline of its own for
 each session. /live is a test picture and tone for everybody at once, where an H.264 and an AAC encoder are installed.
 
-Prints `ready PORT` once it listens. Ends on SIGTERM, SIGINT, and when its standard input closes, so that it does not
+Prints `ready PORT` once it listens, and then `asked METHOD` for each DESCRIBE, SETUP and PLAY that it answers with 200. Ends on SIGTERM, SIGINT, and when its standard input closes, so that it does not
 outlive whoever started it.
 """
 
@@ -116,14 +116,16 @@ def protect(server, scheme, user, password):
     server.set_auth(auth)
 
 
-class Timeouts:
-    """Sets the timeout of every session that a client begins."""
+class Watch:
+    """Sets the timeout of every session that a client begins, and tells what clients ask for."""
 
     def __init__(self, seconds):
         self.seconds = seconds
 
     def connected(self, _server, client):
         client.connect("new-session", lambda _client, session: session.set_timeout(self.seconds))
+        for method in ("describe", "setup", "play"):
+            client.connect(f"{method}-request", lambda _client, _context, name: print(f"asked {name}", flush=True), method.upper())
 
 
 def quit_when_stdin_closes(loop):
@@ -157,7 +159,7 @@ def main():
     server.set_address(arguments.host)
     server.set_service(str(arguments.port))
     server.get_thread_pool().set_max_threads(THREADS)
-    server.connect("client-connected", Timeouts(arguments.session_timeout).connected)
+    server.connect("client-connected", Watch(arguments.session_timeout).connected)
     protected = arguments.auth is not None
     for path in sorted(arguments.media.iterdir()):
         if path.suffix.lower() not in DEMUXERS:

@@ -12,6 +12,7 @@ export type { SyntheticTitleOptions } from './title/synthetic.js';
 export { TITLE_FLAG } from './title/title.js';
 export type { PacketTable, Title, TitleStream } from './title/title.js';
 export type { AccessUnit, AccessUnitOptions, Continuity, StreamContinuity } from './viewer/continuity.js';
+export { abandon, ABANDON_STAGES } from './viewer/abandon.js';
 export { playOnce } from './viewer/play-once.js';
 export type { PlayOnceOptions } from './viewer/play-once.js';
 export type { PlayReply } from './viewer/play-reply.js';

@@ -32,6 +32,11 @@ export interface OriginSource {
   open(options: OpenOptions, sink: OriginSink): Promise<OriginSession>;
 }
 
+/** An origin that describes its titles, too. */
+export interface DescribingOrigin extends OriginSource {
+  describe(path: string, signal: AbortSignal): Promise<OriginDescription>;
+}
+
 export interface OriginClientOptions {
   readonly route: OriginRoute;
   readonly clock: Clock;
@@ -40,7 +45,7 @@ export interface OriginClientOptions {
 }
 
 /** One route's origin: describes presentations, opens sessions, learns. */
-export class OriginClient implements OriginSource {
+export class OriginClient implements DescribingOrigin {
   readonly profile: OriginProfile;
   readonly #route: OriginRoute;
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
-import type { OriginClient } from '../origin/client.js';
+import type { DescribingOrigin } from '../origin/client.js';
 
 /** Maps the paths of viewers to one origin. */
 export interface Route {
@@ -10,7 +10,7 @@ export interface Route {
   readonly baseUrl: RtspUrl;
   readonly credentials?: Credentials;
   readonly timeshiftSeconds?: number;
-  readonly client: OriginClient;
+  readonly client: DescribingOrigin;
 }
 
 export interface Routed {

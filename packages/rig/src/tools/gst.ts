@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { RigError } from '../errors.js';
 import { SYSTEM_PYTHON } from './players.js';
@@ -27,11 +28,18 @@ export class GstOrigin {
   readonly #child: ChildProcess;
   readonly #exit: Promise<number | null>;
   #diagnostics = '';
+  readonly #asked = new Map<string, number>();
 
   private constructor(child: ChildProcess, port: number, exit: Promise<number | null>) {
     this.#child = child;
     this.port = port;
     this.#exit = exit;
+    if (child.stdout !== null) {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const method = /^asked (\w+)$/.exec(line)?.[1];
+        if (method !== undefined) this.#asked.set(method, this.count(method) + 1);
+      });
+    }
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#diagnostics = (this.#diagnostics + chunk.toString('latin1')).slice(-MAX_DIAGNOSTICS);
     });
@@ -85,6 +93,11 @@ export class GstOrigin {
 
   url(path: string): string {
     return `rtsp://127.0.0.1:${this.port}${path}`;
+  }
+
+  /** How often DESCRIBE, SETUP or PLAY was answered with 200, as the server itself tells. */
+  count(method: string): number {
+    return this.#asked.get(method) ?? 0;
   }
 
   /** Last 16 KiB of its standard error. */
