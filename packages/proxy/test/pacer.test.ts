@@ -105,7 +105,7 @@ t.test('few viewers are sent everything on time, many a little early and more at
     t.equal(tempo.waitMs(1000, false), 240);
   }
   crowd.latency = 'low';
-  t.equal(new Tempo(crowd, 'tcp').followMs, 2);
+  t.equal(new Tempo(crowd, 'tcp').followMs, 1);
 });
 
 t.test('what one viewer is sent over UDP fits a link of 100 Mbit/s, unless it is late', async (t) => {

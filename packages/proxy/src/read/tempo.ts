@@ -12,7 +12,7 @@ export interface Crowd {
 const FEW_VIEWERS = 40;
 const AHEAD_MS_PER_VIEWER = 0.25;
 /** A turn that finds nothing costs half a microsecond. */
-const FOLLOW_MS = { low: 2, least: 10, most: 20 } as const;
+const FOLLOW_MS = { low: 1, least: 10, most: 20 } as const;
 const FOLLOW_MS_PER_VIEWER = 1 / 16;
 /** Between two tries where a viewer takes nothing, or there is nothing to send. */
 const WAIT_MS = 10;
