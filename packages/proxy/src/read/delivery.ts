@@ -146,7 +146,8 @@ export class Delivery implements RangeSender {
     const position = this.#p.clock.positionMicros;
     const first = this.#cursors[0];
     const due = first === undefined ? Infinity : nextDue(first);
-    return Number.isFinite(due) ? Math.max(position, due) : position;
+    // What has left early before a pause is no reason to hurry.
+    return Number.isFinite(due) && due - position > this.#aheadMicros ? due : position;
   }
 
   /** Forgets the range. */
@@ -176,9 +177,9 @@ export class Delivery implements RangeSender {
     return nowMs + tempo.waitMs(dueMs, last?.source === 'flight' && !this.#isBlocked);
   }
 
-  /** NPT of the next packet to send, or of now where that is earlier; held media that left early counts as played. */
+  /** NPT of the next packet to send, or of now where that is earlier. */
   place(): number {
-    let place = Math.round(this.#p.clock.positionMicros + this.#aheadMicros);
+    let place = Math.round(this.#p.clock.positionMicros);
     for (const cursor of this.#cursors) place = Math.min(place, nextDue(cursor));
     return Math.max(place, this.#cursors[0]?.held.startMicros ?? 0);
   }
