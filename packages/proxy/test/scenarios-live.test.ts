@@ -1,47 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccessUnit, RigViewer } from '@forebay/rig';
 import t, { type Test } from 'tap';
-import { assertSound, film, runIn, type Scene, scene, type SceneOptions } from './scene.js';
+import { live, placesIn, unitsOf, watch } from './live-scene.js';
+import { assertSound, runIn, type Scene, scene } from './scene.js';
 
 t.jobs = 8;
 t.setTimeout(180_000);
-
-const GOP_SECONDS = 1;
-const PATIENCE_MS = 30_000;
-
-const live = (o: Omit<SceneOptions, 'titles'> & { videoKbps?: number } = {}): SceneOptions => ({
-  ...o,
-  titles: {
-    '/film': {
-      title: film(24, { gopSeconds: GOP_SECONDS, ...(o.videoKbps ? { videoKbps: o.videoKbps } : {}) }),
-      live: true,
-      faults: { liveKeyFrame: true },
-    },
-  },
-});
-
-const unitsOf = (viewer: RigViewer, stream = 0): AccessUnit[] =>
-  viewer.accessUnits(stream, { parameterSets: false });
-
-/** Waits until the viewer has shown `seconds` more of video. */
-async function watch(viewer: RigViewer, seconds: number): Promise<void> {
-  const until = viewer.recording(0).packets;
-  const clock = (): number => {
-    const { timestamps } = viewer.recording(0);
-    const first = timestamps[Math.min(until, timestamps.length - 1)] ?? 0;
-    return (((timestamps.at(-1) ?? first) - first) >>> 0) / 90_000;
-  };
-  await viewer.until(() => viewer.recording(0).packets > until && clock() >= seconds, {
-    timeoutMs: seconds * 1000 + PATIENCE_MS,
-    what: `${seconds} s of video`,
-  });
-}
-
-/** What each of a viewer's units is in another viewer's row; -1 where it is not in it. */
-function placesIn(whole: readonly AccessUnit[], units: readonly AccessUnit[]): number[] {
-  const place = new Map(whole.map(({ hash }, i) => [hash, i]));
-  return units.map(({ hash }) => place.get(hash) ?? -1);
-}
 
 /** Asserts that video breaks off only where a key frame follows in the whole row, and goes on at one. @returns the breaks */
 function assertWholeGroups(t: Test, whole: readonly AccessUnit[], part: readonly AccessUnit[]): number[] {

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Plays an RTSP URL with GStreamer's rtspsrc and tells what came of it, as one line of JSON.
 
-    gst_player.py URL [--protocols tcp|udp|tcp+udp] [--latency MS] [--seek SECONDS] [--stop-after SECONDS]
-                  [--timeout SECONDS] [--user U --password P]
+    gst_player.py URL [--protocols tcp|udp|tcp+udp] [--latency MS] [--seek SECONDS] [--pause-at SECONDS --pause-for SECONDS]
+                  [--stop-after SECONDS] [--timeout SECONDS] [--user U --password P]
 
     {"ended": "eos" | "stopped" | "timeout" | "error", "error": null, "endSeconds": 10.1,
      "streams": [{"media": "video", "encoding": "H264", "firstSeconds": 0.2, "hashes": ["..."], "ptsSeconds": [0.0],
@@ -113,6 +113,8 @@ class Player:
         )
         branch.get_by_name("arrived").connect("handoff", self.on_buffer, stream)
         sink = branch.get_by_name("sink")
+        # It shows everything at once, so that in a pause nothing is left to wait for.
+        sink.set_property("async", self.arguments.pause_at is None)
         sink.connect("handoff", self.on_shown, stream)
         sink.get_static_pad("sink").add_probe(FLUSH_EVENTS, self.on_flush, stream)
         self.pipeline.add(branch)
@@ -143,6 +145,15 @@ class Player:
         self.pipeline.seek_simple(Gst.Format.TIME, flags, int(self.arguments.seek * Gst.SECOND))
         return False
 
+    def pause(self):
+        self.pipeline.set_state(Gst.State.PAUSED)
+        GLib.timeout_add(int(self.arguments.pause_for * 1000), self.resume)
+        return False
+
+    def resume(self):
+        self.pipeline.set_state(Gst.State.PLAYING)
+        return False
+
     def on_message(self, _bus, message):
         if message.type == Gst.MessageType.EOS:
             self.stop("eos")
@@ -163,6 +174,8 @@ class Player:
         GLib.timeout_add(int(self.arguments.timeout * 1000), self.stop, "timeout")
         if self.arguments.stop_after is not None:
             GLib.timeout_add(int(self.arguments.stop_after * 1000), self.stop, "stopped")
+        if self.arguments.pause_at is not None:
+            GLib.timeout_add(int(self.arguments.pause_at * 1000), self.pause)
         self.loop.run()
         report = {
             "ended": self.ended,
@@ -187,6 +200,8 @@ def main():
     parser.add_argument("--protocols", default="tcp")
     parser.add_argument("--latency", type=int, default=200)
     parser.add_argument("--seek", type=float)
+    parser.add_argument("--pause-at", type=float)
+    parser.add_argument("--pause-for", type=float, default=0)
     parser.add_argument("--stop-after", type=float)
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--user")

@@ -20,6 +20,8 @@ export interface GstOriginOptions {
   };
   /** Default 60. */
   readonly sessionTimeoutSeconds?: number;
+  /** Default any that is free. */
+  readonly port?: number;
 }
 
 /** An origin that is not ours: gst-rtsp-server in a process of its own, on a free port of 127.0.0.1. */
@@ -47,13 +49,14 @@ export class GstOrigin {
 
   /** @throws RigError `tool` if it ends before it listens, `timeout` if it does not listen within 30 s */
   static async start(options: GstOriginOptions): Promise<GstOrigin> {
-    const { media, access, sessionTimeoutSeconds } = options;
+    const { media, access, sessionTimeoutSeconds, port } = options;
     const flags = [
       '--media',
       media,
       ...(access === undefined
         ? []
         : ['--auth', access.scheme, '--user', access.username, '--password', access.password]),
+      ...(port === undefined ? [] : ['--port', String(port)]),
       ...(sessionTimeoutSeconds === undefined ? [] : ['--session-timeout', String(sessionTimeoutSeconds)]),
     ];
     const child = spawn(SYSTEM_PYTHON, [SCRIPT, ...flags], { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -64,7 +67,7 @@ export class GstOrigin {
     const noteError = (chunk: Buffer): void => void (stderr += chunk.toString('latin1'));
     child.stderr.on('data', noteError);
     try {
-      const port = await new Promise<number>((resolve, reject) => {
+      const listening = await new Promise<number>((resolve, reject) => {
         const timer = setTimeout(
           () => reject(new RigError('timeout', 'gst_origin.py to listen')),
           START_TIMEOUT_MS,
@@ -82,7 +85,7 @@ export class GstOrigin {
           reject(new RigError('tool', `gst_origin.py ended with ${code}: ${stderr.slice(-500)}`));
         });
       });
-      return new GstOrigin(child, port, exit);
+      return new GstOrigin(child, listening, exit);
     } catch (error) {
       child.kill('SIGKILL');
       throw error;

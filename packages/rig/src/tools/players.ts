@@ -14,6 +14,8 @@ export interface FfmpegOptions {
   readonly transport?: 'tcp' | 'udp';
   /** Where to start; FFmpeg begins at 0 and seeks after that, as its players do. */
   readonly seekSeconds?: number;
+  /** `seekSeconds` counts from where NPT does; default from where the play began, which is not the same live. */
+  readonly seekByNpt?: boolean;
   /** Stop after so much media. */
   readonly seconds?: number;
   /** Also decode the first video stream; default false. */
@@ -40,6 +42,7 @@ export interface FfmpegResult {
  */
 export async function ffmpegHashes(options: FfmpegOptions): Promise<FfmpegResult> {
   const { url, transport, seekSeconds, seconds, decode } = options;
+  const byNpt = options.seekByNpt === true ? ['-seek_timestamp', '1'] : [];
   const limit = seconds === undefined ? [] : ['-t', String(seconds)];
   const packetOutput = ['-map', '0', '-c', 'copy', ...limit, '-f', 'framemd5', 'pipe:1'];
   const args = [
@@ -47,7 +50,7 @@ export async function ffmpegHashes(options: FfmpegOptions): Promise<FfmpegResult
     '-v',
     'error',
     ...(url.startsWith('rtsp') ? ['-rtsp_transport', transport ?? 'tcp'] : []),
-    ...(seekSeconds === undefined ? [] : ['-ss', String(seekSeconds)]),
+    ...(seekSeconds === undefined ? [] : [...byNpt, '-ss', String(seekSeconds)]),
     '-i',
     url,
     ...packetOutput,
@@ -84,6 +87,9 @@ export interface GstPlayOptions {
   readonly latencyMs?: number;
   /** Seek there a moment after the first picture; hashes are of what comes after. */
   readonly seekSeconds?: number;
+  /** Pause so long after the start of the pipeline, and for how long. */
+  readonly pauseAtSeconds?: number;
+  readonly pauseForSeconds?: number;
   /** Stop then, end or no end. */
   readonly stopAfterSeconds?: number;
   readonly timeoutMs: number;
@@ -122,6 +128,8 @@ export async function gstPlay(options: GstPlayOptions): Promise<GstPlayResult> {
     ['--protocols', options.protocols],
     ['--latency', options.latencyMs],
     ['--seek', options.seekSeconds],
+    ['--pause-at', options.pauseAtSeconds],
+    ['--pause-for', options.pauseForSeconds],
     ['--stop-after', options.stopAfterSeconds],
     ['--timeout', options.timeoutMs / 1000],
     ['--user', options.credentials?.username],
