@@ -1,0 +1,207 @@
+// The viewers of the live benchmark, in a process of their own.
+import { setTimeout as delay } from 'node:timers/promises';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { type AccessUnit, RigViewer, type ViewerTransport } from '@forebay/rig';
+import { compareGroups, type Groups } from './groups.js';
+import { compare, type Row } from './rows.js';
+
+const PER_ADDRESS = 30;
+const TIMEOUT_MS = 120_000;
+/** Viewers that are being set up at a time. */
+const AT_A_TIME = 25;
+const STALL_AFTER_MS = 2000;
+const STALL_MS = 6000;
+/** So many more come while the others watch, one after the other. */
+const LATE_SHARE = 0.1;
+/** Who comes last watches for so long at least. */
+const LATE_SECONDS = 4;
+/** Values of each kind that are kept for the plot. */
+const SAMPLES = 400;
+
+export interface CrowdOrder {
+  readonly url: string;
+  /** Of the presentation that the stalled viewer watches. */
+  readonly wideUrl: string;
+  readonly tcp: number;
+  readonly udp: number;
+  readonly seconds: number;
+}
+
+/** Milliseconds behind the direct viewer. */
+export interface Delays {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly most: number;
+  readonly samples: readonly number[];
+}
+
+export interface Audience {
+  readonly viewers: number;
+  /** Viewers who got every packet from their first to their last, and that less than 2 s before the direct viewer's. */
+  readonly complete: number;
+  readonly packets: number;
+  readonly missing: number;
+  readonly addedMs: Delays;
+}
+
+export interface CrowdResult {
+  readonly tcp: Audience;
+  readonly udp: Audience;
+  /** Who came later: behind by as much as the key frame was old that they began with. */
+  readonly late: Audience;
+  readonly stalled: Groups & {
+    readonly stallMs: number;
+    /** Packets missing at its neighbour, who watched the same. */
+    readonly neighbourMissing: number;
+  };
+  /** Of this process while everybody watched. */
+  readonly crowd: { readonly utilisation: number; readonly lagP99Ms: number };
+}
+
+export type CrowdMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'watched' }
+  | { readonly kind: 'result'; readonly result: CrowdResult };
+
+let addresses = 0;
+async function open(url: string, transport: ViewerTransport): Promise<RigViewer> {
+  const number = Math.floor(addresses++ / PER_ADDRESS) + 2;
+  const localAddress = `127.0.${number >>> 8}.${number & 0xff}`;
+  const viewer = await RigViewer.connect({ url, transport, localAddress, timeoutMs: TIMEOUT_MS });
+  await viewer.describe();
+  await viewer.setup();
+  return viewer;
+}
+
+async function openMany(url: string, transport: ViewerTransport, count: number): Promise<RigViewer[]> {
+  const viewers: RigViewer[] = [];
+  while (viewers.length < count) {
+    const more = Math.min(AT_A_TIME, count - viewers.length);
+    viewers.push(...(await Promise.all(Array.from({ length: more }, () => open(url, transport)))));
+  }
+  return viewers;
+}
+
+function audienceOf(viewers: readonly RigViewer[], direct: readonly Row[]): Audience {
+  let [complete, packets, missing] = [0, 0, 0];
+  const all: number[] = [];
+  for (const viewer of viewers) {
+    const compared = viewer.recordings.map((recording) =>
+      compare(recording, direct[recording.stream.index]!),
+    );
+    for (const { expected, right, delaysMs } of compared) {
+      packets += right;
+      missing += expected - right;
+      for (const ms of delaysMs) all.push(ms);
+    }
+    if (compared.every(({ expected, right, shortMs }) => expected === right && shortMs < 2000)) complete++;
+  }
+  return { viewers: viewers.length, complete, packets, missing, addedMs: delaysOf(all) };
+}
+
+function delaysOf(values: readonly number[]): Delays {
+  const sorted = Float64Array.from(values).sort();
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+  const step = Math.max(1, Math.floor(sorted.length / SAMPLES));
+  const samples = Array.from({ length: Math.min(SAMPLES, sorted.length) }, (_, i) => sorted[i * step]!);
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), most: sorted.at(-1) ?? NaN, samples };
+}
+
+interface Seats {
+  readonly tcp: readonly RigViewer[];
+  readonly udp: readonly RigViewer[];
+  /** They come while the others watch. */
+  readonly late: readonly RigViewer[];
+  readonly slow: RigViewer;
+  readonly neighbour: RigViewer;
+}
+
+interface Direct {
+  readonly rows: readonly Row[];
+  readonly wideRows: readonly Row[];
+}
+
+async function seat({ url, wideUrl, tcp, udp }: CrowdOrder): Promise<Seats> {
+  return {
+    tcp: await openMany(url, 'tcp', tcp),
+    udp: await openMany(url, 'udp', udp),
+    late: await openMany(url, 'tcp', Math.ceil(LATE_SHARE * tcp)),
+    slow: await open(wideUrl, 'tcp'),
+    neighbour: await open(wideUrl, 'tcp'),
+  };
+}
+
+/** Everybody asks, and then watches; one does not read for a while, and some come later. */
+async function watch(
+  { tcp, udp, late, slow, neighbour }: Seats,
+  seconds: number,
+): Promise<CrowdResult['crowd']> {
+  const first = [...tcp, ...udp, slow, neighbour];
+  await Promise.all(first.map((viewer) => viewer.play()));
+  await Promise.all(first.map((viewer) => viewer.received(1, { timeoutMs: TIMEOUT_MS })));
+  const [before, lag] = [performance.eventLoopUtilization(), monitorEventLoopDelay({ resolution: 5 })];
+  lag.enable();
+  const stall = async (): Promise<void> => {
+    await delay(STALL_AFTER_MS);
+    slow.stopReading();
+    await delay(STALL_MS);
+    slow.resumeReading();
+  };
+  const arrive = async (): Promise<void> => {
+    for (const viewer of late) {
+      await viewer.play();
+      await delay(((seconds - LATE_SECONDS) * 1000) / late.length);
+    }
+  };
+  await Promise.all([delay(seconds * 1000), stall(), arrive()]);
+  const utilisation = performance.eventLoopUtilization(before).utilization;
+  lag.disable();
+  return { utilisation, lagP99Ms: lag.percentile(99) / 1e6 };
+}
+
+const picturesOf = (viewer: RigViewer): AccessUnit[] => viewer.accessUnits(0, { parameterSets: false });
+
+function judge(
+  { tcp, udp, late, slow, neighbour }: Seats,
+  { rows, wideRows }: Direct,
+): Omit<CrowdResult, 'crowd'> {
+  const compared = neighbour.recordings.map((recording) =>
+    compare(recording, wideRows[recording.stream.index]!),
+  );
+  return {
+    tcp: audienceOf(tcp, rows),
+    udp: audienceOf(udp, rows),
+    late: audienceOf(late, rows),
+    stalled: {
+      ...compareGroups(picturesOf(neighbour), picturesOf(slow)),
+      stallMs: STALL_MS,
+      neighbourMissing: compared.reduce((sum, { expected, right }) => sum + expected - right, 0),
+    },
+  };
+}
+
+async function run(order: CrowdOrder, direct: Promise<Direct>): Promise<void> {
+  const seats = await seat(order);
+  tell({ kind: 'ready' });
+  const crowd = await watch(seats, order.seconds);
+  tell({ kind: 'watched' });
+  tell({ kind: 'result', result: { ...judge(seats, await direct), crowd } });
+}
+
+function tell(message: CrowdMessage): void {
+  process.send?.(message);
+}
+
+let giveRows: (direct: Direct) => void;
+const direct = new Promise<Direct>((resolve) => (giveRows = resolve));
+process.on('message', (message: CrowdOrder | Direct) => {
+  if ('rows' in message) giveRows(message);
+  else void run(message, direct);
+});
+process.on('disconnect', () => process.exit());
+process.on('unhandledRejection', (error) => {
+  process.stderr.write(`the crowd: ${String(error)}\n`);
+  process.exit(1);
+});

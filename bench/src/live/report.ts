@@ -1,0 +1,141 @@
+import type { Machine } from '../report/machine.js';
+import { formatMs, markdownTable } from '../report/markdown.js';
+import { stripPlot } from '../report/strip-plot.js';
+import type { Audience } from './crowd.js';
+import { GOP_SECONDS, type Measured, VIDEO_KBPS, WIDE_KBPS } from './stage.js';
+
+/** A run, with everything needed to judge or repeat it. */
+export interface Run {
+  readonly command: string;
+  /** ISO 8601, when it ended. */
+  readonly endedAt: string;
+  readonly seconds: number;
+  readonly machine: Machine;
+  /** Load of the machine when it ended; the machine has that of the beginning. */
+  readonly loadAtEnd: number;
+  readonly measured: Measured;
+}
+
+/** Delays below are drawn here: the axis is logarithmic. */
+const LEAST_DRAWN_MS = 0.1;
+
+const NAMES = ['tcp', 'udp', 'late'] as const;
+const LABELS: Readonly<Record<(typeof NAMES)[number], string>> = {
+  tcp: 'TCP, from the first packet',
+  udp: 'UDP, from the first packet',
+  late: 'TCP, came later',
+};
+
+/** The figures alone, for programs. */
+export function liveLine({ measured }: Run): string {
+  const short = ({ viewers, complete, addedMs }: Audience): object => ({
+    viewers,
+    complete,
+    addedMs: { p50: rounded(addedMs.p50), p99: rounded(addedMs.p99) },
+  });
+  const { tcp, udp, late, stalled, crowd, pulls } = measured;
+  return JSON.stringify({
+    pulls,
+    tcp: short(tcp),
+    udp: short(udp),
+    late: short(late),
+    stalled,
+    crowd: { utilisation: rounded(crowd.utilisation), lagP99Ms: rounded(crowd.lagP99Ms) },
+  });
+}
+
+export function liveMarkdown(run: Run): string {
+  const { measured, machine, seconds } = run;
+  const { stalled, crowd, proxyLagMs } = measured;
+  return `# Live fan-out
+
+One origin, one pull, ${measured.tcp.viewers} viewers over TCP and ${measured.udp.viewers} over UDP for ${seconds} s; ${measured.late.viewers} more come one after the other. Video of
+${VIDEO_KBPS} kbit/s with a key frame each ${GOP_SECONDS} s, and audio. Every packet is matched by its payload with the same one at a viewer of the
+origin itself, in the same run; its delay is how much later it came. Milliseconds:
+
+${delayTable(measured)}
+
+- Everybody but those who came later had asked before the origin sent its first packet, so they begin with it: their delay is what
+  the proxy adds, and the two processes around it.
+- Who comes later begins with the newest key frame, at once and without a burst, and so stays as far behind as that was old: up
+  to ${GOP_SECONDS} s here.
+- Sessions that the proxy had at the origin, for two presentations: ${measured.pulls}.
+
+Of a presentation of ${WIDE_KBPS / 1000} Mbit/s one viewer did not read for ${stalled.stallMs / 1000} s in the middle of all this. It saw ${stalled.whole} groups of pictures from
+the first to the last picture, ${stalled.partial} in part, and ${stalled.leftOut} not at all; ${stalled.broken} pictures were broken. Another one, who watched the
+same, missed ${stalled.neighbourMissing} packets.
+
+The viewers' process was busy ${(100 * crowd.utilisation).toFixed(0)} % of the time, its timers ${formatMs(crowd.lagP99Ms)} ms late (99th percentile); the proxy's timers
+${formatMs(proxyLagMs.p99Ms)} ms. Delays include both.
+
+![Added latency](live.svg)
+
+## How it was measured
+
+- \`${run.command}\`
+- ${run.endedAt.slice(0, 10)}, commit ${machine.commit}
+- ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel}; Node ${machine.node.slice(1)}
+- load of the machine ${machine.load} at the beginning, ${run.loadAtEnd} at the end
+- Origin and direct viewer are one process, the proxy another, all other viewers a third. Times are of the system's monotonic
+  clock. A viewer is complete when every packet from its first to its last came, once, with the right payload.
+`;
+}
+
+export function livePlot({ measured, seconds }: Run): string {
+  return stripPlot({
+    title: 'Live: delay of each packet behind a direct viewer',
+    subtitle: `one pull, ${measured.tcp.viewers + measured.udp.viewers} viewers, ${seconds} s; a sample of the packets, their median, the tenth to ninetieth percentile`,
+    axis: 'milliseconds, logarithmic',
+    groups: [
+      {
+        title: 'viewers',
+        strips: NAMES.map((name) => {
+          const { samples } = measured[name].addedMs;
+          const drawn = samples.map((ms) => Math.max(LEAST_DRAWN_MS, ms));
+          const at = (share: number): number =>
+            drawn[Math.floor(share * (drawn.length - 1))] ?? LEAST_DRAWN_MS;
+          return {
+            label: LABELS[name],
+            values: drawn,
+            median: at(0.5),
+            p10: at(0.1),
+            p90: at(0.9),
+            note: `${formatMs(measured[name].addedMs.p50)} ms`,
+            emphasis: name === 'late' ? 'plain' : 'strong',
+          };
+        }),
+      },
+    ],
+  });
+}
+
+function delayTable(measured: Measured): string {
+  const right = (title: string) => ({ title, align: 'right' as const });
+  return markdownTable(
+    [
+      { title: 'viewers' },
+      right('complete'),
+      right('packets'),
+      right('missing'),
+      right('p50'),
+      right('p99'),
+      right('p99.9'),
+      right('most'),
+    ],
+    NAMES.map((name) => {
+      const { viewers, complete, packets, missing, addedMs } = measured[name];
+      const { p50, p99, p999, most } = addedMs;
+      return [
+        LABELS[name],
+        `${complete} of ${viewers}`,
+        String(packets),
+        String(missing),
+        ...[p50, p99, p999, most].map(formatMs),
+      ];
+    }),
+  );
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

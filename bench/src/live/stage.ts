@@ -1,0 +1,101 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
+import { ProxyHost } from '../proxy/host.js';
+import type { CrowdMessage, CrowdOrder, CrowdResult } from './crowd.js';
+import { rowsOf } from './rows.js';
+
+const CROWD = fileURLToPath(new URL('crowd.js', import.meta.url));
+/** All must have asked before media comes, so that they all begin with its first packet. */
+const MEDIA_AFTER_MS = 5000;
+export const GOP_SECONDS = 1;
+export const VIDEO_KBPS = 300;
+/** More than the buffers between the proxy and a viewer that does not read hold for long. */
+export const WIDE_KBPS = 12_000;
+/** Sessions that wait for their turn to play are no idlers here. */
+const UNPLAYED_MS = 600_000;
+
+export interface Measured extends CrowdResult {
+  /** Sessions that were opened at the origin, besides those of the direct viewers: one for each of the two presentations. */
+  readonly pulls: number;
+  readonly proxyLagMs: { readonly p99Ms: number; readonly mostMs: number };
+}
+
+const live = (videoKbps: number) => ({
+  title: syntheticTitle({ seconds: 24, gopSeconds: GOP_SECONDS, videoKbps }),
+  live: true,
+  faults: { liveKeyFrame: true, delaysMs: { media: MEDIA_AFTER_MS } },
+});
+
+async function direct(url: string): Promise<RigViewer> {
+  const viewer = await RigViewer.connect({ url, transport: 'tcp' });
+  await viewer.describe();
+  await viewer.setup();
+  await viewer.play();
+  return viewer;
+}
+
+/** Origin and direct viewers here, the proxy in a process, the crowd in another. */
+export async function measure(
+  order: Pick<CrowdOrder, 'tcp' | 'udp' | 'seconds'>,
+  onStep: (line: string) => void,
+): Promise<Measured> {
+  const directory = await mkdtemp(join(tmpdir(), 'forebay-bench-live-'));
+  const origin = await RigOrigin.start({ titles: { '/film': live(VIDEO_KBPS), '/wide': live(WIDE_KBPS) } });
+  const proxy = ProxyHost.start();
+  const crowd = fork(CROWD, { stdio: ['ignore', 2, 2, 'ipc'] });
+  const viewers: RigViewer[] = [];
+  try {
+    const settings = { viewerLimits: { unplayedMs: UNPLAYED_MS } };
+    const port = await proxy.open(directory, origin.url('/'), settings);
+    viewers.push(await direct(origin.url('/film')), await direct(origin.url('/wide')));
+    const url = (path: string): string => `rtsp://127.0.0.1:${port}${path}`;
+    onStep('live: setting up the viewers');
+    const ready = answer(crowd, 'ready');
+    crowd.send({ ...order, url: url('/film'), wideUrl: url('/wide') });
+    await ready;
+    onStep(`live: ${order.tcp + order.udp} viewers watch for ${order.seconds} s`);
+    await proxy.lag();
+    await answer(crowd, 'watched');
+    const proxyLagMs = await proxy.lag();
+    onStep('live: comparing packets');
+    const result = answer(crowd, 'result');
+    crowd.send({ rows: rowsOf(viewers[0]!), wideRows: rowsOf(viewers[1]!) });
+    const { result: measured } = await result;
+    return { ...measured, pulls: origin.counters.plays - viewers.length, proxyLagMs };
+  } finally {
+    if (crowd.exitCode === null) crowd.kill('SIGKILL');
+    await Promise.all(viewers.map((viewer) => viewer.close()));
+    await proxy.end();
+    await origin.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The next message of that kind. @throws Error when the process ends first */
+async function answer<K extends CrowdMessage['kind']>(
+  crowd: ChildProcess,
+  kind: K,
+): Promise<Extract<CrowdMessage, { kind: K }>> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const ended = once(crowd, 'exit', { signal }).then(() => {
+    throw new Error('the crowd ended early');
+  });
+  const told = async (): Promise<Extract<CrowdMessage, { kind: K }>> => {
+    for (;;) {
+      const [message] = (await once(crowd, 'message', { signal })) as [CrowdMessage];
+      if (message.kind === kind) return message as Extract<CrowdMessage, { kind: K }>;
+    }
+  };
+  ended.catch(() => undefined);
+  try {
+    return await Promise.race([told(), ended]);
+  } finally {
+    stop.abort();
+  }
+}
