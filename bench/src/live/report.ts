@@ -1,5 +1,5 @@
 import type { Machine } from '../report/machine.js';
-import { formatMs, markdownTable } from '../report/markdown.js';
+import { type Column, formatMs, markdownTable } from '../report/markdown.js';
 import { stripPlot } from '../report/strip-plot.js';
 import type { Audience } from './crowd.js';
 import { GOP_SECONDS, type Measured, VIDEO_KBPS, WIDE_KBPS } from './stage.js';
@@ -109,8 +109,9 @@ export function livePlot({ measured, seconds }: Run): string {
   });
 }
 
+const right = (title: string): Column => ({ title, align: 'right' });
+
 function delayTable(measured: Measured): string {
-  const right = (title: string) => ({ title, align: 'right' as const });
   return markdownTable(
     [
       { title: 'viewers' },
