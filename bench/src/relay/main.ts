@@ -17,8 +17,8 @@ const RESULTS = fileURLToPath(new URL('../../../results/', import.meta.url));
 const COUNTS = {
   quick: { tcp: [1500, 3000], udp: [750, 1500] },
   full: {
-    tcp: [1000, 2000, 3000, 3500, 4000, 4500, 5000],
-    udp: [500, 1000, 1500, 2000, 2500, 3000],
+    tcp: [1000, 2000, 3000, 4000, 5000],
+    udp: [500, 1000, 1500, 2000, 3000],
   },
 } as const;
 const SESSIONS = 2000;

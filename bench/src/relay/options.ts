@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 export const USAGE = `usage: pnpm -s bench:relay [--quick] [--rounds N] [--json] [--write] [--peer COMMAND --peer-url URL]
 
   --quick              one round, short windows, no ramp past what the goals ask for
-  --rounds N           rounds of everything that is compared (3)
+  --rounds N           rounds of everything that is compared (2)
   --only PART          tcp, udp, capacity, memory, startup or disk; may be given more than once
   --json               the report goes to standard error, one line of JSON to standard output
   --write              also writes bench/results/relay.{md,json,svg}
@@ -33,7 +33,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
   const values = readFlags(args);
   if (values.help === true) return 'help';
   const isQuick = values.quick === true;
-  const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
+  const rounds = Number(values.rounds ?? (isQuick ? 1 : 2));
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
     throw new UsageError(`--rounds: a whole number from 1 to 100, not ${values.rounds}`);
   const { peer, 'peer-url': url } = values;
