@@ -24,6 +24,7 @@ const PROXY_FOLDER_ARROWS = {
   viewer: ['read'],
   read: ['fill', 'origin'],
   fill: ['origin'],
+  probe: ['origin'],
   origin: [],
 };
 

@@ -42,6 +42,13 @@ program
   .action(async (flags) => await (await import('./demo/demo.js')).demo(flags));
 
 program
+  .command('probe')
+  .description('find out what an origin can do, with one title of it: in about half a minute')
+  .argument('<url>', 'a title, or a live stream, at the origin: rtsp://host[:port]/path')
+  .option('--json', 'for programs')
+  .action(async (url, flags) => await (await import('./probe/probe.js')).probe(url, flags));
+
+program
   .command('ls')
   .description('list what the cache holds, also while a proxy uses it')
   .argument('[pattern]', 'titles whose URL at the origin matches; * is any text, /... is about the path only')

@@ -42,10 +42,13 @@ export function routesOf(configs: readonly RouteConfig[], environment: Environme
   return routes;
 }
 
-/** The one route of `--origin URL`: every path, credentials from `FOREBAY_ORIGIN_CREDENTIALS` where set. */
-export function routeOfOrigin(origin: string, environment: Environment): Route {
+/**
+ * The one route of `--origin URL`: every path, credentials from `FOREBAY_ORIGIN_CREDENTIALS` where set.
+ * @param key what complaints are about
+ */
+export function routeOfOrigin(origin: string, environment: Environment, key = '--origin'): Route {
   const variable = 'FOREBAY_ORIGIN_CREDENTIALS';
-  const baseUrl = originUrl(origin, '--origin', `put user:password into ${variable}`);
+  const baseUrl = originUrl(origin, key, `put user:password into ${variable}`);
   const secret = environment[variable];
   return {
     id: nameOf(baseUrl),

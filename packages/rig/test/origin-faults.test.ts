@@ -157,11 +157,11 @@ t.test('a live title is where it is for everybody, and does not end', async (t) 
   t.equal(clean.accessUnits(0)[0]?.randomAccess, true);
 });
 
-t.test('Speed and Rate-Control are obeyed, echoed or squeezed', async (t) => {
+t.test('Speed, Scale and Rate-Control are obeyed, echoed, squeezed or thinned', async (t) => {
   const origin = await originFor(t, { speed: 1 });
   const run = async (
     headers: [string, string][],
-  ): Promise<{ seconds: number; ticks: number; speed: string | undefined }> => {
+  ): Promise<{ seconds: number; ticks: number; pictures: number; speed: string | undefined }> => {
     const viewer = await viewerOf(t, origin);
     await viewer.setup();
     const { response } = await viewer.play({ range: 'npt=5-', headers });
@@ -169,7 +169,9 @@ t.test('Speed and Rate-Control are obeyed, echoed or squeezed', async (t) => {
     const { firstRtpMs, endedMs } = viewer.times;
     const units = viewer.accessUnits(1);
     const ticks = units.at(-1)!.timestampTicks - units[0]!.timestampTicks;
-    return { seconds: (endedMs! - firstRtpMs!) / 1000, ticks, speed: response.headers.get('Speed') };
+    const pictures = viewer.accessUnits(0).length;
+    const seconds = (endedMs! - firstRtpMs!) / 1000;
+    return { seconds, ticks, pictures, speed: response.headers.get('Speed') };
   };
   const plain = await run([['Speed', '10']]);
   t.ok(plain.seconds > 0.9);
@@ -185,6 +187,12 @@ t.test('Speed and Rate-Control are obeyed, echoed or squeezed', async (t) => {
   origin.setFaults({ speedHeader: 'squeezed' });
   const squeezed = await run([['Speed', '10']]);
   t.ok(Math.abs(squeezed.ticks * 10 - plain.ticks) <= 10);
+  origin.setFaults({ scaleHeader: 'thinned' });
+  const thinned = await run([['Scale', '10']]);
+  t.ok(thinned.seconds < 0.8);
+  t.equal(thinned.ticks, plain.ticks);
+  t.equal(thinned.pictures, 1, 'of video only the key frame');
+  t.equal((await run([['Speed', '10']])).pictures, 25, 'and Speed does nothing here');
   origin.setFaults({ rateControl: true });
   t.ok((await run([['Rate-Control', 'no']])).seconds < 0.8);
 });

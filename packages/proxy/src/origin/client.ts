@@ -122,11 +122,11 @@ export class OriginClient implements DescribingOrigin {
 
   /**
    * Opens a session and plays. The answer to PLAY is there when this resolves; packets wait until
-   * {@link OriginSession.start}. Where the origin has a session budget, this waits in line for it; an origin that refuses
+   * {@link OriginLeg.start}. Where the origin has a session budget, this waits in line for it; an origin that refuses
    * a session while it has others of ours has shown its budget, and this waits for one of those.
    * @throws OriginError
    */
-  async open(options: OpenOptions, sink: OriginSink): Promise<OriginSession> {
+  async open(options: OpenOptions, sink: OriginSink): Promise<OriginLeg> {
     const need = (): Need => options.turn?.need() ?? 'starting';
     const claim = this.#budget.claim(need, options.signal, this.#stop.signal);
     try {
@@ -152,7 +152,7 @@ export class OriginClient implements DescribingOrigin {
     claim: Claim,
     options: OpenOptions,
     sink: OriginSink,
-  ): Promise<OriginSession | undefined> {
+  ): Promise<OriginLeg | undefined> {
     const release = await this.#budget.acquire(claim);
     const deadline = new Deadline({
       clock: this.#clock,

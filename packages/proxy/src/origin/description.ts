@@ -21,13 +21,16 @@ export interface OriginDescription {
   readonly expires?: string;
   readonly lastModified?: string;
   readonly etag?: string;
+  /** What the origin calls itself. */
+  readonly server?: string;
 }
 
-const CACHE_HEADERS = [
+const HEADERS = [
   ['cacheControl', 'Cache-Control'],
   ['expires', 'Expires'],
   ['lastModified', 'Last-Modified'],
   ['etag', 'ETag'],
+  ['server', 'Server'],
 ] as const;
 
 /**
@@ -50,9 +53,7 @@ export function readDescription(response: RtspResponse, url: RtspUrl): OriginDes
       contentBase: baseOf(response, url),
       url: formatRtspUrl(url),
       ...Object.fromEntries(
-        CACHE_HEADERS.map(([field, name]) => [field, headers.get(name)]).filter(
-          ([, value]) => value !== undefined,
-        ),
+        HEADERS.map(([field, name]) => [field, headers.get(name)]).filter(([, value]) => value !== undefined),
       ),
     };
   } catch (error) {

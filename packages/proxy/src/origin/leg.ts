@@ -121,6 +121,26 @@ export class OriginLeg implements OriginSession, ConnectionOwner {
     this.#state = 'paused';
   }
 
+  /** After so long without a sign of life the origin forgets the session, as it says. */
+  get timeoutSeconds(): number {
+    return this.#o.negotiation.name.timeoutSeconds;
+  }
+
+  /** Asks for something that changes nothing, with the session. @returns status of the answer @throws OriginError */
+  async statusOf(method: 'OPTIONS' | 'GET_PARAMETER' | 'SET_PARAMETER'): Promise<number> {
+    const { negotiation, dialogue, clock, timeoutMs, profile } = this.#o;
+    const deadline = new Deadline({ clock, ms: timeoutMs, what: method, parents: [this.#stop.signal] });
+    try {
+      const headers = [['Session', negotiation.name.id] as const];
+      const question = { method, url: negotiation.aggregateUrl, headers };
+      const response = await dialogue.ask(question, deadline.signal);
+      profile.advertises(response.headers.get('public'));
+      return response.status;
+    } finally {
+      deadline.end();
+    }
+  }
+
   pauseReading(): void {
     this.#throttled = true;
     this.#applyPause();

@@ -76,7 +76,9 @@ export class OriginConnection {
   }
 
   close(how: 'fin' | 'reset'): void {
-    if (how === 'reset') this.socket.resetAndDestroy();
+    // Reset while its end is being sent, a socket of Node 20 stays half closed, and holds up the end of the process.
+    if (how === 'reset' && this.socket.writableEnded) this.socket.destroy();
+    else if (how === 'reset') this.socket.resetAndDestroy();
     else this.socket.destroySoon();
   }
 

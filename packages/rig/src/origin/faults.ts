@@ -13,6 +13,13 @@ export interface OriginAccess {
   readonly nonceUses?: number;
 }
 
+/**
+ * What becomes of a header that asks for media faster than it plays: `honoured`, the same packets in less time; `echoed` but
+ * not obeyed; obeyed with timestamps `squeezed` to the wall clock (GStreamer); or `thinned`, of video only key frames
+ * (live555 with an index).
+ */
+export type PaceManner = 'honoured' | 'echoed' | 'squeezed' | 'thinned';
+
 /** Ways in which an origin differs from a well-behaved one; what is not said is well-behaved. */
 export interface OriginFaults {
   /** `never`: every play begins at 0 and says so. `pretends`: begins at 0 and says what was asked for. */
@@ -53,13 +60,10 @@ export interface OriginFaults {
   readonly redirect?: string;
   /** Media seconds a second; default 1. A large number sends as fast as is taken. */
   readonly speed?: number;
-  /** The Speed header: honoured, echoed but not obeyed, or obeyed with timestamps squeezed to the wall clock (GStreamer). */
-  readonly speedHeader?: 'honoured' | 'echoed' | 'squeezed';
-  /**
-   * The Scale header, forward: obeyed with the title's own timestamps, or with timestamps squeezed to the wall clock, saying
-   * nothing either way; or echoed and not obeyed. Default: ignored.
-   */
-  readonly scaleHeader?: 'honoured' | 'echoed' | 'squeezed';
+  /** What the Speed header does; default nothing. */
+  readonly speedHeader?: PaceManner;
+  /** The same for Scale, forward; only where it is `echoed` the answer says anything. */
+  readonly scaleHeader?: PaceManner;
   /** `Rate-Control: no` sends as fast as is taken. */
   readonly rateControl?: boolean;
   /** a=range: `now-end` as GStreamer for mp4, `missing`, or any other value. Default `npt=0-<duration>`. */

@@ -12,7 +12,7 @@ import {
 import type { RtpInfoEntry, RtspRange, RtspRequest, TransportSpec } from '@forebay/rtsp';
 import type { Answer } from './connection.js';
 import { clockRange } from './description.js';
-import type { OriginFaults } from './faults.js';
+import type { OriginFaults, PaceManner } from './faults.js';
 import type { Mount, OriginSession, PlayOptions } from './session.js';
 
 /** Fast enough that only the viewer's reading holds it back. */
@@ -71,20 +71,36 @@ export function playOptions(request: RtspRequest, mount: Mount, faults: OriginFa
   if (!mount.live && start !== undefined && start >= mount.title.durationSeconds) {
     throw new RtspError('viewer', 'range-invalid');
   }
-  const asked = Number(request.headers.get('Speed') ?? 1);
-  const isObeyed = faults.speedHeader === 'honoured' || faults.speedHeader === 'squeezed';
-  const scale = Number(request.headers.get('Scale') ?? 1);
-  const isScaled = (faults.scaleHeader === 'honoured' || faults.scaleHeader === 'squeezed') && scale > 0;
-  const factor = (isObeyed && asked > 0 ? asked : 1) * (isScaled ? scale : 1);
+  const speed = obeyed(request, 'Speed', faults.speedHeader);
+  const scale = obeyed(request, 'Scale', faults.scaleHeader);
+  const factor = speed * scale;
   const isUnpaced =
     faults.rateControl === true && request.headers.get('Rate-Control')?.toLowerCase() === 'no';
   return {
     startSeconds: start,
     endSeconds: end,
     speed: isUnpaced ? UNPACED : factor * (faults.speed ?? 1),
-    squeezed: (faults.speedHeader === 'squeezed' || faults.scaleHeader === 'squeezed') && factor !== 1,
+    squeezed:
+      (speed !== 1 && faults.speedHeader === 'squeezed') ||
+      (scale !== 1 && faults.scaleHeader === 'squeezed'),
+    thinned:
+      (speed !== 1 && faults.speedHeader === 'thinned') || (scale !== 1 && faults.scaleHeader === 'thinned'),
     faults,
   };
+}
+
+function obeyed(request: RtspRequest, header: string, manner: PaceManner | undefined): number {
+  const asked = Number(request.headers.get(header) ?? 1);
+  return manner === undefined || manner === 'echoed' || !(asked > 0) ? 1 : asked;
+}
+
+/** What the answer to PLAY says of Speed, where the origin knows that, and of Scale, where it only says something. */
+export function paceHeaders(request: RtspRequest, faults: OriginFaults): (readonly [string, string])[] {
+  const asked = (name: string): readonly [string, string] => [name, request.headers.get(name) ?? '1.000'];
+  return [
+    ...(faults.speedHeader === undefined ? [] : [asked('Speed')]),
+    ...(faults.scaleHeader === 'echoed' ? [asked('Scale')] : []),
+  ];
 }
 
 /** Seconds of NPT; of 'now' and open ends undefined. */

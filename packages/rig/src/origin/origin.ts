@@ -16,6 +16,7 @@ import {
   checkState,
   chooseTransport,
   formatChosen,
+  paceHeaders,
   playHeaders,
   playOptions,
   sessionHeader,
@@ -279,12 +280,7 @@ export class RigOrigin {
     const headers = [
       sessionHeader(session, faults),
       ...playHeaders(session, options, cued, targetOf(request.url).base),
-      ...(faults.speedHeader === undefined
-        ? []
-        : [['Speed', request.headers.get('Speed') ?? '1.000'] as const]),
-      ...(faults.scaleHeader === 'echoed'
-        ? [['Scale', request.headers.get('Scale') ?? '1.000'] as const]
-        : []),
+      ...paceHeaders(request, faults),
     ];
     const delayMs = faults.delaysMs?.['media'] ?? 0;
     const start = (): void => {

@@ -35,6 +35,8 @@ export interface PlayOptions {
   /** Media seconds a second. */
   readonly speed: number;
   readonly squeezed: boolean;
+  /** Of video only key frames. */
+  readonly thinned: boolean;
   readonly faults: OriginFaults;
 }
 
@@ -45,6 +47,7 @@ interface Run {
   readonly endMicros: number;
   readonly speed: number;
   readonly squeezed: boolean;
+  readonly thinned: boolean;
   readonly faults: OriginFaults;
   /** Packets before this one are sent at once, under the timestamp of the start. */
   readonly clampedBefore: number;
@@ -71,6 +74,8 @@ export class OriginSession {
   #positionMicros = 0;
   #startMs = 0;
   #reportedMs = 0;
+  /** The picture that is being sent is thinned out. */
+  #isThinned = false;
 
   constructor(mount: Mount, host: SessionHost, nowMs: number) {
     this.mount = mount;
@@ -122,7 +127,7 @@ export class OriginSession {
   }
 
   #cueTitle(options: PlayOptions, nowMs: number): { startSeconds: number; endSeconds: number } {
-    const { faults, speed, squeezed } = options;
+    const { faults, speed, squeezed, thinned } = options;
     const fromSeconds = this.positionSeconds(nowMs);
     const isResume = options.startSeconds === undefined && this.state === 'ready' && this.#run !== undefined;
     const wanted = faults.seek === undefined ? (options.startSeconds ?? 0) : 0;
@@ -151,6 +156,7 @@ export class OriginSession {
       endMicros: end * 1e6,
       speed,
       squeezed,
+      thinned,
       faults,
       clampedBefore: before === undefined ? 0 : entry.packet,
       repeats: isSeek ? parameterSetsAt(title, entry.packet, faults.repeatParameterSets ?? 0) : [],
@@ -178,7 +184,7 @@ export class OriginSession {
     this.#cursor = cursor;
     this.#positionMicros = positionMicros;
     this.#startMs = nowMs;
-    const pace = { speed: 1, squeezed: false, clampedBefore: 0, repeats: [] };
+    const pace = { speed: 1, squeezed: false, thinned: false, clampedBefore: 0, repeats: [] };
     this.#run = { title, startMicros: positionMicros, endMicros: Infinity, faults, ...pace };
     return { startSeconds: positionMicros / 1e6, endSeconds: Infinity };
   }
@@ -231,6 +237,11 @@ export class OriginSession {
     const stream = streams[packet]!;
     const clock = this.clocks[stream];
     if (clock === undefined || this.packetsSent >= (faults.stallAtPacket ?? Infinity)) return 0;
+    if (run.thinned && title.streams[stream]!.media === 'video') {
+      if ((flags[packet]! & TITLE_FLAG.accessUnitStart) !== 0)
+        this.#isThinned = (flags[packet]! & TITLE_FLAG.randomAccess) === 0;
+      if (this.#isThinned) return 0;
+    }
     if (this.packetsSent >= (faults.dieAtPacket ?? Infinity)) {
       this.state = 'ended';
       this.leg!.flush();
