@@ -185,6 +185,8 @@ class World {
       saveTitle: () => Promise.resolve(),
       windows: () => [],
       keepWindow: () => undefined,
+      wish: () => false,
+      indexing: false,
       read: (meta) => Promise.resolve(this.#kept.get(meta.startMicros)),
       offer: (segment) => {
         this.#generation = segment.meta.generation;

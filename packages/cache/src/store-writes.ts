@@ -6,7 +6,8 @@ import { formatKeptState, KEPT_BYTES_MAX } from './kept-state.js';
 import { formatSegmentName, NOTES_NAME, STATE_NAME, temporaryName, TITLE_NAME } from './names.js';
 import type { AdmitReason, Decision, RejectReason, SegmentFacts } from './policy/index.js';
 import { encodeSegment } from './segment-file.js';
-import type { Segment } from './segment.js';
+import type { Segment, SegmentMeta } from './segment.js';
+import { Wishes } from './wishes.js';
 import type { StoreFile } from './store-fs.js';
 import { EMPTY_TITLES_MAX, type StoreParts, type StoreRoom } from './store-room.js';
 import { formatTitleFile } from './title-file.js';
@@ -21,19 +22,31 @@ const STATE_SHARE_MAX = 1 / 16;
 export class StoreWrites {
   readonly #parts: StoreParts;
   readonly #room: StoreRoom;
+  readonly #wishes: Wishes;
 
   constructor(parts: StoreParts, room: StoreRoom) {
     this.#parts = parts;
     this.#room = room;
+    this.#wishes = new Wishes(parts.catalogue, parts.policy);
   }
 
-  /** Asks the policy, makes room and writes. */
-  async storeSegment(segment: Segment, facts: SegmentFacts): Promise<Decision> {
+  /**
+   * Asks the policy, makes room and writes.
+   * @param wishedUntilSeconds somebody wishes that it is kept until then
+   */
+  async storeSegment(
+    segment: Segment,
+    facts: SegmentFacts,
+    wishedUntilSeconds: number | undefined,
+  ): Promise<Decision> {
     const { catalogue, health } = this.#parts;
     const shelf = catalogue.shelf(segment.meta.generation);
     if (!health.may('write', 0)) return rejected('disk-error');
     if (shelf === undefined || !catalogue.isNewest(shelf)) return rejected('incomplete');
-    if (shelf.entries.has(segment.meta.startMicros)) return rejected('held');
+    if (shelf.entries.has(segment.meta.startMicros)) {
+      this.wish(segment.meta, wishedUntilSeconds);
+      return rejected('held');
+    }
     if (facts.bytes > this.#room.capacityBytes) return rejected('too-large');
     if (facts.titleDurationSeconds !== undefined && facts.titleDurationSeconds !== shelf.durationSeconds) {
       shelf.durationSeconds = facts.titleDurationSeconds;
@@ -41,8 +54,9 @@ export class StoreWrites {
     }
     let decision = rejected('disk-error');
     await this.attempt(async () => {
-      decision = await this.#admit(shelf, segment, facts);
+      decision = await this.#admit(shelf, segment, { facts, isWished: wishedUntilSeconds !== undefined });
     });
+    if (decision.admitted) this.wish(segment.meta, wishedUntilSeconds);
     return decision;
   }
 
@@ -95,17 +109,47 @@ export class StoreWrites {
     }
   }
 
-  async #admit(shelf: Shelf, segment: Segment, facts: SegmentFacts): Promise<Decision> {
+  /**
+   * Keeps a held segment until then, whatever the policy thinks of it, as long as no more than half of the capacity is kept so.
+   * @returns false when it is not held, or there is no room for wishes
+   */
+  wish(meta: SegmentMeta, untilSeconds: number | undefined): boolean {
+    const { catalogue, nowSeconds } = this.#parts;
+    this.#wishes.expire(nowSeconds());
+    const entry = catalogue.entry(meta.generation, meta.startMicros);
+    if (entry === undefined || entry.leaving || untilSeconds === undefined || entry.handle < 0) return false;
+    if (!this.#wishes.has(entry) && !this.#wishes.hasRoom(meta.byteLength, this.#room.capacityBytes))
+      return false;
+    this.#wishes.keep(entry, untilSeconds);
+    return true;
+  }
+
+  async #admit(
+    shelf: Shelf,
+    segment: Segment,
+    { facts, isWished }: { facts: SegmentFacts; isWished: boolean },
+  ): Promise<Decision> {
     const { policy, nowSeconds } = this.#parts;
+    this.#wishes.expire(nowSeconds());
     await this.#room.makeEasyRoom(facts.bytes);
     if (shelf.windowSeconds !== undefined) return this.#takeIntoWindow(shelf, segment);
-    const decision = policy.decide(facts, this.#room.freeBytes, nowSeconds());
+    const judged = policy.decide(facts, this.#room.freeBytes, nowSeconds());
+    const decision = isWished ? this.#wished(judged, facts.bytes) : judged;
     if (!decision.admitted) return decision;
     await this.#room.evictHandles(decision.victims, 'room');
     if (!shelf.titleSaved) await this.#writeTitle(shelf);
     if (!shelf.titleSaved || this.#room.freeBytes < facts.bytes) return rejected('pinned-full');
     await this.#writeSegment(shelf, segment, decision.reason);
     return decision;
+  }
+
+  /** A wish outweighs what is worth more, but neither what is being read nor the capacity. */
+  #wished(judged: Decision, bytes: number): Decision {
+    const { policy, nowSeconds } = this.#parts;
+    if (judged.admitted || judged.reason !== 'worth-less') return judged;
+    if (!this.#wishes.hasRoom(bytes, this.#room.capacityBytes)) return judged;
+    const victims = policy.victims(bytes - this.#room.freeBytes, nowSeconds());
+    return { admitted: true, reason: 'wished', victims };
   }
 
   /** What is live is not judged: it has its share of the capacity, and leaves when its window has passed. */

@@ -192,9 +192,11 @@ export class SegmentStore {
   /**
    * Offers a sealed segment. The policy decides; victims are deleted before it is written. Resolves when it is stored
    * or rejected, after 5 s at the latest; a write that takes longer may still succeed later.
+   * @param wishedUntilSeconds somebody wishes that it is kept until then, on the policy's clock: it is stored although what
+   * must leave for it is worth more, and no victim until then. No more than half of the capacity is kept so.
    * @throws RangeError when `facts` are not those of this segment.
    */
-  async offer(segment: Segment, facts: SegmentFacts): Promise<Decision> {
+  async offer(segment: Segment, facts: SegmentFacts, wishedUntilSeconds?: number): Promise<Decision> {
     const { meta } = segment;
     if (facts.bytes !== meta.byteLength) throw new RangeError('facts of another segment');
     const name = `${meta.generation}/${meta.startMicros}`;
@@ -202,7 +204,7 @@ export class SegmentStore {
     if (refusal !== undefined) return rejected(refusal);
     this.#offered.add(name);
     this.#offeredBytes += meta.byteLength;
-    const store = (): Promise<Decision> => this.#writes.storeSegment(segment, facts);
+    const store = (): Promise<Decision> => this.#writes.storeSegment(segment, facts, wishedUntilSeconds);
     const decision = await this.#inLane(store, 'in-time', () => {
       this.#offered.delete(name);
       this.#offeredBytes -= meta.byteLength;
@@ -221,6 +223,11 @@ export class SegmentStore {
     if (shelf === undefined || entry === undefined || entry.leaving || this.#state === 'closed')
       return undefined;
     return this.#reads.read(shelf, entry);
+  }
+
+  /** Keeps a held segment until then, as {@link SegmentStore.offer} does. @returns false when it is not held, or no room is left for wishes */
+  wish(meta: SegmentMeta, untilSeconds: number): boolean {
+    return this.#writes.wish(meta, untilSeconds);
   }
 
   /** About to be read: no victim until as many calls of `unpin`. */

@@ -69,6 +69,55 @@ t.test('the victims of the policy make room before anything is written', async (
   );
 });
 
+t.test('what is wished for is stored and kept for a time, whatever it is worth', async (t) => {
+  const bytes = segmentAt(0).meta.byteLength;
+  const time = { seconds: 1000 };
+  const directory = join(t.testdir(), 'cache');
+  const policy = new FifoPolicy();
+  const capacityBytes = 4 * bytes + 600;
+  const store = await openStore(directory, { policy, capacityBytes, nowSeconds: () => time.seconds });
+  t.teardown(() => store.close());
+  await store.saveTitle(TITLE);
+  await offerAll(
+    store,
+    [0, 1, 2, 3].map((number) => segmentAt(number)),
+  );
+  policy.decide = () => ({ admitted: false, reason: 'worth-less' });
+  const offer = async (number: number, untilSeconds?: number): Promise<string> => {
+    const segment = segmentAt(number);
+    const { reason } = await store.offer(segment, factsOf(segment), untilSeconds);
+    await store.indexed();
+    await checkInvariants(t, store, directory);
+    return reason;
+  };
+  t.equal(await offer(4), 'worth-less');
+  t.equal(await offer(4, 1100), 'wished');
+  t.equal(await offer(5, 1100), 'wished');
+  t.strictSame(starts(store), [2, 3, 4, 5]);
+  t.equal(await offer(6, 1100), 'worth-less', 'no more than half of the capacity is kept so');
+  t.notOk(store.wish(store.segments(GENERATION)[0]!, 1100));
+  t.ok(store.wish(store.segments(GENERATION)[3]!, 1200), 'longer');
+  policy.decide = FifoPolicy.prototype.decide.bind(policy);
+  for (const number of [6, 7, 8]) await offer(number);
+  t.ok(
+    [4, 5].every((number) => starts(store).includes(number)),
+    'they are no victims',
+  );
+  time.seconds = 1101;
+  for (const number of [9, 10, 11]) await offer(number);
+  t.strictSame(starts(store), [5, 9, 10, 11], 'one may leave now');
+  time.seconds = 1201;
+  for (const number of [12, 13]) await offer(number);
+  t.notOk(starts(store).includes(5));
+  const [held] = store.segments(GENERATION);
+  t.ok(store.wish(held!, 5000));
+  t.match(await store.purge(() => true), { segments: 4 }, 'a purge takes them, too');
+  time.seconds = 6000;
+  await store.saveTitle(TITLE);
+  t.equal(await offer(14), 'free-space');
+  t.equal(policy.held.size, 1);
+});
+
 t.test('pinned segments are no victims, whoever names them', async (t) => {
   const bytes = segmentAt(0).meta.byteLength;
   const { store, policy } = await filled(

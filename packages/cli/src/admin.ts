@@ -52,7 +52,8 @@ export function adminPages(source: AdminSource, options: AdminOptions): Hono {
   pages.use(async (context, next) => {
     if (!isAllowedHost(context.req.header('host'), allowed))
       return context.json({ error: 'unknown host' }, 403);
-    if (context.req.method !== 'GET' && context.req.method !== 'HEAD') {
+    const isWriting = context.req.method === 'POST' && context.req.path.startsWith('/api/');
+    if (context.req.method !== 'GET' && context.req.method !== 'HEAD' && !isWriting) {
       return context.json({ error: 'read only' }, 405, { allow: 'GET, HEAD' });
     }
     await next();

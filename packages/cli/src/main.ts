@@ -49,6 +49,23 @@ program
   .action(async (url, flags) => await (await import('./probe/probe.js')).probe(url, flags));
 
 program
+  .command('warm')
+  .description(
+    'fetch titles, or their beginnings, ahead of viewers: through a proxy that runs, or on its cache',
+  )
+  .argument('<url...>', 'as a viewer would ask the proxy for it, or as the origin has it')
+  .option('--prefix <time>', 'from the beginning so much (default: 30s)')
+  .option('--all', 'all of each title')
+  .option('--keep <time>', 'no victim for so long, whatever else is popular (default: 1h)')
+  .option('--admin <host:port>', "the proxy's admin pages (default: those of the configuration)")
+  .option('--origin <url>', 'where no proxy runs: the one origin, as for serve')
+  .option('--config <file>', 'or the configuration file')
+  .option('--cache-dir <dir>', 'where no proxy runs: the cache directory')
+  .option('--cache-size <size>', 'and its limit')
+  .option('--json', 'for programs')
+  .action(async (urls, flags) => await (await import('./warm/warm.js')).warm(urls, flags));
+
+program
   .command('ls')
   .description('list what the cache holds, also while a proxy uses it')
   .argument('[pattern]', 'titles whose URL at the origin matches; * is any text, /... is about the path only')

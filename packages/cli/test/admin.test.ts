@@ -88,7 +88,7 @@ t.test('what is known of the origins, for programs', async (t) => {
     collect: () => Promise.resolve(new Registry()),
     ready: () => ({ ready: true, reasons: [] }),
   };
-  const api = { origins: () => origins };
+  const api = { origins: () => origins, warm: () => Promise.reject(new Error('not here')) };
   const pages = adminPages({ ...source, api }, { version: '1', hosts: [], log: LOG });
   const answer = await pages.fetch(ask('/api/v1/origins'));
   t.same(await answer.json(), { origins });

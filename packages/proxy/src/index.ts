@@ -1,11 +1,11 @@
 export type { Viewing } from './access.js';
 export type { Clock, TimerHandle } from './clock.js';
 export type { Log } from './log.js';
-export type { Metrics } from './metrics.js';
-export { probeOrigin, type ProbeOptions } from './probe/probe.js';
-export { suggestedRoute, type ProbeReport, type SuggestedRoute } from './probe/report.js';
 export type { ProfileSettings } from './origin/profile.js';
-export { type OriginState, Proxy, type ProxyOptions, type RouteOptions } from './proxy.js';
+export { probeOrigin } from './probe/probe.js';
+export { suggestedRoute, type ProbeReport, type SuggestedRoute } from './probe/report.js';
+export { type OriginState, Proxy, type ProxyOptions, type RouteOptions, type WarmOptions } from './proxy.js';
+export { failedWarming, type WarmProgress } from './read/warmings.js';
 
 // Who fills what for whom, without sockets: for simulations on a clock of their own.
 export type { Disk, Shelves } from './fill/shelves.js';

@@ -22,6 +22,7 @@ import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
 import { type Route, Routes } from './read/routes.js';
 import type { Latency } from './read/tempo.js';
+import type { WarmProgress } from './read/warmings.js';
 import type { ViewerLimits } from './viewer/limits.js';
 import { ViewerServer } from './viewer/server.js';
 import { chooseSender, type UdpPath } from './viewer/udp-path.js';
@@ -74,6 +75,19 @@ export interface ProxyOptions {
   readonly onViewing?: (viewing: Viewing) => void;
   readonly clock?: Clock;
   readonly log?: Log;
+}
+
+/** A title that is to be fetched ahead of viewers. */
+export interface WarmOptions {
+  /** As a viewer would ask for it, whatever the host, or as the origin has it. */
+  readonly url: RtspUrl;
+  /** From the beginning so much; undefined: all of it. */
+  readonly prefixSeconds: number | undefined;
+  /** What is fetched is no victim for so long. */
+  readonly keepSeconds: number;
+  readonly signal: AbortSignal;
+  /** Told a few times a second. */
+  readonly report: (progress: WarmProgress) => void;
 }
 
 /** An origin as the proxy knows it. */
@@ -181,8 +195,21 @@ export class Proxy {
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
     const address = await this.#viewers!.listen(host, port);
     this.#state = 'ready';
-    this.#tick();
+    if (this.#timer === undefined) this.#tick();
     return address;
+  }
+
+  /**
+   * Fetches a title, or its beginning, to the disk, ahead of any viewer. Resolves with how it ended; a proxy that does not
+   * listen does that, too.
+   * @throws OriginError, RtspError 404 where no route leads; why `signal` aborted
+   */
+  async warm(wish: WarmOptions): Promise<WarmProgress> {
+    const { url, prefixSeconds, keepSeconds, ...others } = wish;
+    if (this.#timer === undefined && this.#state === 'starting') this.#tick();
+    // Where viewers are expected, the origin's last session is left for them.
+    const need = this.#state === 'starting' ? 'starting' : 'ahead';
+    return await this.#catalogue.warm(url, { prefixSeconds, keepSeconds, need }, others);
   }
 
   ready(): { ready: boolean; reasons: string[] } {

@@ -13,7 +13,7 @@ export interface SegmentFacts {
 }
 
 /** Why a segment was stored; a metric label. `window`: it is live, and not judged. */
-export type AdmitReason = 'free-space' | 'worth-more' | 'window';
+export type AdmitReason = 'free-space' | 'worth-more' | 'wished' | 'window';
 
 /** Why a segment was not stored; a metric label. */
 export type RejectReason =

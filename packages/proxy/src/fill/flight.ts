@@ -1,7 +1,9 @@
-import { OriginError } from '../origin/errors.js';
+import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import type { Need } from '../origin/budget.js';
-import type { Destination, OriginSession, OriginSink } from '../origin/session.js';
+import type { FillMethod } from '../origin/fill-methods.js';
+import type { Destination, OpenOptions, OriginSession, OriginSink } from '../origin/session.js';
 import { Ending, type EndingVerdict } from './ending.js';
+import { Haste } from './haste.js';
 import { Joining } from './joining.js';
 import { type Held, JOINT_MICROS } from './row.js';
 import { askFor, startOf } from './start-point.js';
@@ -15,18 +17,28 @@ const WAITED_MS = 50;
 /** Two goodbyes this close to each other are at one place. */
 export const SAME_PLACE_MICROS = 500_000;
 
+/** Errors that may be about how the media was asked for. */
+const REFUSALS: ReadonlySet<OriginErrorCode> = new Set(['refused', 'range', 'unavailable']);
+
 /** `waiting`: in line for a session of the origin's budget. */
 export type FlightState = 'waiting' | 'opening' | 'flying' | 'closing' | 'over';
-/** `goodbye`: the origin took leave long before the title's end. */
-export type FlightEnd = 'title-end' | 'reached-held' | 'unneeded' | 'goodbye' | 'fault';
+/**
+ * `goodbye`: the origin took leave long before the title's end. `unfit`: asked for more than the pace of the media, it
+ * sent something else than before; nothing of it was kept.
+ */
+export type FlightEnd = 'title-end' | 'reached-held' | 'unneeded' | 'unfit' | 'goodbye' | 'fault';
 
 export interface FlightOptions {
   readonly title: Title;
   readonly fromMicros: number;
   /** Where the origin said goodbye in mid-title time and again: if it does so once more, the title ends there. */
   readonly goodbyeMicros: number | undefined;
+  /** How it is asked for faster than it plays. */
+  readonly fill: FillMethod | undefined;
   /** Whom it is for, by now. */
   readonly need: () => Need;
+  /** It begins a segment, or goes on with one. */
+  readonly onSegment: () => void;
   /** It begins to bring media. */
   readonly onFirst: () => void;
   readonly onOver: (end: FlightEnd, error: OriginError | undefined) => void;
@@ -56,6 +68,8 @@ export class Flight implements OriginSink {
   /** NPT that the origin is asked for. */
   #askMicros = 0;
   #hasBrought = false;
+  /** Where it is asked for faster than it plays. */
+  readonly #haste: Haste | undefined;
 
   constructor(options: FlightOptions) {
     this.#o = options;
@@ -63,6 +77,7 @@ export class Flight implements OriginSink {
     this.fromMicros = options.fromMicros;
     this.#bornMs = this.#nowMs();
     this.#ending = new Ending(this.#bornMs);
+    this.#haste = options.fill === undefined ? undefined : new Haste(options.title, options.fill);
     this.#wasHeld = this.#isHeld();
     this.opened = new Promise((resolve, reject) => {
       this.#resolveOpened = resolve;
@@ -84,6 +99,11 @@ export class Flight implements OriginSink {
   /** NPT up to which it has filled. */
   get positionMicros(): number {
     return this.#stitch?.positionMicros ?? this.fromMicros;
+  }
+
+  /** How it is asked for faster than it plays. */
+  get fill(): FillMethod | undefined {
+    return this.#o.fill;
   }
 
   /** It has brought something. */
@@ -111,6 +131,7 @@ export class Flight implements OriginSink {
   /** Stops taking packets from an origin that runs far ahead of its readers, and goes on. */
   throttle(isHeld: boolean): void {
     this.#isThrottled = isHeld;
+    this.#haste?.hold(isHeld);
     if (isHeld) this.#session?.pauseReading();
     else {
       this.#ending.resume(this.#nowMs());
@@ -129,6 +150,7 @@ export class Flight implements OriginSink {
     if (stitch === undefined || this.#isOver()) return;
     this.#attempt(() => stitch.tick(nowMs));
     if (this.#isOver()) return;
+    this.#haste?.judge(this.positionMicros, false);
     if (this.#state === 'closing') {
       if (nowMs >= this.#closingDeadlineMs) stitch.settle();
       if (!stitch.draining) this.#over('reached-held', undefined);
@@ -176,7 +198,9 @@ export class Flight implements OriginSink {
       come: () => this.#comeTurn(),
       lost: () => this.#move('opening', 'waiting'),
     };
-    const session = await title.client.open({ ...this.#destination(), streams, signal, turn }, this);
+    const { fill } = this.#o;
+    const session = await this.#openSession({ ...this.#destination(), streams, signal, turn, fill });
+    if (session === undefined) return;
     const askMicros = this.#askMicros;
     if (this.#isOver()) {
       await session.close();
@@ -189,11 +213,33 @@ export class Flight implements OriginSink {
 
   async #joinAt(session: OriginSession, startMicros: number): Promise<void> {
     const title = this.#title;
+    const { fill } = this.#o;
     const held = title.row.covering(startMicros);
     const isSeekProven = startMicros === 0 || title.client.profile.seeks === true;
     const joining =
-      held === undefined ? undefined : await Joining.behind(title, title.row.stretchEnd(held), isSeekProven);
-    if (!this.#isOver()) this.#begin(session, startMicros, joining);
+      held === undefined
+        ? undefined
+        : await Joining.behind(title, title.row.stretchEnd(held), {
+            isSeekProven,
+            isTrial: fill !== undefined,
+          });
+    if (this.#isOver()) return;
+    // Without held media to compare with, nobody knows what it would be that comes faster than it plays.
+    if (fill !== undefined && joining === undefined) this.#over('unneeded', undefined);
+    else this.#begin(session, startMicros, joining);
+  }
+
+  /** @returns undefined where the origin refuses to play faster than the media @throws OriginError */
+  async #openSession(options: OpenOptions): Promise<OriginSession | undefined> {
+    try {
+      return await this.#title.client.open(options, this);
+    } catch (error) {
+      const isRefusal = error instanceof OriginError && REFUSALS.has(error.code);
+      if (options.fill === undefined || !isRefusal) throw error;
+      this.#haste?.failed('refused');
+      this.#over('unfit', undefined);
+      return undefined;
+    }
   }
 
   /** Its turn in line has come: what was held or described when it got into line may be so no more. */
@@ -218,7 +264,7 @@ export class Flight implements OriginSink {
     const title = this.#title;
     // A live origin is never sent a range: one that shares its media would stop for everybody.
     if (title.live) return { origin: title.origin, startSeconds: undefined };
-    this.#askMicros = askFor(title, this.fromMicros);
+    this.#askMicros = askFor(title, this.fromMicros, this.#o.fill !== undefined);
     return { origin: title.origin, startSeconds: this.#askMicros / 1e6 };
   }
 
@@ -234,6 +280,11 @@ export class Flight implements OriginSink {
       startMs: this.#nowMs(),
       rtpInfo: session.reply.rtpInfo,
       joining,
+      isTrial: this.#o.fill !== undefined,
+      onUnfit: () => {
+        this.#haste?.failed('unequal');
+        this.#over('unfit', undefined);
+      },
       onFill: (held) => this.#filled(held),
       onHeld: (nowMs) => {
         this.#state = 'closing';
@@ -250,9 +301,13 @@ export class Flight implements OriginSink {
   }
 
   #filled(held: Held): void {
-    if (!this.#hasBrought) this.#o.onFirst();
+    if (!this.#hasBrought) {
+      this.#haste?.begin(this.positionMicros);
+      this.#o.onFirst();
+    }
     this.#hasBrought = true;
     this.#resolveOpened(held);
+    this.#o.onSegment();
   }
 
   /** Live media has no end that an origin could announce: it is tried again. */
@@ -278,6 +333,7 @@ export class Flight implements OriginSink {
 
   #over(end: FlightEnd, error: OriginError | undefined): void {
     if (this.#state === 'over') return;
+    this.#haste?.judge(this.positionMicros, true);
     this.#state = 'over';
     this.#abort.abort();
     this.#attempt(() => this.#leave(end));
@@ -292,7 +348,7 @@ export class Flight implements OriginSink {
     // What is only believed is not written to the disk.
     if (end === 'title-end') this.#stitch?.finish(nowMs, this.#isGoodbyeBelieved() ? 'believed' : 'told');
     else if (this.#title.live) this.#stitch?.finish(nowMs, 'no');
-    else this.#stitch?.suspend(end !== 'unneeded');
+    else this.#stitch?.suspend(end !== 'unneeded' && end !== 'unfit');
   }
 
   #attempt(work: () => void): void {

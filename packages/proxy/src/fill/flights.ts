@@ -1,6 +1,7 @@
 import { type Need, NEEDS } from '../origin/budget.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { Flight, type FlightEnd, SAME_PLACE_MICROS } from './flight.js';
+import { fillFor } from './haste.js';
 import { Mender } from './mender.js';
 import { bytesBetween, JOINT_MICROS, type Place } from './row.js';
 import type { Title } from './title.js';
@@ -19,6 +20,10 @@ const FAR_RAM_SHARE = 0.25;
 const FAR_LEAST_BYTES = 8e6;
 /** While others wait for a session, a flight this far ahead of its riders, beyond the lead, gives its own back. */
 const YIELD_MICROS = 8_000_000;
+/** What is fetched ahead of all viewers stops while so much of the title waits for the disk, and goes on at half of that. */
+const PENDING_BYTES = 24e6;
+/** The last segment that is wished for is filled to its end: the longest that there is. */
+const BEYOND_MICROS = 20_000_000;
 /** Errors that say nothing against the origin: whoever wants to go on may ask at once. */
 const NO_FAULT: ReadonlySet<OriginErrorCode> = new Set(['budget', 'aborted']);
 /** A lead counts as given when the flight was asked for at least this share of it before the seam. */
@@ -40,6 +45,10 @@ export interface Rider {
   /** NPT that it plays now. */
   readonly positionMicros: number;
   readonly need: Need;
+  /** It runs ahead of all viewers, and takes what comes as fast as the disk takes it. */
+  readonly isPrefetch?: boolean;
+  /** It wants nothing behind this NPT. */
+  readonly untilMicros?: number;
 }
 
 /**
@@ -186,6 +195,7 @@ export class Flights {
   #canYield({ flight, riders }: Leg): boolean {
     if (riders.size === 0) return true;
     const { live, client } = this.#title;
+    if ([...riders].every((rider) => rider.isPrefetch === true)) return true;
     if (live || client.profile.seeks === false || flight.state !== 'flying') return false;
     const enough = this.#title.leadSeconds() * 1e6 + YIELD_MICROS;
     for (const rider of riders) if (flight.positionMicros - rider.positionMicros < enough) return false;
@@ -220,9 +230,11 @@ export class Flights {
       flight: new Flight({
         title: this.#title,
         fromMicros: atMicros,
+        fill: fillFor(this.#title, atMicros, rider),
         goodbyeMicros: this.#goodbye.times >= GOODBYES ? this.#goodbye.micros : undefined,
         need: () => mostUrgent(riders),
         onFirst: () => this.#judgeLead(leg),
+        onSegment: () => this.#throttle(leg),
         onOver: (end, error) => this.#over(leg, end, error),
       }),
       riders,
@@ -233,6 +245,26 @@ export class Flights {
     };
     this.#legs.add(leg);
     return leg;
+  }
+
+  /** Whether a flight fills, or will fill, what lies at NPT `atMicros`, before it comes to held media. */
+  isOnTheWay(atMicros: number): boolean {
+    for (const { flight } of this.#legs) {
+      const from = Math.max(flight.positionMicros, flight.fromMicros);
+      if (flight.mayBring(atMicros) && !this.#heldBetween(from, atMicros)) return true;
+    }
+    return false;
+  }
+
+  /** The flight that carries `rider`, if one does. */
+  flightOf(rider: Rider): Flight | undefined {
+    for (const leg of this.#legs) if (leg.riders.has(rider)) return leg.flight;
+    return undefined;
+  }
+
+  /** `rider` wants no more, and its flight ends now if nobody else rides it. */
+  alight(rider: Rider): void {
+    for (const leg of this.#legs) if (leg.riders.delete(rider) && leg.riders.size === 0) leg.flight.close();
   }
 
   /** A flight brings its first media: whether the lead was long enough for those who waited for it. */
@@ -266,6 +298,21 @@ export class Flights {
 
   #throttle(leg: Leg): void {
     if (this.#title.live || leg.riders.size === 0) return;
+    const isPrefetch = [...leg.riders].some((rider) => rider.isPrefetch === true);
+    const hold = isPrefetch ? this.#isBeyondWishes(leg) : this.#isFarAhead(leg);
+    if (hold === leg.throttled) return;
+    leg.throttled = hold;
+    leg.flight.throttle(hold);
+  }
+
+  /** The disk does not keep up, or what is wished for is there. */
+  #isBeyondWishes(leg: Leg): boolean {
+    if (this.#title.offeredBytes > (leg.throttled ? 0.5 : 1) * PENDING_BYTES) return true;
+    const ends = Array.from(leg.riders, ({ untilMicros }) => untilMicros ?? Infinity);
+    return leg.flight.positionMicros > Math.max(...ends) + BEYOND_MICROS;
+  }
+
+  #isFarAhead(leg: Leg): boolean {
     let furthest = 0;
     for (const rider of leg.riders) furthest = Math.max(furthest, rider.positionMicros);
     const share = leg.throttled ? 0.5 : 1;
@@ -274,12 +321,10 @@ export class Flights {
       FAR_LEAST_BYTES,
       Math.min(FAR_BYTES, FAR_RAM_SHARE * shelves.ram.capacityBytes),
     );
-    const hold =
+    return (
       leg.flight.positionMicros - furthest > share * FAR_MICROS ||
-      bytesBetween(row, furthest, leg.flight.positionMicros) > share * farBytes;
-    if (hold === leg.throttled) return;
-    leg.throttled = hold;
-    leg.flight.throttle(hold);
+      bytesBetween(row, furthest, leg.flight.positionMicros) > share * farBytes
+    );
   }
 
   #over(leg: Leg, end: FlightEnd, error: OriginError | undefined): void {

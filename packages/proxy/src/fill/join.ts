@@ -7,6 +7,9 @@ const CERTAIN_MATCHES = 3;
 const SEARCH_SECONDS = 3;
 /** Two clocks advance alike when a step differs by less: live555 rounds by a tick or two. */
 const STEADY_SECONDS = 0.0005;
+/** A run of matches proves that a session plays as others did when it is as long as this, or as this share of a short tail. */
+const PROOF_SECONDS = 1;
+const PROOF_SHARE = 0.8;
 /** Only this much of the held tail can be matched: longer than any usual GOP. */
 const MAX_TAIL_PACKETS = 16_384;
 
@@ -59,6 +62,8 @@ export class StreamJoin {
   #steady = false;
   #lastHeldTicks = 0;
   #lastTicks = 0;
+  /** Held time over which the last matches advanced as the held packets do, without one left out. */
+  #evenTicks = 0;
 
   constructor(tail: Tail) {
     this.#tail = tail;
@@ -72,6 +77,17 @@ export class StreamJoin {
   /** Ticks to add to a packet's own time to get the held media's time; 0 until something matched. */
   get offsetTicks(): number {
     return this.#offsetTicks;
+  }
+
+  /**
+   * What came before the seam was, packet for packet, what is held there, at the same distances of time: over a second at
+   * least, or over all that is held.
+   */
+  get isProven(): boolean {
+    const { ticks, clockRate } = this.#tail;
+    const heldTicks = (ticks.at(-1) ?? 0) - (ticks[0] ?? 0);
+    const least = Math.min(PROOF_SECONDS * clockRate, PROOF_SHARE * heldTicks);
+    return this.#at === ticks.length - 1 && this.#evenTicks >= least && this.#sure();
   }
 
   /** A packet like this is in the held tail. */
@@ -115,12 +131,11 @@ export class StreamJoin {
   #match(index: number, ticks: number): void {
     const held = this.#tail.ticks[index]!;
     const heldStep = held - this.#lastHeldTicks;
+    const isEven = Math.abs(heldStep - (ticks - this.#lastTicks)) <= STEADY_SECONDS * this.#tail.clockRate;
+    this.#evenTicks = this.#matches > 0 && isEven ? this.#evenTicks + Math.max(0, heldStep) : 0;
     if (this.#matches === 0) {
       if (!this.#steady) this.#offsetTicks = held - ticks;
-    } else if (
-      heldStep !== 0 &&
-      Math.abs(heldStep - (ticks - this.#lastTicks)) <= STEADY_SECONDS * this.#tail.clockRate
-    ) {
+    } else if (heldStep !== 0 && isEven) {
       this.#steady = true;
       this.#offsetTicks = held - ticks;
     } else if (!this.#steady) {

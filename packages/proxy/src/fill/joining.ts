@@ -9,6 +9,8 @@ import type { Title } from './title.js';
 export interface Joined {
   readonly by: 'content' | 'time';
   readonly offsetTicks: number;
+  /** What came before the seam was what is held there, and at the same distances of time. */
+  readonly isProven: boolean;
 }
 
 /** The joins of one session, stream by stream, behind the last segment of held media. */
@@ -26,10 +28,14 @@ export class Joining {
   }
 
   /** @returns undefined when the packets of the held media are gone */
-  static async behind(title: Title, behind: Held, isSeekProven: boolean): Promise<Joining | undefined> {
-    const joins = await joinsBehind(title, behind);
+  static async behind(
+    title: Title,
+    behind: Held,
+    o: { isSeekProven: boolean; isTrial?: boolean },
+  ): Promise<Joining | undefined> {
+    const joins = await joinsBehind(title, behind, o.isTrial === true);
     if (joins === undefined) return undefined;
-    const first = isSeekProven ? undefined : title.row.covering(0);
+    const first = o.isSeekProven ? undefined : title.row.covering(0);
     return new Joining(behind, joins, first === undefined ? undefined : await headOf(title, first));
   }
 
@@ -50,6 +56,7 @@ export class Joining {
     const join = this.#joins[p.stream];
     if (join === undefined) return undefined;
     const by = join.judge(p.hash, p.ticks, role !== ROLE.randomAccess && role !== ROLE.parameter);
-    return by === 'before' ? undefined : { by, offsetTicks: join.offsetTicks };
+    if (by === 'before') return undefined;
+    return { by, offsetTicks: join.offsetTicks, isProven: by === 'content' && join.isProven };
   }
 }

@@ -4,11 +4,24 @@ import type { Shelves } from './shelves.js';
 
 /** The segments of one title that are on their way to the disk. */
 export class Offers {
+  /** Somebody wishes that what is offered is kept until then, on the policy's clock. */
+  wishedUntilSeconds: number | undefined;
   readonly #shelves: Shelves;
   readonly #running = new Map<Held, { readonly segment: Segment; readonly done: Promise<void> }>();
 
   constructor(shelves: Shelves) {
     this.#shelves = shelves;
+  }
+
+  has(held: Held): boolean {
+    return this.#running.has(held);
+  }
+
+  /** Of what is on its way. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { segment } of this.#running.values()) bytes += segment.meta.byteLength;
+    return bytes;
   }
 
   /** The packets of a segment that is on its way, wherever else they are: the store keeps them until it has decided. */
@@ -25,11 +38,12 @@ export class Offers {
     held: Held,
     { segment, facts }: { readonly segment: Segment; readonly facts: SegmentFacts },
     before: () => Promise<void> | undefined,
-    decided: (isStored: boolean) => void,
+    decided: (isStored: boolean, decision: Decision) => void,
   ): void {
-    const done = this.#decide(segment, facts, before).then((isStored) => {
+    const done = this.#decide(segment, facts, before).then((decision) => {
       this.#running.delete(held);
-      decided(isStored);
+      const isThere = decision.admitted || (decision.reason === 'held' && this.#isStored(segment));
+      decided(isThere, decision);
     });
     this.#running.set(held, { segment, done });
   }
@@ -43,7 +57,7 @@ export class Offers {
     segment: Segment,
     facts: SegmentFacts,
     before: () => Promise<void> | undefined,
-  ): Promise<boolean> {
+  ): Promise<Decision> {
     const { metrics, log } = this.#shelves;
     let decision: Decision;
     try {
@@ -56,7 +70,7 @@ export class Offers {
       decision: decision.admitted ? 'admitted' : 'rejected',
       reason: decision.reason,
     });
-    return decision.admitted || (decision.reason === 'held' && this.#isStored(segment));
+    return decision;
   }
 
   async #offer(
@@ -67,7 +81,7 @@ export class Offers {
     const { store } = this.#shelves;
     if (store === undefined) return { admitted: false, reason: 'disabled' };
     await before();
-    return store.offer(segment, facts);
+    return store.offer(segment, facts, this.wishedUntilSeconds);
   }
 
   /** The very same segment is on the disk already, from an earlier flight. */

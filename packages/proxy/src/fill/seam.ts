@@ -21,11 +21,19 @@ export interface Head {
   readonly firstHashes: readonly (ReadonlySet<number> | undefined)[];
 }
 
+/** What is compared with a session that must prove itself is at least this long, where so much is held. */
+const TRIAL_TAIL_MICROS = 2_500_000;
+
 /** One join per stream behind the held media that ends with `held`; undefined when its packets are gone. */
-export async function joinsBehind(title: Title, held: Held): Promise<StreamJoin[] | undefined> {
+export async function joinsBehind(
+  title: Title,
+  held: Held,
+  isTrial: boolean,
+): Promise<StreamJoin[] | undefined> {
   const last = await part(title, held);
   if (last === undefined) return undefined;
-  const short = title.streams.some((_, i) => (last.packets[i] ?? 0) < SHORT_TAIL_PACKETS);
+  const isBrief = isTrial && held.endMicros - held.startMicros < TRIAL_TAIL_MICROS;
+  const short = isBrief || title.streams.some((_, i) => (last.packets[i] ?? 0) < SHORT_TAIL_PACKETS);
   const before = short ? title.row.endingAt(held.startMicros) : undefined;
   const previous = before === undefined ? undefined : await part(title, before);
   return title.streams.map((stream, i) => {

@@ -6,7 +6,7 @@ import type { Metrics } from '../metrics.js';
 /** What titles need of a disk. */
 export interface Disk extends Pick<
   SegmentStore,
-  'title' | 'segments' | 'saveTitle' | 'offer' | 'read' | 'keepWindow'
+  'title' | 'segments' | 'saveTitle' | 'offer' | 'wish' | 'read' | 'keepWindow' | 'indexing'
 > {
   windows(): Iterable<{ readonly generation: string; readonly windowSeconds: number }>;
 }

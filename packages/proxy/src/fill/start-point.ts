@@ -3,6 +3,8 @@ import type { Title } from './title.js';
 
 /** The origin is asked for this much before a seam, so that it starts at the key frame before it and the join finds overlap. */
 const OVERLAP_MICROS = 200_000;
+/** The same where media is asked for faster than it plays, and must prove to be the same. */
+const TRIAL_MICROS = 2_000_000;
 /** A start this close to the beginning asks for the beginning. */
 const BEGINNING_MICROS = 300_000;
 /** A flight whose origin answered a start this much earlier than asked shows that the origin cannot seek. */
@@ -10,10 +12,14 @@ const NO_SEEK_MICROS = 15_000_000;
 /** Announced lengths are rounded: a start this far behind the end is still believed. */
 const END_SLACK_MICROS = 2_000_000;
 
-/** NPT that an origin is asked for, to fill from NPT `fromMicros`. */
-export function askFor(title: Title, fromMicros: number): number {
+/**
+ * NPT that an origin is asked for, to fill from NPT `fromMicros`.
+ * @param isTrial what it sends is compared with more of what is held
+ */
+export function askFor(title: Title, fromMicros: number, isTrial = false): number {
   const isTouching = title.row.endingAt(fromMicros) !== undefined;
-  const askMicros = isTouching ? fromMicros - OVERLAP_MICROS : fromMicros;
+  const overlapMicros = isTrial ? TRIAL_MICROS : OVERLAP_MICROS;
+  const askMicros = isTouching ? fromMicros - overlapMicros : fromMicros;
   return askMicros < BEGINNING_MICROS || title.client.profile.seeks === false ? 0 : askMicros;
 }
 

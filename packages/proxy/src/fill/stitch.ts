@@ -26,6 +26,10 @@ export interface StitchOptions {
   readonly rtpInfo: readonly (RtpInfoEntry | undefined)[];
   /** Undefined where there is nothing to join. */
   readonly joining: Joining | undefined;
+  /** The session must prove that it plays as others did before anything of it is kept. */
+  readonly isTrial: boolean;
+  /** It does not. */
+  readonly onUnfit: () => void;
   /** A segment is being filled: readers may follow it. */
   readonly onFill: (held: Held) => void;
   /** Nothing more is wanted of this session: what follows is held. */
@@ -235,6 +239,10 @@ export class Stitch {
     }
     const joined = joining.judge(p, role);
     if (joined === undefined) return false;
+    if (this.#o.isTrial && !this.#isCoasting && !joined.isProven) {
+      this.#o.onUnfit();
+      return false;
+    }
     lane.joined = true;
     p.lost = 0;
     this.#anchor.shift(p.stream, joined.offsetTicks);
@@ -299,7 +307,7 @@ export class Stitch {
     this.#isCoasting = true;
     this.#joining = undefined;
     this.#lanes[this.#title.reference]!.joined = false;
-    Joining.behind(this.#title, last, true).then(
+    Joining.behind(this.#title, last, { isSeekProven: true }).then(
       (joining) => {
         this.#joining = joining;
         if (joining === undefined) this.#o.onLost();

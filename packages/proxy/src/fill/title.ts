@@ -1,4 +1,10 @@
-import { PACKET_FLAG, type Segment, type SegmentFacts, type SegmentMeta } from '@forebay/cache';
+import {
+  type Decision,
+  PACKET_FLAG,
+  type Segment,
+  type SegmentFacts,
+  type SegmentMeta,
+} from '@forebay/cache';
 import { classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
@@ -51,6 +57,8 @@ export class Title {
   standing: Standing = 'current';
   #durationSeconds: number | undefined;
   #anchors = 0;
+  /** Told what became of each segment that was offered to the disk. */
+  onDecided: ((decision: Decision) => void) | undefined;
   readonly #offers: Offers;
   readonly #filling = new Set<Held>();
   #stored = 0;
@@ -268,6 +276,26 @@ export class Title {
     this.learnDuration(held.endMicros / 1e6);
   }
 
+  /** Bytes that are on their way to the disk. */
+  get offeredBytes(): number {
+    return this.#offers.bytes;
+  }
+
+  /**
+   * Wishes that what is stored of this title in NPT [0, endMicros), and what will be, is kept until then, on the policy's
+   * clock; what is in RAM alone is offered to the disk again. Undefined: nothing more is wished for.
+   */
+  wish(untilSeconds: number | undefined, endMicros = 0): void {
+    this.#offers.wishedUntilSeconds = untilSeconds;
+    if (untilSeconds === undefined) return;
+    for (const held of this.row) {
+      if (held.startMicros >= endMicros || held.meta === undefined) continue;
+      const resident = held.onDisk ? undefined : this.resident(held);
+      if (held.onDisk) this.shelves.store?.wish(held.meta, untilSeconds);
+      else if (resident !== undefined && !this.#offers.has(held)) this.#offer(held, resident);
+    }
+  }
+
   /** Resolves when no segment is on its way to the disk. */
   async settled(): Promise<void> {
     await this.#offers.settled();
@@ -337,7 +365,8 @@ export class Title {
       held,
       { segment, facts },
       () => this.onStoring?.(),
-      (isStored) => {
+      (isStored, decision) => {
+        this.onDecided?.(decision);
         if (isStored && this.row.has(held)) this.#setStored(held, true);
         else this.#dropUnlessHeld(held);
       },

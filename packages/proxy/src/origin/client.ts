@@ -148,11 +148,7 @@ export class OriginClient implements DescribingOrigin {
   }
 
   /** @returns undefined when the origin has fewer sessions than were thought: to be tried again when one comes free */
-  async #openInTurn(
-    claim: Claim,
-    options: OpenOptions,
-    sink: OriginSink,
-  ): Promise<OriginLeg | undefined> {
+  async #openInTurn(claim: Claim, options: OpenOptions, sink: OriginSink): Promise<OriginLeg | undefined> {
     const release = await this.#budget.acquire(claim);
     const deadline = new Deadline({
       clock: this.#clock,

@@ -140,7 +140,6 @@ class Probe {
     const { description, server, cacheControl, expires, lastModified, etag } = origin;
     this.#description = description;
     const headers = { cacheControl, expires, lastModified, etag };
-    const isSent = (entry: [string, string | undefined]): entry is [string, string] => entry[1] !== undefined;
     this.#report.server = server;
     this.#report.describe = {
       ms,
@@ -149,7 +148,9 @@ class Probe {
       durationSeconds: description.durationSeconds,
       range: /^a=range:[ \t]*([^\r\n]{1,200})/m.exec(description.text)?.[1]?.trim(),
       onvifReplay: /^a=x-onvif-track:/m.test(description.text),
-      cacheHeaders: Object.fromEntries(Object.entries(headers).filter(isSent)),
+      cacheHeaders: Object.fromEntries(
+        Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+      ),
       stable: again.description.fingerprint === description.fingerprint,
     };
   }

@@ -23,6 +23,7 @@ import { Questions } from './questions.js';
 import { SegmentReader } from './reader.js';
 import type { Routed, Routes } from './routes.js';
 import { newTimeline } from './timeline.js';
+import { failedWarming, Warmings, type WarmProgress, type WarmWish } from './warmings.js';
 
 /** A description is used without asking for this long. */
 const FRESH_MS = 60_000;
@@ -73,6 +74,7 @@ export class Catalogue implements Library {
   readonly #entries = new Entries();
   readonly #questions: Questions<Entry>;
   readonly #outages: Outages;
+  readonly #warmings: Warmings;
   #sessions = 0;
 
   constructor(routes: Routes, shelves: Shelves, pacer: Pacer) {
@@ -81,6 +83,7 @@ export class Catalogue implements Library {
     this.#pacer = pacer;
     this.#questions = new Questions(shelves.clock);
     this.#outages = new Outages(shelves);
+    this.#warmings = new Warmings(shelves.clock);
   }
 
   async find(url: RtspUrl, signal: AbortSignal): Promise<Shown> {
@@ -128,12 +131,31 @@ export class Catalogue implements Library {
     return new PolicyAudience(this.#shelves, { key, session: ++this.#sessions });
   }
 
+  /**
+   * Fetches a title, or its beginning, to the disk. Resolves with how that ended.
+   * @param url as a viewer would ask for it, or as the origin has it
+   * @throws OriginError, RtspError 404 where no route leads; why `signal` aborted
+   */
+  async warm(
+    url: RtspUrl,
+    wish: WarmWish,
+    o: { signal: AbortSignal; report: (progress: WarmProgress) => void },
+  ): Promise<WarmProgress> {
+    const routed = this.#routes.locate(url);
+    if (routed === undefined) throw new RtspError('viewer', 'no-route');
+    const entry = await this.#entry(routed);
+    if (entry.title.live) return failedWarming('a live presentation cannot be fetched ahead of time');
+    if (this.#shelves.store === undefined) return failedWarming('nothing is kept on disk');
+    return await this.#warmings.run(this.#entries.inUse(entry), wish, o);
+  }
+
   /** Called a few times a second: drives flights and forgets what nobody uses. */
   tick(nowMs: number): void {
     for (const entry of this.#entries) {
       entry.flights.tick(nowMs);
       entry.title.sweep(nowMs);
     }
+    this.#warmings.tick(nowMs);
     this.#entries.prune();
   }
 
@@ -173,6 +195,7 @@ export class Catalogue implements Library {
 
   /** Ends all flights. Resolves when the segments that were on their way to the disk have arrived. */
   async close(): Promise<void> {
+    this.#warmings.close();
     for (const { flights } of this.#entries) flights.close();
     await Promise.all(Array.from(this.#entries, ({ title }) => title.settled()));
   }

@@ -34,12 +34,29 @@ export class Routes {
       const rest = under(route.pathPrefix, url.path);
       if (rest === undefined) continue;
       const base = route.baseUrl.path.replace(/\/+$/, '');
-      const path = `${base}${rest}` || '/';
-      const key = canonicalUrl({ ...route.baseUrl, path, query: url.query }) + accountOf(route);
-      return { route, originPath: `${path}${url.query}`, key };
+      return routedTo(route, `${base}${rest}` || '/', url.query);
     }
     return undefined;
   }
+
+  /** As {@link Routes.find}, but a URL at one of the origins is understood too, and comes first. */
+  locate(url: RtspUrl): Routed | undefined {
+    const isAt = ({ baseUrl }: Route): boolean =>
+      baseUrl.scheme === url.scheme && baseUrl.host === url.host && baseUrl.port === url.port;
+    const route = this.#routes
+      .filter((one) => isAt(one) && under(one.baseUrl.path, url.path) !== undefined)
+      .reduce<Route | undefined>((a, b) => (lengthOf(a) >= lengthOf(b) ? a : b), undefined);
+    return route === undefined ? this.find(url) : routedTo(route, url.path, url.query);
+  }
+}
+
+function routedTo(route: Route, path: string, query: string): Routed {
+  const key = canonicalUrl({ ...route.baseUrl, path, query }) + accountOf(route);
+  return { route, originPath: `${path}${query}`, key };
+}
+
+function lengthOf(route: Route | undefined): number {
+  return route === undefined ? -1 : route.baseUrl.path.length;
 }
 
 /** What is left of `path` below `prefix`, beginning with '/'; undefined when it lies elsewhere. */
