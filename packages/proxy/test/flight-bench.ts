@@ -156,6 +156,8 @@ export interface FlightBenchOptions {
   readonly ramBytes?: number;
   /** Is told every call of the policy, by its name. */
   readonly onPolicy?: (call: string) => void;
+  /** Of a live title. */
+  readonly windowSeconds?: number;
 }
 
 /** Shelves on a virtual clock; `onEvict` is told what RAM drops. */
@@ -194,6 +196,7 @@ export function flightBench(o: FlightBenchOptions = {}): FlightBench {
     client: origin.client,
     origin: origin.description,
     durationSeconds: undefined,
+    windowSeconds: o.windowSeconds,
     shelves,
   });
   titles.push(title);

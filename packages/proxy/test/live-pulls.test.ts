@@ -1,3 +1,4 @@
+import type { SegmentStore } from '@forebay/cache';
 import t from 'tap';
 import { OriginError } from '../src/origin/errors.js';
 import { between, described, flightBench, sdp, settle } from './flight-bench.js';
@@ -81,4 +82,38 @@ t.test('an origin of live media is tried again twice a second', async (t) => {
   }
   t.ok(tries >= 50, `${tries} in 30 s`);
   t.ok(tries <= 65, `${tries} in 30 s`);
+});
+
+t.test('a window is given up when the wall clock was set back', async (t) => {
+  const kept: [number, number][] = [];
+  const store: Partial<SegmentStore> = {
+    segments: () => [],
+    offer: () => Promise.resolve({ admitted: true, reason: 'window', victims: [] }),
+    keepWindow: (_generation, fromMicros, toMicros) => void kept.push([fromMicros, toMicros]),
+  };
+  const b = flightBench({ description: described(sdp('')), store, windowSeconds: 600 });
+  const pull = async (from: number): Promise<void> => {
+    b.flights.board(0, b.rider());
+    await settle();
+    b.last().send(between(film, from, from + 6));
+    b.last().sink.closed(new OriginError('origin-closed', 'test'));
+    await b.pass(10_000);
+  };
+  await pull(0);
+  const zeroMicros = b.title.liveTime?.zeroMicros;
+  await pull(20);
+  t.equal(b.title.liveTime?.zeroMicros, zeroMicros);
+  t.ok(b.title.row.length >= 4, 'two pulls in one window');
+  t.ok([...b.title.row].every(({ onDisk }) => onDisk));
+  const before = [...b.title.row];
+  const now = b.clock.unixMs.bind(b.clock);
+  b.clock.unixMs = () => now() - 30_000;
+  await pull(30);
+  t.equal(b.title.row.first, before[0], 'by less than a minute: the next pull begins behind the last');
+  t.ok(b.title.row.last!.startMicros > before.at(-1)!.endMicros);
+  b.clock.unixMs = () => now() - 3_600_000;
+  await pull(40);
+  t.ok(b.title.row.last!.endMicros < before[0]!.startMicros, 'nothing of the old time is left');
+  t.same(kept, [[Infinity, Infinity]], 'on disk neither');
+  t.equal(b.title.liveTime?.zeroMicros, b.title.row.first!.startMicros, 'NPT begins anew');
 });

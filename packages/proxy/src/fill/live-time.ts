@@ -49,7 +49,8 @@ export class LiveTime {
   /** Where a pull that begins now is placed. @param endMicros of what is held */
   begin(endMicros: number): number {
     const startMicros = Math.max(this.#nowMicros(), endMicros + PULL_GAP_MICROS);
-    this.#zeroMicros ??= startMicros;
+    // After the wall clock was set back NPT begins anew: it is never negative.
+    if (this.#zeroMicros === undefined || this.#zeroMicros > startMicros) this.#zeroMicros = startMicros;
     return startMicros;
   }
 
