@@ -27,23 +27,36 @@ const HELD_UDP_TURN_MS = 40;
 
 /**
  * Has every server of a scene serve, one after the other; Forebay comes first, because the bare loops copy the size of its
- * writes.
+ * writes. A peer that refuses what the others do is left out.
  */
 export async function playScene(stage: Stage, scene: Scene, o: Options): Promise<Trial[]> {
   const trials: Trial[] = [];
-  let packetsPerWrite: number | undefined;
   for (const name of scene.servers) {
     if (name === 'peer' && o.peer === undefined) continue;
-    const server = await serverOf(name, { stage, scene, o, packetsPerWrite });
-    try {
-      const trial = await playOnce(stage, { scene, name, server }, o);
-      if (name === 'forebay' && scene.transport === 'tcp') packetsPerWrite = trial.packets / trial.writes;
-      trials.push(trial);
-    } finally {
-      if (server !== stage.forebay && server !== stage.dgram) await server.close();
-    }
+    const playing = playWith(stage, { scene, name, before: trials }, o);
+    const trial = await (name === 'peer' ? playing.catch(withoutPeer) : playing);
+    if (trial !== undefined) trials.push(trial);
   }
   return trials;
+}
+
+function withoutPeer(error: unknown): undefined {
+  process.stderr.write(`the peer is left out: ${String(error)}\n`);
+}
+
+async function playWith(
+  stage: Stage,
+  { scene, name, before }: { scene: Scene; name: ServerName; before: readonly Trial[] },
+  o: Options,
+): Promise<Trial> {
+  const forebay = before.find((trial) => trial.server === 'forebay' && scene.transport === 'tcp');
+  const packetsPerWrite = forebay === undefined ? undefined : forebay.packets / forebay.writes;
+  const server = await serverOf(name, { stage, scene, o, packetsPerWrite });
+  try {
+    return await playOnce(stage, { scene, name, server }, o);
+  } finally {
+    if (server !== stage.forebay && server !== stage.dgram) await server.close();
+  }
 }
 
 async function playOnce(
