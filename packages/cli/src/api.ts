@@ -1,7 +1,7 @@
 import { failedWarming, type OriginState, type WarmOptions, type WarmProgress } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
 import { Hono, type Context } from 'hono';
-import { streamText } from 'hono/streaming';
+import { stream } from 'hono/streaming';
 import { z } from 'zod';
 
 /** What the API is about. */
@@ -44,10 +44,10 @@ async function warm(context: Context, source: ApiSource): Promise<Response> {
   const wish = readWish(await context.req.text());
   if (typeof wish === 'string') return context.json({ error: wish }, 400);
   context.header('content-type', 'application/x-ndjson');
-  return streamText(context, async (stream) => {
+  return stream(context, async (out) => {
     const stop = new AbortController();
-    stream.onAbort(() => stop.abort(new Error('whoever asked went away')));
-    const write = async (value: object): Promise<void> => void (await stream.writeln(JSON.stringify(value)));
+    out.onAbort(() => stop.abort(new Error('whoever asked went away')));
+    const write = async (value: object): Promise<void> => void (await out.writeln(JSON.stringify(value)));
     try {
       // Lines are small and few: they may wait in memory.
       const report = (progress: WarmProgress): void => void write(progress);

@@ -79,6 +79,29 @@ t.test('a proxy that runs is asked, and only for what it routes', { buffered: tr
   t.equal(origin.counters.openSessions, 0);
 });
 
+t.test('whoever closes the connection ends what it asked for', { buffered: true }, async (t) => {
+  const { origin, originUrl, directory } = await stand(t, {});
+  const listening = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--cache-dir', directory];
+  const serve = running(t, ['serve', '--origin', originUrl, ...listening]);
+  const { admin } = await serve.logged('forebay serves');
+  const stop = new AbortController();
+  const answer = await fetch(`http://${String(admin)}/api/v1/warm`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"url":"rtsp://x/film"}',
+    signal: stop.signal,
+  });
+  t.equal(answer.headers.get('content-type'), 'application/x-ndjson');
+  for await (const line of readLines(answer.body!)) {
+    t.match(JSON.parse(line), { state: 'running', wishedSeconds: 12 });
+    if (origin.counters.packets > 50) break;
+  }
+  stop.abort();
+  while (origin.counters.openSessions > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  t.pass('the session is given back, long before the title ends');
+  t.ok(origin.counters.packets < 900);
+});
+
 t.test('SIGINT ends it, and leaves no session', { buffered: true }, async (t) => {
   const { origin, originUrl, directory } = await stand(t, {});
   const args = ['warm', 'rtsp://x/film', '--all', '--origin', originUrl, '--cache-dir', directory];

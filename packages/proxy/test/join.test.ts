@@ -76,6 +76,41 @@ t.test(
   },
 );
 
+t.test('a session that hurries is proven by what it plays before the seam, and by nothing else', (t) => {
+  for (const stream of [VIDEO, AUDIO]) {
+    const rate = CLOCK_RATES[stream]!;
+    const all = makePackets({ seconds: 10, bFrames: 2 }).filter((p) => p.stream === stream);
+    const from = (seconds: number): MadePacket[] => all.filter((p) => p.ticks >= seconds * rate);
+    const isProven = (
+      session: readonly MadePacket[],
+      shift: (p: MadePacket) => number = (p) => p.ticks,
+    ): boolean => {
+      const join = joinBehind(
+        all.filter((p) => p.ticks < 8 * rate),
+        stream,
+      );
+      for (const p of session) if (join.judge(hashOf(p), shift(p), false) !== 'before') return join.isProven;
+      return false;
+    };
+    const squeezedFrom6 = (p: MadePacket): number => 6 * rate + Math.round((p.ticks - 6 * rate) / 4);
+    const clampedTo6 = (p: MadePacket): number => Math.max(p.ticks, Math.round(6.3 * rate));
+    const name = `stream ${stream}`;
+    t.ok(isProven(from(6)), `${name}: the same`);
+    t.ok(
+      isProven(from(6), (p) => p.ticks + 12_345),
+      `${name}: by another clock`,
+    );
+    t.ok(isProven(from(6), clampedTo6), `${name}: the first timestamps are clamped, as after any seek`);
+    t.notOk(isProven(from(6), squeezedFrom6), `${name}: squeezed`);
+    t.notOk(isProven(from(7.5)), `${name}: too little to tell`);
+    const isLeftOut = (p: MadePacket): boolean => p.ticks >= 7.5 * rate && p.ticks < 7.6 * rate;
+    t.notOk(isProven(from(6).filter((p) => !isLeftOut(p))), `${name}: some are left out`);
+    t.notOk(isProven(from(6).filter((_, i) => i % 25 === 0)), `${name}: thinned`);
+    t.notOk(isProven(from(6).toReversed()), `${name}: reversed`);
+  }
+  t.end();
+});
+
 t.test('repeated parameter sets at the start of a session do not disturb', async (t) => {
   const all = makePackets({ seconds: 10 }).filter((p) => p.stream === VIDEO);
   const join = joinBehind(
