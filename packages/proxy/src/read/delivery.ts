@@ -16,7 +16,7 @@ import {
 } from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { ReaderOptions } from './library.js';
-import { groupAfter, leaveOut } from './live-edge.js';
+import { Drift, groupAfter, leaveOut } from './live-edge.js';
 import { LIVE_GIVE_UP_MS, PATIENCE_MS } from './patience.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
@@ -70,6 +70,7 @@ export class Delivery implements RangeSender {
   #endMicros: number | undefined;
   /** It shows what is on, live: what it is too slow for is left out. */
   #isAtEdge = false;
+  readonly #drift = new Drift();
   /** Where it stood when it let go of its segments. */
   #marks: Mark[] = [];
   #isBlocked = false;
@@ -110,6 +111,7 @@ export class Delivery implements RangeSender {
   begin(start: Start, endMicros: number | undefined, from: 'edge' | 'place'): void {
     this.#endMicros = endMicros;
     this.#isAtEdge = from === 'edge';
+    this.#drift.begin();
     this.#supply.prefetch(start.held);
     this.#goTo(this.#bounded(cursorAt(this.#p.title, start)));
   }
@@ -291,8 +293,17 @@ export class Delivery implements RangeSender {
     if (cursor === undefined) return;
     if (last.source !== 'flight' && cursor.source === 'flight') this.#p.tally.seams++;
     this.#cursors.push(this.#bounded(cursor));
+    if (this.#isAtEdge) this.#keepUp();
     this.#p.onReached(last.held);
     this.#supply.prefetch(next);
+  }
+
+  /** An origin whose clock runs faster than ours must not leave its viewers ever further behind. */
+  #keepUp(): void {
+    const { title, clock } = this.#p;
+    const aheadMicros = (title.row.last?.endMicros ?? 0) - clock.positionMicros;
+    const stepMicros = this.#drift.step(aheadMicros);
+    if (stepMicros > 0) clock.run(clock.positionMicros + stepMicros, clock.nowMs);
   }
 
   /** The paced end of the range, or of the title, has come, and everything was sent. */
@@ -388,6 +399,7 @@ export class Delivery implements RangeSender {
   #goOn(micros: number, nowMs: number, ...cursors: Cursor[]): void {
     this.#goTo(...cursors.map((cursor) => this.#bounded(cursor)));
     this.#lateness.reset();
+    this.#drift.begin();
     this.#p.clock.run(micros, nowMs);
   }
 

@@ -3,6 +3,27 @@ import { type Cursor, packetMicros, type Start } from './cursor.js';
 import type { Playable } from './playable.js';
 import { newestStart } from './start.js';
 
+/** What a viewer may be further behind what is on than it once was, before its time is moved on. */
+const DRIFT_MICROS = 150_000;
+/** By so much at a time, once a segment: half a hundredth of the pace, and less than packets may leave early. */
+const STEP_MICROS = 20_000;
+
+/** How far a viewer of what is on falls behind because the origin's clock and ours are not the same. */
+export class Drift {
+  #leastMicros = Infinity;
+
+  /** Another place: it is as far behind as it is. */
+  begin(): void {
+    this.#leastMicros = Infinity;
+  }
+
+  /** @param aheadMicros of the newest media before the viewer's place. @returns what its time is to be moved on by */
+  step(aheadMicros: number): number {
+    this.#leastMicros = Math.min(this.#leastMicros, aheadMicros);
+    return aheadMicros - this.#leastMicros > DRIFT_MICROS ? STEP_MICROS : 0;
+  }
+}
+
 /** Whether packet `i` begins a group of pictures: where the reference stream can be entered. */
 function beginsGroup(title: Playable, run: PacketRun, i: number): boolean {
   return run.streams[i] === title.reference && (run.flags[i]! & PACKET_FLAG.randomAccess) !== 0;
