@@ -102,11 +102,13 @@ function listingText(
 function titleRow(title: TitleRecord): readonly string[] {
   const { prefixSeconds, heldSeconds } = coverageOf(title.segments);
   const length = title.durationSeconds;
+  const window = title.windowSeconds;
+  const unknown = window === undefined ? '?' : `live, ${formatSpan(window)}`;
   const share = length === undefined ? '' : ` ${Math.min(100, Math.round((100 * heldSeconds) / length))} %`;
   return [
     printable(title.key),
-    length === undefined ? '?' : formatSpan(length),
-    formatSpan(prefixSeconds),
+    length === undefined ? unknown : formatSpan(length),
+    window === undefined ? formatSpan(prefixSeconds) : '-',
     `${formatSpan(heldSeconds)}${share}`,
     String(title.segments.length),
     formatBytes(title.bytes),
@@ -127,11 +129,12 @@ function segmentsText(directory: string, title: TitleRecord): string {
 function listingObject(directory: string, titles: readonly TitleRecord[], listing: CacheListing): object {
   return {
     directory,
-    titles: titles.map(({ key, generation, newest, durationSeconds, bytes, segments }) => ({
+    titles: titles.map(({ key, generation, newest, durationSeconds, windowSeconds, bytes, segments }) => ({
       key,
       generation,
       newest,
       durationSeconds: durationSeconds ?? null,
+      ...(windowSeconds === undefined ? {} : { windowSeconds }),
       ...coverageOf(segments),
       bytes,
       segments: segments.map((meta) => ({

@@ -87,6 +87,23 @@ function openStore(directory: string): Promise<SegmentStore> {
   });
 }
 
+t.test('ls: the window of a live presentation', async (t) => {
+  const directory = join(t.testdir(), 'cache');
+  const store = await openStore(directory);
+  const title = { key: CLIP, generation: GENERATIONS[CLIP] ?? '', description: '{}', windowSeconds: 600 };
+  await store.saveTitle(title);
+  const sealed = segment(CLIP, 448_974_700);
+  const { index, startMicros, byteLength: bytes } = sealed.meta;
+  const facts = { title: CLIP, segment: index, startSeconds: startMicros / 1e6, durationSeconds: 4, bytes };
+  const decision = await store.offer(sealed, { ...facts, titleDurationSeconds: undefined });
+  t.match(decision, { admitted: true, reason: 'window' });
+  await store.close();
+  const listed = await forebay(['ls', '--cache-dir', directory]);
+  t.match(listed.out, /two\.mkv +live, 10:00 +- +4 s +1 /);
+  const { out } = await forebay(['ls', '--cache-dir', directory, '--json']);
+  t.match(JSON.parse(out), { titles: [{ durationSeconds: null, windowSeconds: 600 }] });
+});
+
 t.test('ls: what is held, for people and for programs', async (t) => {
   const directory = await cacheDirectory(t);
   const listed = await forebay(['ls', '--cache-dir', directory]);
