@@ -48,7 +48,9 @@ export class DirectoryLock {
       throw new CacheError('locked', 'its owner keeps changing');
     } catch (error) {
       heldHere.delete(directory);
-      throw cacheErrorFrom(error);
+      const known = cacheErrorFrom(error);
+      // The directory is there, and nothing can be put into it: /proc, for one.
+      throw known.code === 'vanished' ? new CacheError('bad-directory', directory, { cause: known }) : known;
     }
   }
 

@@ -1,7 +1,8 @@
 import { constants, type Dirent } from 'node:fs';
 import fs, { type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
-import { CacheError } from './errors.js';
+import { CacheError, systemCode } from './errors.js';
 
 /** A name in a directory. */
 export interface FoundName {
@@ -49,9 +50,7 @@ const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
 /** The real disk. */
 export const nodeStoreFs: StoreFs = {
   list: listInBatches,
-  async makeDirectory(directory) {
-    await fs.mkdir(directory, { recursive: true, mode: 0o700 });
-  },
+  makeDirectory,
   async openToRead(path) {
     return new NodeStoreFile(await fs.open(path, READ_FLAGS));
   },
@@ -64,6 +63,31 @@ export const nodeStoreFs: StoreFs = {
   createLink: (path, text) => fs.symlink(text, path),
   readLink: (path) => fs.readlink(path),
 };
+
+/**
+ * Makes a directory, and those above it. Node's own recursion never ends where a file system says ENOENT below a directory
+ * that is there, as /proc does.
+ */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await makeOne(directory);
+  } catch (error) {
+    const above = dirname(directory);
+    if (systemCode(error) !== 'ENOENT' || above === directory) throw error;
+    await makeDirectory(above);
+    await makeOne(directory);
+  }
+}
+
+/** Makes a directory that is not there yet. */
+async function makeOne(directory: string): Promise<void> {
+  try {
+    await fs.mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    const isThere = systemCode(error) === 'EEXIST' && (await fs.stat(directory)).isDirectory();
+    if (!isThere) throw error;
+  }
+}
 
 class NodeStoreFile implements StoreFile {
   readonly #handle: FileHandle;

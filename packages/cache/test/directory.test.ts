@@ -130,10 +130,12 @@ t.test('a directory that cannot be used is said at once', async (t) => {
   await writeFile(file, '');
   await t.rejects(openStore(join(file, 'cache')), { code: 'bad-directory' });
   await t.rejects(openStore(file), { code: /bad-directory|not-a-file/ });
+  for (const inKernel of ['/proc/none/cache', '/proc/self'])
+    await t.rejects(openStore(inKernel), { code: 'bad-directory' }, inKernel);
   await t.rejects(listCache(join(directory, 'none')), { code: 'bad-directory' });
   await t.rejects(
     purgeCache(join(directory, 'none'), () => true),
-    { code: 'vanished' },
+    { code: 'bad-directory' },
   );
   for (const code of ['EROFS', 'ENOSPC']) {
     const fs = new FaultFs();

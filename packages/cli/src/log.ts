@@ -1,5 +1,6 @@
 import type { Log } from '@forebay/proxy';
 import { pino, type DestinationStream } from 'pino';
+import { titleName } from './access/access-line.js';
 import { redactor } from './redact.js';
 import type { LogLevel } from './settings.js';
 
@@ -15,6 +16,8 @@ export interface LogOptions {
   readonly format: 'json' | 'text';
   /** Literals that must never appear in a line. */
   readonly secrets: readonly string[];
+  /** Whether a hash stands for the title of a line, as in the access log. */
+  readonly hashTitles?: boolean;
   /** Takes whole lines, synchronously: what was logged before the process dies is not lost. */
   readonly write: (line: string) => void;
 }
@@ -28,6 +31,10 @@ export function openLog(options: LogOptions): ProcessLog {
   const destination: DestinationStream = {
     write: options.format === 'json' ? options.write : (line) => options.write(readableLine(line)),
   };
+  const named = (fields: object): object =>
+    'title' in fields && typeof fields.title === 'string'
+      ? { ...fields, title: titleName(fields.title, options.hashTitles === true) }
+      : { ...fields };
   const settings = {
     level: options.level,
     base: null,
@@ -40,7 +47,7 @@ export function openLog(options: LogOptions): ProcessLog {
     (level: LogLevel | 'fatal') =>
     (fields: object, message: string): void => {
       if (!logger.isLevelEnabled(level)) return;
-      logger[level](redact({ ...fields }) as object, redact(message) as string);
+      logger[level](redact(named(fields)) as object, redact(message) as string);
     };
   return {
     debug: line('debug'),

@@ -102,6 +102,7 @@ function processLog(settings: Settings): ProcessLog {
     level,
     format: isForPeople ? 'text' : 'json',
     secrets,
+    hashTitles: settings.accessLog?.hashTitles === true,
     write: (line) => process.stderr.write(line),
   });
 }

@@ -70,6 +70,13 @@ t.test('a world that does not play along ends with 1', async (t) => {
   t.equal(code, 1);
   t.match(err, 'EADDRINUSE');
   t.notMatch(err, '    at ', 'no stack');
+  const unusable = await forebay([...args.slice(0, -1), '/proc/none']);
+  t.equal(unusable.code, 1);
+  t.match(
+    unusable.err,
+    /^forebay: the cache directory cannot be used: \/proc\/none; create it, or .*\n$/,
+    'one line',
+  );
 });
 
 t.test('one process a cache directory', async (t) => {

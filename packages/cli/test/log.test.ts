@@ -1,4 +1,5 @@
 import t from 'tap';
+import { titleName } from '../src/access/access-line.js';
 import { openLog, type ProcessLog } from '../src/log.js';
 import { redactor } from '../src/redact.js';
 
@@ -64,6 +65,26 @@ t.test('nothing secret reaches a line, wherever it stands', (t) => {
     t.notMatch(text, 'swordfish');
     t.notMatch(text, 'dTpzd29yZGZpc2g');
     t.match(text, '192.0.2.7/x', 'the rest of the URL stays');
+  }
+  t.end();
+});
+
+t.test('titles: without secrets, or as the hash that the access log has', (t) => {
+  const title = '/cam/1?user=admin&pass=swordfish&start=5';
+  for (const hashTitles of [false, true]) {
+    const lines: string[] = [];
+    const log = openLog({
+      level: 'info',
+      format: 'json',
+      secrets: [],
+      hashTitles,
+      write: (line) => void lines.push(line),
+    });
+    log.info({ title }, 'viewer session ended');
+    const line = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+    if (hashTitles) t.match(line['title'], /^[0-9a-f]{32}$/);
+    else t.equal(line['title'], '/cam/1?user=&pass=&start=5');
+    t.equal(line['title'], titleName(title, hashTitles));
   }
   t.end();
 });

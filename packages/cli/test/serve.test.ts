@@ -53,7 +53,7 @@ t.test('played twice, the second time comes from the cache, and ls shows the tit
     t.equal(second.recording(stream).wrongPayloads, 0);
   }
   const ends = serving.lines.filter((line) => line['msg'] === 'viewer session ended');
-  t.match(ends, [{ origin: '127.0.0.1:' + origin.port, transport: 'tcp' }, { bytes: { flight: 0 } }]);
+  t.match(ends, [{ origin: '127.0.0.1:' + origin.port, title: '/film', transport: 'tcp' }, { bytes: { flight: 0 } }]);
   const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();
   t.match(metrics, /^forebay_requests_total\{method="PLAY",status="200"\} 2$/m);
   serving.child.kill('SIGTERM');
@@ -139,6 +139,11 @@ routes:
     'that route has none',
   );
   await t.rejects(play(`rtsp://${String(rtsp)}/elsewhere/film`), { code: 'status', status: 404 }, 'no route');
+  const missed = serving.lines.filter((line) => line['msg'] === 'viewer did not get what it asked for');
+  t.match(missed, [
+    { level: 'warn', code: 'unauthorized', status: 502, method: 'DESCRIBE', title: '/locked/other' },
+    { level: 'warn', code: 'no-route', status: 404, title: '/elsewhere/film' },
+  ]);
   const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();
   t.match(metrics, /forebay_origin_faults_total\{origin="locked",reason="unauthorized"\} \d/);
   serving.child.kill('SIGTERM');

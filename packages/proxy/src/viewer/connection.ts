@@ -229,6 +229,7 @@ export class ViewerConnection implements ControlConnection, FramerSink {
       answer = await respond({ request, connection: this, host: this.#host, signal: asking.signal });
     } catch (error) {
       if (this.isClosed) return;
+      this.#host.missing.note(error, request, this.viewerAddress);
       answer = answerTo(error) ?? this.#fail(method, error);
     }
     const asksToClose = /\bclose\b/i.test(request.headers.get('Connection') ?? '');

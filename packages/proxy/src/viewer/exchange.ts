@@ -11,6 +11,7 @@ import {
 import type { RtspRequest, RtspUrl } from '@forebay/rtsp';
 import type { Addresses } from './addresses.js';
 import type { Channels } from './interleaved.js';
+import type { Missing } from './missing.js';
 import type { Ports } from './ports.js';
 import { Refusal } from './refusal.js';
 import type { Scratch } from './scratch.js';
@@ -23,6 +24,7 @@ import type { Writer } from './writer.js';
 export interface ViewerHost extends SessionContext {
   readonly sessions: Sessions;
   readonly addresses: Addresses;
+  readonly missing: Missing;
   readonly ports: Ports;
   readonly sender: PacketSender;
   readonly scratch: Scratch;

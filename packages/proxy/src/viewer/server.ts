@@ -10,6 +10,7 @@ import type { ViewerHost } from './exchange.js';
 import { LIMIT_REASONS, VIEWER_LIMITS, type ViewerLimits } from './limits.js';
 import { Ports, type PortRange } from './ports.js';
 import { Pulse } from './pulse.js';
+import { Missing } from './missing.js';
 import { Rejects } from './rejects.js';
 import { Scratch } from './scratch.js';
 import { dgramSender, type PacketSender } from './sender.js';
@@ -67,6 +68,7 @@ export class ViewerServer {
       ...context,
       sessions: new Sessions(context, addresses),
       addresses,
+      missing: new Missing({ log, clock }),
       ports: new Ports(o.udpPorts, limits.portAttempts),
       sender: o.sender ?? dgramSender,
       scratch: new Scratch(),

@@ -16,7 +16,7 @@ import { Refusal } from './refusal.js';
 import type { Rejects } from './rejects.js';
 import { ReceiverReports, SenderReports, type ReportedStream } from './reports.js';
 import type { MediaTransport, TransportOwner } from './transport.js';
-import { SessionViewings } from './viewing.js';
+import { SessionViewings, titleOf } from './viewing.js';
 
 /** Sender reports of a playing session. Source: RFC 3550 section 6.2: no less than 5 s apart. */
 const REPORT_EVERY_MS = 5000;
@@ -407,6 +407,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     const stats = this.#reader?.stats;
     return {
       origin: this.presentation.route,
+      title: titleOf(this.resource),
       viewer: this.viewerAddress,
       transport: this.transport.kind,
       streams: this.#streams.length,

@@ -26,7 +26,7 @@ export class SessionViewings {
     const startSeconds = range?.startSeconds;
     if (presentation.live || durationSeconds === undefined || typeof startSeconds !== 'number') return;
     if (range?.pace.scale !== 1) return;
-    const title = resource.replace(/^[a-z]+:\/\/[^/?]*/, '');
+    const title = titleOf(resource);
     const [unixMs, nowMs] = [clock.unixMs(), clock.nowMs()];
     this.#start = { title, unixMs, nowMs, durationSeconds, startSeconds, bytes: bytesOf(stats) };
   }
@@ -38,6 +38,11 @@ export class SessionViewings {
     this.#start = undefined;
     this.#o.viewings.finish(start, { nowMs: this.#o.clock.nowMs(), bytes: bytesOf(stats), endSeconds });
   }
+}
+
+/** Path and query of a canonical URL. */
+export function titleOf(resource: string): string {
+  return resource.replace(/^[a-z]+:\/\/[^/?]*/, '');
 }
 
 function bytesOf({ bytes: { ram, disk, flight, sibling, pass } }: ReaderStats): number {
