@@ -289,7 +289,7 @@ t.test('a socket without a descriptor and an address with a zone get dgram', { s
   const { call, faults, sender } = watched();
   const line = await Line.open(t);
   const sent: unknown[] = [];
-  const socket = { send: (...given: unknown[]) => sent.push(given), getSendQueueCount: () => 0 };
+  const socket = { send: (...given: unknown[]) => sent.push(given.slice(0, 5)), getSendQueueCount: () => 0 };
   const bytes = Buffer.alloc(20);
   sender.send({ ...line.destination, socket: socket as unknown as Socket }, bytes, 0, 20);
   sender.flush();
@@ -318,6 +318,22 @@ t.test('addresses as the kernel reads them', async (t) => {
     t.equal(socketName(address, 8080)?.toString('hex'), hex.replaceAll(' ', ''), address);
   t.equal(socketName('fe80::1%eth0', 1), undefined);
   t.equal(socketName('viewer.example', 1), undefined);
+});
+
+t.test('what node:dgram cannot send is told, once a batch', async (t) => {
+  const socket = createSocket('udp4');
+  t.teardown(() => socket.close());
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const errors: string[] = [];
+  socket.on('error', (error: NodeJS.ErrnoException) => errors.push(error.code ?? ''));
+  const to = { socket, address: '127.0.0.1', port: 9 };
+  for (let batch = 0; batch < 2; batch++) {
+    for (let packet = 0; packet < 3; packet++) dgramSender.send(to, Buffer.alloc(70_000), 0, 70_000);
+    dgramSender.flush();
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(errors, ['EMSGSIZE', 'EMSGSIZE']);
 });
 
 t.test('the path is chosen by a test, said and exported', async (t) => {

@@ -193,6 +193,7 @@ export class NativeSender implements PacketSender {
     for (let packet = first; packet !== NONE; packet = this.#next[packet]!) {
       dgramSender.send(way.to, this.#bytes[packet]!, this.#offsets[packet]!, this.#lengths[packet]!);
     }
+    dgramSender.flush();
   }
 }
 
