@@ -42,7 +42,13 @@ export class Lane {
   }
 }
 
-/** What `work` resolves to, or undefined once `limitMs` have passed; `late` is called then. */
+/** Parts of a time limit: a file is read in fewer turns of the event loop. */
+const LIMIT_PARTS = 10;
+
+/**
+ * What `work` resolves to, or undefined once `limitMs` have passed; `late` is called then. Time in which the event loop did not
+ * turn counts little, since the disk's answers wait for it as well: the limit is passed in parts, each after a turn.
+ */
 export async function within<T>(
   work: Promise<T>,
   limitMs: number,
@@ -51,10 +57,16 @@ export async function within<T>(
 ): Promise<T | undefined> {
   let cancel: (() => void) | undefined;
   const deadline = new Promise<undefined>((resolve) => {
-    cancel = schedule(() => {
+    let parts = LIMIT_PARTS;
+    const next = (): void => {
+      if (parts-- > 0) {
+        cancel = schedule(next, limitMs / LIMIT_PARTS);
+        return;
+      }
       late();
       resolve(undefined);
-    }, limitMs);
+    };
+    next();
   });
   try {
     return await Promise.race([work, deadline]);

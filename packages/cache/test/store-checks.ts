@@ -73,11 +73,13 @@ export class TestTime {
     return this.#deadlines.size;
   }
 
-  /** Lets every deadline that has been set pass. */
+  /** Lets every deadline that has been set pass, with those that they set in turn. */
   passDeadlines(): void {
-    const due = Array.from(this.#deadlines);
-    this.#deadlines.clear();
-    for (const callback of due) callback();
+    while (this.#deadlines.size > 0) {
+      const due = Array.from(this.#deadlines);
+      this.#deadlines.clear();
+      for (const callback of due) callback();
+    }
   }
 }
 

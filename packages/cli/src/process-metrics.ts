@@ -5,10 +5,20 @@ export interface AccessLogLines {
   readonly lines: { readonly written: number; readonly dropped: number };
 }
 
+/**
+ * Period of the timer with which prom-client measures the event loop, milliseconds. It cannot be left out, and would wake an
+ * idle process a hundred times a second.
+ */
+const NEVER_MS = 86_400_000;
+const OF_THAT_TIMER = /^nodejs_eventloop_lag/;
+
 /** The process's own figures: version, CPU, memory, event loop, garbage collection; lines of the access log. */
 export function processMetrics(version: string, accessLog?: AccessLogLines): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
+  for (const { name } of registry.getMetricsAsArray())
+    if (OF_THAT_TIMER.test(name)) registry.removeSingleMetric(name);
+  loopUtilization(registry);
   new Gauge({
     name: 'forebay_build_info',
     help: 'Always 1; the version is a label.',
@@ -27,4 +37,19 @@ export function processMetrics(version: string, accessLog?: AccessLogLines): Reg
     },
   });
   return registry;
+}
+
+/** How busy the event loop was since the figure was last asked for. Costs nothing in between. */
+function loopUtilization(registry: Registry): void {
+  let before = performance.eventLoopUtilization();
+  new Gauge({
+    name: 'nodejs_eventloop_utilization',
+    help: 'Share of time in which the event loop was busy, since it was last asked for.',
+    registers: [registry],
+    collect() {
+      const now = performance.eventLoopUtilization();
+      this.set(performance.eventLoopUtilization(now, before).utilization);
+      before = now;
+    },
+  });
 }

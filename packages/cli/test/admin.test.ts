@@ -32,6 +32,8 @@ t.test('metrics of the proxy and of the process', async (t) => {
   t.match(page, /^forebay_example 7$/m);
   t.match(page, /^forebay_build_info\{version="1\.2\.3"\} 1$/m);
   t.match(page, /^process_resident_memory_bytes \d+$/m);
+  t.match(page, /^nodejs_eventloop_utilization [\d.e-]+$/m);
+  t.notMatch(page, 'nodejs_eventloop_lag', 'whose timer would wake an idle process');
   t.notMatch(page, /^\n\n/m);
 });
 

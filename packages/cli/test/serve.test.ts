@@ -53,7 +53,10 @@ t.test('played twice, the second time comes from the cache, and ls shows the tit
     t.equal(second.recording(stream).wrongPayloads, 0);
   }
   const ends = serving.lines.filter((line) => line['msg'] === 'viewer session ended');
-  t.match(ends, [{ origin: '127.0.0.1:' + origin.port, title: '/film', transport: 'tcp' }, { bytes: { flight: 0 } }]);
+  t.match(ends, [
+    { origin: '127.0.0.1:' + origin.port, title: '/film', transport: 'tcp' },
+    { bytes: { flight: 0 } },
+  ]);
   const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();
   t.match(metrics, /^forebay_requests_total\{method="PLAY",status="200"\} 2$/m);
   serving.child.kill('SIGTERM');
