@@ -143,3 +143,21 @@ t.test('a title that was described anew goes on only where its packets are the h
     t.equal(again.kind, isSame ? 'riding' : 'later');
   }
 });
+
+t.test('a flight that has brought all that its riders want ends', async (t) => {
+  const b = flightBench(long);
+  const brief = { ...b.rider(0), untilMicros: 5e6 };
+  const other = b.rider(0);
+  b.flights.board(0, brief);
+  await settle();
+  b.last().send(between(film, 0, 5.5));
+  await b.pass(200);
+  t.notOk(b.last().isClosed, 'streams differ in how far they are');
+  b.flights.board(b.title.row.last!.endMicros, other);
+  b.last().send(between(film, 5.5, 8));
+  await b.pass(200);
+  t.notOk(b.last().isClosed, 'another one wants more');
+  b.flights.leave(other);
+  await b.pass(100);
+  t.ok(b.last().isClosed);
+});

@@ -30,7 +30,9 @@ t.test(
     await calm.ended({ timeoutMs: 60_000 });
     sameFrames(t, calm, direct);
     assertSound(t, calm, 'the calm one');
-    t.equal(await s.metric('forebay_gap_seconds_total'), 0);
+    const { firstRtpMs, endedMs } = calm.times;
+    t.comment(`played ${((endedMs! - firstRtpMs!) / 1000).toFixed(1)} s of 12`);
+    t.ok(endedMs! - firstRtpMs! < 14_000, 'and stood still nowhere');
   },
 );
 

@@ -3,7 +3,8 @@ import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { Flight, type FlightEnd, SAME_PLACE_MICROS } from './flight.js';
 import { fillFor } from './haste.js';
 import { Mender } from './mender.js';
-import { bytesBetween, JOINT_MICROS, type Place } from './row.js';
+import { JOINT_MICROS, type Place } from './row.js';
+import { canYield, isBehindAll, isFarAhead } from './thrift.js';
 import type { Title } from './title.js';
 
 /** A flight without riders ends after this long: a pause or a seek may come back to it. */
@@ -12,18 +13,6 @@ const LINGER_MS = 2000;
 const LIVE_LINGER_MS = 10_000;
 /** A running flight serves a rider that is at most this far ahead of it. */
 const AHEAD_MICROS = 1_000_000;
-/** How far a flight may fill ahead of the rider that is furthest, in time and in bytes; it goes on at half of that. */
-const FAR_MICROS = 120_000_000;
-const FAR_BYTES = 64e6;
-/** Of the RAM tier, one flight fills no more than this share ahead: what is fetched must be there when it is read. */
-const FAR_RAM_SHARE = 0.25;
-const FAR_LEAST_BYTES = 8e6;
-/** While others wait for a session, a flight this far ahead of its riders, beyond the lead, gives its own back. */
-const YIELD_MICROS = 8_000_000;
-/** What is fetched ahead of all viewers stops while so much of the title waits for the disk, and goes on at half of that. */
-const PENDING_BYTES = 24e6;
-/** The last segment that is wished for is filled to its end: the longest that there is. */
-const BEYOND_MICROS = 20_000_000;
 /** Errors that say nothing against the origin: whoever wants to go on may ask at once. */
 const NO_FAULT: ReadonlySet<OriginErrorCode> = new Set(['budget', 'aborted']);
 /** A lead counts as given when the flight was asked for at least this share of it before the seam. */
@@ -47,8 +36,8 @@ export interface Rider {
   readonly need: Need;
   /** It runs ahead of all viewers, and takes what comes as fast as the disk takes it. */
   readonly isPrefetch?: boolean;
-  /** It wants nothing behind this NPT. */
-  readonly untilMicros?: number;
+  /** It wants nothing behind this NPT; undefined: all there is. */
+  readonly untilMicros?: number | undefined;
 }
 
 /**
@@ -180,7 +169,8 @@ export class Flights {
     for (const leg of this.#legs) {
       leg.flight.tick(nowMs);
       const isIdle = leg.riders.size === 0 && nowMs - leg.idleSinceMs >= lingerMs;
-      if (isIdle || (isCrowded && this.#canYield(leg))) leg.flight.close();
+      const isUnneeded = isIdle || isBehindAll(this.#title, leg) || (isCrowded && canYield(this.#title, leg));
+      if (isUnneeded) leg.flight.close();
       else this.#throttle(leg);
     }
   }
@@ -189,17 +179,6 @@ export class Flights {
   close(): void {
     this.#isClosed = true;
     for (const leg of this.#legs) leg.flight.close();
-  }
-
-  /** While others wait: nobody rides it, or all who do have media for a while, and will ask again in time. */
-  #canYield({ flight, riders }: Leg): boolean {
-    if (riders.size === 0) return true;
-    const { live, client } = this.#title;
-    if ([...riders].every((rider) => rider.isPrefetch === true)) return true;
-    if (live || client.profile.seeks === false || flight.state !== 'flying') return false;
-    const enough = this.#title.leadSeconds() * 1e6 + YIELD_MICROS;
-    for (const rider of riders) if (flight.positionMicros - rider.positionMicros < enough) return false;
-    return true;
   }
 
   #covering(atMicros: number, rider: Rider): Leg | undefined {
@@ -298,33 +277,10 @@ export class Flights {
 
   #throttle(leg: Leg): void {
     if (this.#title.live || leg.riders.size === 0) return;
-    const isPrefetch = [...leg.riders].some((rider) => rider.isPrefetch === true);
-    const hold = isPrefetch ? this.#isBeyondWishes(leg) : this.#isFarAhead(leg);
+    const hold = isFarAhead(this.#title, leg, leg.throttled);
     if (hold === leg.throttled) return;
     leg.throttled = hold;
     leg.flight.throttle(hold);
-  }
-
-  /** The disk does not keep up, or what is wished for is there. */
-  #isBeyondWishes(leg: Leg): boolean {
-    if (this.#title.offeredBytes > (leg.throttled ? 0.5 : 1) * PENDING_BYTES) return true;
-    const ends = Array.from(leg.riders, ({ untilMicros }) => untilMicros ?? Infinity);
-    return leg.flight.positionMicros > Math.max(...ends) + BEYOND_MICROS;
-  }
-
-  #isFarAhead(leg: Leg): boolean {
-    let furthest = 0;
-    for (const rider of leg.riders) furthest = Math.max(furthest, rider.positionMicros);
-    const share = leg.throttled ? 0.5 : 1;
-    const { row, shelves } = this.#title;
-    const farBytes = Math.max(
-      FAR_LEAST_BYTES,
-      Math.min(FAR_BYTES, FAR_RAM_SHARE * shelves.ram.capacityBytes),
-    );
-    return (
-      leg.flight.positionMicros - furthest > share * FAR_MICROS ||
-      bytesBetween(row, furthest, leg.flight.positionMicros) > share * farBytes
-    );
   }
 
   #over(leg: Leg, end: FlightEnd, error: OriginError | undefined): void {

@@ -82,6 +82,10 @@ export class SegmentReader implements Reader, Rider, Paced {
     return this.#isStarting ? 'starting' : 'playing';
   }
 
+  get untilMicros(): number | undefined {
+    return this.#isStarting || this.#pace.scale !== 1 ? undefined : this.#sender.endMicros;
+  }
+
   async play(range: RtspRange | undefined, signal: AbortSignal, wished = NORMAL_PACE): Promise<PlayResult> {
     const askedMs = this.#clock.nowMs;
     const asked = askedRange(range, this.#p.title);

@@ -3,6 +3,8 @@ import type { Place } from '../fill/row.js';
 import { horizon } from './plan.js';
 import type { Boarder, Playable } from './playable.js';
 
+/** In a segment that grows, other streams may be this far behind the newest picture. */
+const OPEN_SLACK_MICROS = 1_000_000;
 /** How often a reader looks whether it needs a flight. */
 const SURVEY_MS = 100;
 
@@ -39,7 +41,8 @@ export class Survey {
     const leadMicros = this.#title.leadSeconds() * 1e6 * Math.max(1, rate);
     const position = this.#rider.positionMicros;
     const last = this.#horizon(held, position + leadMicros);
-    if (last.last || (last.state === 'sealed' && last.endMicros >= endMicros)) return;
+    const slackMicros = last.state === 'open' ? OPEN_SLACK_MICROS : 0;
+    if (last.last || last.endMicros >= endMicros + slackMicros) return;
     if (last.endMicros - position > leadMicros) return;
     this.#flights.board(last.endMicros, this.#rider);
   }
