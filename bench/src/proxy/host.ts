@@ -6,7 +6,9 @@ import type { ProxyOptions } from '@forebay/proxy';
 const SCRIPT = fileURLToPath(new URL('main.js', import.meta.url));
 
 /** What may differ from the usual proxy. */
-export type ProxySettings = Partial<Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits'>> & {
+export type ProxySettings = Partial<
+  Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits' | 'workers'>
+> & {
   /** Sessions at a time at the origin. */
   readonly maxSessions?: number;
 };
@@ -24,6 +26,7 @@ export type ProxyOrder =
     }
   | { readonly kind: 'close' }
   | { readonly kind: 'lag' }
+  | { readonly kind: 'workers' }
   | { readonly kind: 'collect' }
   | { readonly kind: 'stall'; readonly ms: number }
   | { readonly kind: 'resources' };
@@ -42,6 +45,7 @@ export interface Resources {
 
 export type ProxyAnswer =
   | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'workers'; readonly pids: readonly number[] }
   | { readonly kind: 'closed' }
   | { readonly kind: 'lag'; readonly p99Ms: number; readonly mostMs: number }
   | { readonly kind: 'collected' }
@@ -89,6 +93,13 @@ export class ProxyHost {
     const answer = await this.#order({ kind: 'lag' });
     if (answer.kind !== 'lag') throw new Error(`the proxy is ${answer.kind}`);
     return answer;
+  }
+
+  /** Process ids of the workers that serve. */
+  async workers(): Promise<readonly number[]> {
+    const answer = await this.#order({ kind: 'workers' });
+    if (answer.kind !== 'workers') throw new Error(`the proxy is ${answer.kind}`);
+    return answer.pids;
   }
 
   /** Throws away what nobody refers to, so that what is resident is in use. */

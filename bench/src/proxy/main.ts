@@ -22,6 +22,7 @@ let disk: StallingFs | undefined;
 
 async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
   if (order.kind === 'lag') return takeLag();
+  if (order.kind === 'workers') return { kind: 'workers', pids: proxy?.workerPids ?? [] };
   if (order.kind === 'collect') {
     // Twice: what the first one finalises is free after the second.
     for (let i = 0; i < 2; i++) await global.gc?.({ type: 'major', execution: 'async' });

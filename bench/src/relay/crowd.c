@@ -181,22 +181,30 @@ static void read_all(Viewer *viewers, int count) {
   }
 }
 
-static int udp_socket(int port) {
+/** How many addresses viewers come from, and whose turn it is: 127.0.0.1, or 127.1.0.0 and what follows. */
+static int addresses = 1;
+
+static struct sockaddr_in name_of(int viewer, int port) {
+  uint32_t address = addresses > 1 ? 0x7f010001u + viewer % addresses : INADDR_LOOPBACK;
+  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+}
+
+static int udp_socket(int viewer, int port) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-  struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in name = name_of(viewer, port);
   if (bind(fd, (struct sockaddr *)&name, sizeof name) == 0) return fd;
   close(fd);
   return -1;
 }
 
 /** Binds an even port and the next one. @returns the even one */
-static int bind_pair(Viewer *v) {
+static int bind_pair(Viewer *v, int viewer) {
   static int port;
   // Another crowd's packets may still be on their way.
   if (port == 0) port = FIRST_PORT + 2 * (getpid() % 8000);
   for (; port < 65534; port += 2) {
-    v->rtp = udp_socket(port);
-    v->rtcp = v->rtp < 0 ? -1 : udp_socket(port + 1);
+    v->rtp = udp_socket(viewer, port);
+    v->rtcp = v->rtp < 0 ? -1 : udp_socket(viewer, port + 1);
     if (v->rtcp >= 0) return (port += 2) - 2;
     if (v->rtp >= 0) close(v->rtp);
   }
@@ -231,7 +239,8 @@ static void report(double elapsed_ms, double used_ms) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 12) return 2;
+  if (argc != 13) return 2;
+  addresses = atoi(argv[12]);
   const char *host = argv[1], *setup_url = argv[5], *play_url = argv[6];
   int port = atoi(argv[2]), is_udp = strcmp(argv[3], "udp") == 0, count = atoi(argv[4]);
   double from = atof(argv[7]), to = atof(argv[8]), ramp = atof(argv[9]), settle = atof(argv[10]), length = atof(argv[11]);
@@ -251,10 +260,12 @@ int main(int argc, char **argv) {
     Viewer *v = &viewers[i];
     v->fd = socket(AF_INET, SOCK_STREAM, 0);
     v->held = malloc(FRAME);
+    struct sockaddr_in self = name_of(i, 0);
+    if (bind(v->fd, (struct sockaddr *)&self, sizeof self) < 0) fail("binding");
     if (connect(v->fd, (struct sockaddr *)&server, sizeof server) < 0) fail("connecting");
     int one = 1;
     setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    int media_port = is_udp ? bind_pair(v) : 0;
+    int media_port = is_udp ? bind_pair(v, i) : 0;
     if (is_udp) snprintf(transport, sizeof transport, "RTP/AVP;unicast;client_port=%d-%d", media_port, media_port + 1);
     else snprintf(transport, sizeof transport, "RTP/AVP/TCP;unicast;interleaved=0-1");
     snprintf(text, sizeof text, "SETUP %s RTSP/1.0\r\nCSeq: 1\r\nTransport: %s\r\n\r\n", setup_url, transport);

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { pin, spentBy } from './spent.js';
+import { pin, type Spent, spentBy } from './spent.js';
 
 /** The load generator has a core of its own where there are two. */
 export const SINK_CORE = 1;
@@ -11,6 +11,8 @@ export interface CrowdOrder {
   readonly port: number;
   readonly transport: 'tcp' | 'udp';
   readonly viewers: number;
+  /** How many addresses of this host they come from; default 1. */
+  readonly addresses?: number;
   readonly setupUrl: string;
   readonly playUrl: string;
   /** NPT that viewers start from, anywhere between; undefined: no Range, as for live media. */
@@ -50,14 +52,28 @@ export interface Served extends Seen {
 
 /** Has many viewers play, and takes the processor time of process `pid` meanwhile. @throws Error when they cannot */
 export async function serve(crowd: string, o: CrowdOrder, pid: number): Promise<Served> {
+  const { seen, spent } = await serveByAll(crowd, o, [pid]);
+  return { ...seen, ...spent[0]! };
+}
+
+/** The same for several processes that serve together. @throws Error when they cannot */
+export async function serveByAll(
+  crowd: string,
+  o: CrowdOrder,
+  pids: readonly number[],
+): Promise<{ readonly seen: Seen; readonly spent: readonly Spent[] }> {
   const lines = beginCrowd(crowd, o);
   await expect(lines, 'begin');
-  const before = await spentBy(pid);
+  const before = await Promise.all(pids.map(spentBy));
   await expect(lines, 'end');
-  const after = await spentBy(pid);
+  const after = await Promise.all(pids.map(spentBy));
   const seen = JSON.parse(await next(lines)) as Seen;
   await lines.end();
-  return { ...seen, cpuNs: after.cpuNs - before.cpuNs, writes: after.writes - before.writes };
+  const spent = after.map(({ cpuNs, writes }, i) => ({
+    cpuNs: cpuNs - before[i]!.cpuNs,
+    writes: writes - before[i]!.writes,
+  }));
+  return { seen, spent };
 }
 
 /** Sets sessions up, without playing, while `work` runs. */
@@ -80,7 +96,16 @@ interface Lines {
 function beginCrowd(crowd: string, o: CrowdOrder): Lines {
   const [from, to] = o.startSeconds ?? [0, -1];
   const figures = [from, to, o.rampMs, o.settleMs, o.windowMs].map(String);
-  const args = [o.host, String(o.port), o.transport, String(o.viewers), o.setupUrl, o.playUrl, ...figures];
+  const args = [
+    o.host,
+    String(o.port),
+    o.transport,
+    String(o.viewers),
+    o.setupUrl,
+    o.playUrl,
+    ...figures,
+    String(o.addresses ?? 1),
+  ];
   const child = spawn(crowd, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   void pin(child.pid!, SINK_CORE);
   child.stdin.on('error', () => undefined);

@@ -85,7 +85,7 @@ export class Forebay implements Server {
       viewerLimits: LIMITS,
       ...settings,
     });
-    await pin(host.pid, SERVER_CORE);
+    for (const pid of [host.pid, ...(await host.workers())]) await pin(pid, SERVER_CORE);
     return new Forebay(host, port);
   }
 

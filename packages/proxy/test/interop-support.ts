@@ -195,6 +195,7 @@ export class Stage {
       ramBytes: 64e6,
       udpPorts: { first: 0, last: 0 },
       sessionTimeoutSeconds: 60,
+      workers: Number(process.env['FOREBAY_TEST_WORKERS'] ?? 1),
       log: this.#log(),
     });
     this.#proxy = proxy;
@@ -213,7 +214,7 @@ export class Stage {
 
   /** Sum of the values of a metric over all labels but the given ones. */
   async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const metric = await this.#proxy?.metrics.registry.getSingleMetric(`forebay_${name}`)?.get();
+    const metric = await (await this.#proxy?.collect())?.getSingleMetric(`forebay_${name}`)?.get();
     if (metric === undefined) throw new Error(`no metric forebay_${name}`);
     const wanted = Object.entries(labels);
     return metric.values

@@ -1,7 +1,8 @@
 import type { Segment, SharedTier } from '@forebay/cache';
 import type { Viewing } from '../access.js';
 import type { Rider } from '../fill/flights.js';
-import type { Held } from '../fill/row.js';
+import { type Held, JOINT_MICROS } from '../fill/row.js';
+import type { Title } from '../fill/title.js';
 import type { Need } from '../origin/budget.js';
 import type { Audience } from '../read/audience.js';
 import type { Catalogue, Shown } from '../read/catalogue.js';
@@ -24,6 +25,8 @@ export interface DeskParts {
   readonly tell: (line: OwnerLine) => void;
   readonly onViewing: ((viewing: Viewing) => void) | undefined;
 }
+
+const NOT_NOW: Reply = { is: 'boarded', place: undefined, isRiding: false };
 
 /** A title as one worker knows it. */
 interface Subject {
@@ -131,7 +134,7 @@ export class Desk {
   async #replyTo(question: Question): Promise<Reply> {
     if (question.is === 'find') return this.#find(question);
     if (question.is === 'load') return { is: 'segment', segment: await this.#load(question) };
-    return { is: 'boarded', place: await this.#board(question) };
+    return this.#board(question);
   }
 
   async #find({ url }: Extract<Question, { is: 'find' }>): Promise<Reply> {
@@ -240,28 +243,40 @@ export class Desk {
     return { path: file.path, bytes: file.meta.byteLength, source, isLent: kept === undefined };
   }
 
-  /** @returns the segment to look at; undefined: look again. @throws OriginError */
-  async #board(question: Extract<Question, { is: 'board' }>): Promise<number | undefined> {
+  /** @throws OriginError */
+  async #board(question: Extract<Question, { is: 'board' }>): Promise<Reply> {
     const { atMicros, positionMicros } = question;
     const reader = this.#readers.get(question.reader);
-    if (reader === undefined) return undefined;
+    if (reader === undefined) return NOT_NOW;
     reader.positionMicros = positionMicros;
     reader.need = question.need;
     const { title, flights } = reader.entry;
     const publication = this.#p.publications.of(reader.entry);
-    const there = title.live ? undefined : title.row.covering(atMicros);
-    // What the worker lacks has come while it asked.
-    if (there !== undefined && there.state === 'sealed') {
+    const come = comeMeanwhile(title, atMicros);
+    if (come !== undefined) {
       publication.publish(true);
-      return publication.idOf(there);
+      return { is: 'boarded', place: publication.idOf(come), isRiding: false };
     }
     const boarding = flights.board(atMicros, reader);
     if (boarding.kind === 'later') {
       if (boarding.error !== undefined) throw boarding.error;
-      return undefined;
+      return NOT_NOW;
     }
     const opened = await boarding.opened;
     publication.publish(true);
-    return opened === undefined ? undefined : publication.idOf(opened as Held);
+    const place = opened === undefined ? undefined : publication.idOf(opened as Held);
+    return { is: 'boarded', place, isRiding: place !== undefined };
   }
+}
+
+/**
+ * What a worker lacks has come while it asked for NPT `atMicros`: it is held, or a segment ends there with which the title
+ * ends, or that another one follows. Undefined where it is lacking indeed, or grows.
+ */
+function comeMeanwhile({ live, row }: Title, atMicros: number): Held | undefined {
+  if (live) return undefined;
+  const there = row.covering(atMicros) ?? row.endingAt(atMicros);
+  if (there === undefined || there.state === 'open') return undefined;
+  const isInside = atMicros < there.endMicros - JOINT_MICROS;
+  return isInside || there.last || row.following(there) !== undefined ? there : undefined;
 }

@@ -27,7 +27,7 @@ interface MirroredPlace extends Place {
   growth: Growth | undefined;
 }
 
-/** The packets of a segment that grows in the owner; they are followed from when a reader first asks for them. */
+/** The packets of a segment that grows in the owner; they are followed from when they are first asked for. */
 class Growth {
   readonly #path: string;
   #reader: GrowthReader | undefined;
@@ -37,19 +37,26 @@ class Growth {
   }
 
   get run(): PacketRun {
-    const reader = (this.#reader ??= new GrowthReader(this.#path));
-    reader.poll();
-    return reader.run;
+    return this.#follow().run;
   }
 
-  /** NPT of the newest picture, as far as it is known. */
+  get isFollowed(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Takes in what has come. @returns NPT of the newest picture; NaN before the first */
   poll(): number {
-    this.#reader?.poll();
-    return this.#reader?.endMicros ?? NaN;
+    return this.#follow().endMicros;
   }
 
   close(): void {
     this.#reader?.close();
+  }
+
+  #follow(): GrowthReader {
+    const reader = (this.#reader ??= new GrowthReader(this.#path));
+    reader.poll();
+    return reader;
   }
 }
 
@@ -183,7 +190,7 @@ export class MirrorTitle implements Playable {
     }
   }
 
-  /** Takes in what has come of segments that grow. Cost: a system call each that is followed. */
+  /** Takes in what has come of segments that grow. Cost: a system call each. */
   poll(): void {
     for (const place of this.#growing) this.#pollOne(place);
   }
@@ -250,11 +257,11 @@ export class MirrorTitle implements Playable {
       this.#growing.add(place);
     }
     // Whoever follows it has all of it before it counts as complete.
-    this.#pollOne(place);
+    if (place.growth?.isFollowed === true) this.#pollOne(place);
     place.state = told.state;
     place.last = told.last;
     place.flying = told.flying;
-    if (told.state !== 'open') place.endMicros = told.endMicros;
+    place.endMicros = told.state === 'open' ? Math.max(place.endMicros, told.endMicros) : told.endMicros;
     if (told.state === 'sealed') this.#endGrowth(place);
   }
 

@@ -8,6 +8,7 @@ import type { PortRange } from '../viewer/ports.js';
 import type { Desk } from './desk.js';
 import type { Measures, OwnerLine, WorkerOptions } from './protocol.js';
 import { Seats } from './seats.js';
+import { Spare } from './spare.js';
 import { type End, WorkerProcess } from './worker-process.js';
 
 const SWEEP_MS = 1000;
@@ -31,6 +32,7 @@ export class WorkerPool {
   readonly #p: PoolParts;
   readonly #workers = new Map<number, WorkerProcess>();
   readonly #seats: Seats;
+  readonly #spare = new Spare();
   readonly #servers = new Set<Server>();
   /** What workers counted that are gone. */
   #legacy: Promise<Measures> = Promise.resolve([]);
@@ -72,7 +74,10 @@ export class WorkerPool {
       allowHalfOpen: true,
       pauseOnConnect: true,
     });
-    server.on('connection', (socket) => this.#seat(socket));
+    server.on('connection', (socket) => {
+      socket.on('error', () => undefined);
+      this.#seat(socket);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ host, port }, resolve);
@@ -100,6 +105,7 @@ export class WorkerPool {
     this.#state = 'closed';
     if (this.#timer !== undefined) this.#p.clock.clearTimeout(this.#timer);
     for (const retry of this.#retries) this.#p.clock.clearTimeout(retry);
+    this.#spare.close();
     await Promise.all(Array.from(this.#workers.values(), (child) => child.close()));
   }
 
@@ -116,11 +122,13 @@ export class WorkerPool {
   #hire(number: number): void {
     const { clock, metrics, log, desk, worker, count } = this.#p;
     const child = new WorkerProcess({
+      child: this.#spare.take(),
       options: { ...worker, number, udpPorts: shareOf(worker.udpPorts, number, count) },
       clock,
       log,
       desk,
       onDisconnected: (connection) => this.#seats.leave(connection, clock.nowMs()),
+      onOrphan: (socket) => this.#seat(socket),
       onEnd: (end) => this.#replace(number, end),
     });
     this.#workers.set(number, child);
@@ -128,6 +136,7 @@ export class WorkerPool {
       () => {
         metrics.workers.set(this.#serving().length);
         log.info({ worker: number, pid: child.pid }, 'worker serves');
+        if (this.#state === 'open') this.#spare.prepare();
       },
       () => undefined,
     );
@@ -161,10 +170,13 @@ export class WorkerPool {
   }
 
   #seat(socket: Socket): void {
+    if (this.#state !== 'open' || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
     const connection = ++this.#connections;
     const worker = this.#seats.take(normalAddress(socket.remoteAddress ?? ''), connection, this.#serving());
     const child = worker === undefined ? undefined : this.#workers.get(worker);
-    socket.on('error', () => undefined);
     if (child === undefined) socket.destroy();
     else child.adopt(socket, connection);
   }

@@ -88,7 +88,8 @@ export interface ToldSegment {
 export type Reply =
   | { readonly is: 'found'; readonly title: number; readonly route: string }
   | { readonly is: 'segment'; readonly segment: ToldSegment | undefined }
-  | { readonly is: 'boarded'; readonly place: number | undefined }
+  /** `place`: the segment to look at; undefined: look again. */
+  | { readonly is: 'boarded'; readonly place: number | undefined; readonly isRiding: boolean }
   | { readonly is: 'error'; readonly error: ToldError };
 
 /** What a worker waits for an answer to. */
@@ -115,7 +116,7 @@ export type WorkerLine =
   | { readonly op: 'started'; readonly reader: number; readonly start: AudienceStart }
   | { readonly op: 'reached'; readonly reader: number; readonly seconds: number }
   | { readonly op: 'viewing'; readonly viewing: Viewing }
-  | { readonly op: 'disconnected'; readonly connection: number }
+  | { readonly op: 'adopted' | 'disconnected'; readonly connection: number }
   | { readonly op: 'measures'; readonly id: number | undefined; readonly measures: Measures }
   | {
       readonly op: 'log';

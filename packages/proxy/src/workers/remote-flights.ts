@@ -14,7 +14,7 @@ const POLL_MS = 50;
 interface Wish {
   readonly atMicros: number;
   readonly sinceMs: number;
-  readonly opened: Promise<Place | undefined>;
+  opened: Promise<Place | undefined> | undefined;
   state: 'asked' | 'riding' | 'refused';
 }
 
@@ -35,15 +35,13 @@ export class RemoteFlights implements Boarder {
     if (!this.#title.isCurrent) return { kind: 'later', error: undefined };
     const nowMs = this.#title.shelves.clock.nowMs();
     if (!this.#isGoodFor(atMicros, nowMs)) {
-      const opened = this.#ask({ atMicros, positionMicros, need });
-      const wish: Wish = { atMicros, sinceMs: nowMs, opened, state: 'asked' };
+      const wish: Wish = { atMicros, sinceMs: nowMs, state: 'asked', opened: undefined };
+      wish.opened = this.#ask(wish, { positionMicros, need });
+      // Who waits for it hears of an error.
+      wish.opened.catch(() => (wish.state = 'refused'));
       this.#wish = wish;
-      opened.then(
-        (place) => (wish.state = place === undefined ? 'refused' : 'riding'),
-        () => (wish.state = 'refused'),
-      );
     }
-    return { kind: 'riding', opened: this.#wish!.opened };
+    return { kind: 'riding', opened: this.#wish!.opened! };
   }
 
   outlook(atMicros: number): Outlook {
@@ -76,8 +74,10 @@ export class RemoteFlights implements Boarder {
   }
 
   /** @throws OriginError */
-  async #ask(about: { atMicros: number } & Rider): Promise<Place | undefined> {
-    const reply = await this.#link.ask({ is: 'board', reader: this.#reader, ...about });
+  async #ask(wish: Wish, rider: Rider): Promise<Place | undefined> {
+    const { atMicros } = wish;
+    const reply = await this.#link.ask({ is: 'board', reader: this.#reader, atMicros, ...rider });
+    wish.state = reply.is === 'boarded' && reply.isRiding ? 'riding' : 'refused';
     const place = reply.is === 'boarded' ? this.#title.place(reply.place) : undefined;
     if (place === undefined) await this.#wait();
     return place;

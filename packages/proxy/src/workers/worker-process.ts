@@ -1,13 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import type { Clock, TimerHandle } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Desk } from './desk.js';
 import { Post } from './post.js';
 import type { Measures, OwnerLine, WorkerLine, WorkerOptions } from './protocol.js';
 
-const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 /** A worker that says nothing for so many seconds, while we ourselves run, is ended. */
 const SILENT_SECONDS = 10;
 /** The same until it serves. */
@@ -20,11 +18,15 @@ const CLOSE_MS = 1000;
 export type End = 'exit' | 'signal' | 'silent' | 'start' | 'asked';
 
 export interface WorkerProcessParts {
+  /** That waits for its orders. */
+  readonly child: ChildProcess;
   readonly options: WorkerOptions;
   readonly clock: Clock;
   readonly log: Log;
   readonly desk: (tell: (line: OwnerLine) => void) => Desk;
   readonly onDisconnected: (connection: number) => void;
+  /** A connection that the worker did not take before it ended. */
+  readonly onOrphan: (socket: Socket) => void;
   /** Called once, when the process is gone. */
   readonly onEnd: (end: End) => void;
 }
@@ -38,8 +40,8 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #post: Post<OwnerLine>;
   readonly #desk: Desk;
-  /** Connections on their way there. */
-  readonly #handing = new Set<Socket>();
+  /** Connections on their way there: open here, too, until it has them. */
+  readonly #handing = new Map<number, Socket>();
   readonly #asked = new Map<number, () => void>();
   #state: 'starting' | 'serving' | 'draining' | 'gone' = 'starting';
   #hasServed = false;
@@ -58,11 +60,7 @@ export class WorkerProcess {
       this.#settle = { resolve, reject };
     });
     this.ready.catch(() => undefined);
-    this.#child = fork(MAIN, [], {
-      serialization: 'advanced',
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
+    this.#child = parts.child;
     this.#post = new Post((lines) => this.#send(lines));
     this.#desk = parts.desk((line) => this.#post.tell(line));
     this.#child.on('message', (lines: readonly WorkerLine[]) => {
@@ -71,8 +69,14 @@ export class WorkerProcess {
     this.#child.on('error', (error) => parts.log.error({ error, worker: this.number }, 'worker failed'));
     this.#ended = new Promise((resolve) => {
       this.#child.once('exit', (_code, signal) => {
-        this.#gone(signal === null ? 'exit' : 'signal');
-        resolve();
+        const end = signal === null ? 'exit' : 'signal';
+        const gone = (): void => {
+          this.#gone(end);
+          resolve();
+        };
+        // What it said last is read first.
+        if (this.#child.connected) this.#child.once('disconnect', gone);
+        else gone();
       });
     });
     this.#post.tell({ op: 'begin', options: parts.options });
@@ -96,16 +100,12 @@ export class WorkerProcess {
     return this.#measures;
   }
 
-  /** Hands a connection over. One that does not arrive is closed: the viewer comes again. */
+  /** Hands a connection over, of which nothing was read. */
   adopt(socket: Socket, connection: number): void {
     this.#post.flush();
-    this.#handing.add(socket);
-    this.#child.send([{ op: 'viewer', connection }], socket, { keepOpen: false }, (error) => {
-      this.#handing.delete(socket);
-      if (error === null) return;
-      socket.destroy();
-      this.#p.onDisconnected(connection);
-    });
+    this.#handing.set(connection, socket);
+    // An error is the end of the process, which is noticed anyway.
+    this.#child.send([{ op: 'viewer', connection }], socket, { keepOpen: true }, () => undefined);
   }
 
   /** Its metrics as they are now; as they were a second ago, where it is busy. */
@@ -178,7 +178,11 @@ export class WorkerProcess {
         this.#measures = line.measures;
         if (line.id !== undefined) this.#asked.get(line.id)?.();
         break;
+      case 'adopted':
+        this.#handed(line.connection);
+        break;
       case 'disconnected':
+        this.#handed(line.connection);
         this.#p.onDisconnected(line.connection);
         break;
       case 'log':
@@ -196,10 +200,17 @@ export class WorkerProcess {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     this.#desk.close();
-    for (const socket of this.#handing) socket.destroy();
     for (const resolve of this.#asked.values()) resolve();
     this.#settle.reject(new Error(`worker ${this.number} ended before it served`));
     this.#whenDrained?.();
     this.#p.onEnd(this.#end ?? how);
+    for (const socket of this.#handing.values()) this.#p.onOrphan(socket);
+    this.#handing.clear();
+  }
+
+  /** The connection is the worker's alone. */
+  #handed(connection: number): void {
+    this.#handing.get(connection)?.destroy();
+    this.#handing.delete(connection);
   }
 }

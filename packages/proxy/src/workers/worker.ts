@@ -102,6 +102,9 @@ export class Worker {
 
   /** A viewer's connection, accepted by the owner. */
   adopt(socket: Socket, connection: number): void {
+    // Before anything is read: until then the owner can give the connection to somebody else.
+    this.#link.tell({ op: 'adopted', connection });
+    this.#link.flush();
     socket.once('close', () => this.#link.tell({ op: 'disconnected', connection }));
     this.#viewers.adopt(socket);
   }

@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { type SharedTier } from '@forebay/cache';
+import { parseRtspUrl } from '@forebay/rtsp';
+import t, { type Test } from 'tap';
+import type { Catalogue } from '../src/read/catalogue.js';
+import { Desk } from '../src/workers/desk.js';
+import type { OwnerLine, Reply } from '../src/workers/protocol.js';
+import { Publication } from '../src/workers/publication.js';
+import type { Publications } from '../src/workers/publications.js';
+import { between, flightBench, type FlightBench, settle } from './flight-bench.js';
+import { makePackets } from './packets.js';
+
+const film = makePackets({ seconds: 30 });
+const READER = 7;
+
+/** The owner's side of one worker that has one reader. */
+class Office {
+  readonly desk: Desk;
+  readonly told: OwnerLine[] = [];
+  readonly held = { readers: 0 };
+  #questions = 0;
+
+  constructor(t: Test, { title, flights }: FlightBench) {
+    const folder = t.testdir();
+    let files = 0;
+    const publication = new Publication({
+      title,
+      flights,
+      newPath: () => join(folder, String(++files)),
+      discard: () => undefined,
+    });
+    const entry = { title, flights };
+    const shown = { entry, route: 'fake' };
+    const ignore = (): void => undefined;
+    const catalogue = {
+      find: () => Promise.resolve(shown),
+      occupy: () => {
+        this.held.readers++;
+        return entry;
+      },
+      release: () => this.held.readers--,
+      shownOf: () => shown,
+      audienceOf: () => ({ started: ignore, reached: ignore, ended: ignore }),
+    } as unknown as Catalogue;
+    this.desk = new Desk({
+      catalogue,
+      publications: { of: () => publication, discard: ignore } as unknown as Publications,
+      tier: {} as SharedTier,
+      tell: (line) => this.told.push(line),
+      onViewing: undefined,
+    });
+  }
+
+  async open(): Promise<void> {
+    const url = parseRtspUrl('rtsp://proxy/a');
+    this.desk.receive({ op: 'ask', id: ++this.#questions, question: { is: 'find', url } });
+    await settle();
+    this.desk.receive({ op: 'opened', reader: READER, title: 1 });
+  }
+
+  /** What the worker is answered. */
+  async board(atSeconds: number): Promise<Reply | undefined> {
+    const id = ++this.#questions;
+    const where = { reader: READER, atMicros: atSeconds * 1e6, positionMicros: atSeconds * 1e6 };
+    this.desk.receive({ op: 'ask', id, question: { is: 'board', ...where, need: 'playing' } });
+    await settle();
+    for (const line of this.told) if (line.op === 'reply' && line.id === id) return line.reply;
+    return undefined;
+  }
+}
+
+t.test('a worker that asks for what has come meanwhile costs the origin nothing', async (t) => {
+  const bench = flightBench();
+  const office = new Office(t, bench);
+  await office.open();
+  t.equal(office.held.readers, 1);
+  void office.board(0);
+  await settle();
+  bench.last().send(between(film, 0, 9));
+  await bench.pass(200);
+  t.equal(bench.sessions.length, 1);
+  const rows = [...bench.title.row];
+  t.ok(rows.length >= 3, 'two segments are behind the flight');
+  // As a worker sees it that has not heard yet that a segment was cut: inside it, and at its very end.
+  for (const at of [3.88, 4, 7.9]) {
+    t.match(await office.board(at), { is: 'boarded', isRiding: false });
+    t.equal(bench.sessions.length, 1, `at ${at} s`);
+  }
+  t.match(await office.board(8.9), { is: 'boarded', isRiding: true }, 'what grows is ridden for');
+  t.equal(bench.sessions.length, 1);
+  bench.title.row.remove(rows[1]!);
+  void office.board(4);
+  await settle();
+  t.equal(bench.sessions.length, 2, 'what is lacking indeed is fetched');
+});
+
+t.test('when a worker is gone what its readers held is given back', async (t) => {
+  const bench = flightBench();
+  const office = new Office(t, bench);
+  await office.open();
+  void office.board(0);
+  await settle();
+  bench.last().send(between(film, 0, 2));
+  office.desk.close();
+  t.equal(office.held.readers, 0);
+  await bench.pass(5000);
+  t.ok(bench.last().isClosed, 'nobody rides the flight any more');
+  const lines = office.told.length;
+  await bench.pass(500);
+  t.equal(office.told.length, lines, 'nothing is told to nobody');
+});
