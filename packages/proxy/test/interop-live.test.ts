@@ -10,7 +10,7 @@ import { Proxy } from '../src/index.js';
 t.jobs = 2;
 t.setTimeout(240_000);
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 const TRANSPORTS = ['tcp', 'udp'] as const;
 
 /** GStreamer's shared live factory behind a proxy with a window of a minute. */
@@ -167,17 +167,28 @@ t.test('GStreamer: what is on, a pause, and on from there', { buffered: true }, 
 });
 
 t.test('GStreamer as origin, started anew: its viewers are back', { buffered: true }, async (t) => {
-  const { watch, restart } = await setUp(t);
+  const { watch, restart, directUrl } = await setUp(t);
   const { viewer } = await watch();
   const before = viewer.recording(0).packets;
   await restart();
   const upMs = performance.now();
-  await viewer.until(() => viewer.recording(0).packets > before + 30, {
-    timeoutMs: 20_000,
+  // What a machine that does other things, too, lets a viewer of the origin itself have.
+  const direct = await RigViewer.connect({ url: directUrl, transport: 'tcp', timeoutMs: TIMEOUT_MS });
+  t.teardown(() => direct.close());
+  await direct.describe();
+  await direct.setup();
+  await direct.play();
+  await direct.until(() => direct.recording(0).packets > 5, { timeoutMs: TIMEOUT_MS, what: 'the picture' });
+  const directMs = performance.now() - upMs;
+  await viewer.until(() => viewer.recording(0).packets > before + 5, {
+    timeoutMs: TIMEOUT_MS,
     what: 'the picture',
   });
   const backMs = performance.now() - upMs;
-  t.ok(backMs < 2000, `after ${Math.round(backMs)} ms`);
+  t.ok(
+    backMs < Math.max(2000, directMs + 1000),
+    `after ${Math.round(backMs)} ms, a new viewer of the origin after ${Math.round(directMs)}`,
+  );
   const { sequenceGaps, sequenceRepeats, timestampBackSteps } = viewer.continuity();
   t.same([sequenceGaps, sequenceRepeats, timestampBackSteps], [0, 0, 0]);
   t.notOk(viewer.isClosed);

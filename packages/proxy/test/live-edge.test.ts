@@ -35,3 +35,23 @@ t.test('time moves on without a hole in what is sent', async (t) => {
   t.ok(screen.steps().most < 0.05 && screen.steps().least >= 0, JSON.stringify(screen.steps()));
   t.equal(reader.stats.gapSeconds, 0);
 });
+
+t.test('a viewer begins with the newest key frame, and is behind by its age, but for 0.3 s', async (t) => {
+  const live = makePackets({ seconds: 60 });
+  for (const [ageMs, leastSeconds, mostSeconds] of [
+    [200, 0, 0.1],
+    [700, 0.3, 0.5],
+  ] as const) {
+    const house = new House({ description: described(sdp('')) });
+    const first = await house.viewer();
+    await house.play(first.reader, undefined, undefined, live);
+    await house.pass(4000 - (house.clock.nowMs() % 1) + ageMs - 50, live);
+    const second = await house.viewer();
+    await house.play(second.reader, undefined, undefined, live);
+    const begun = second.screen.pictures[0]!;
+    await house.pass(1000, live);
+    t.equal(Math.round((begun - first.screen.pictures[0]!) * 25) % 25, 0, 'a key frame');
+    const behind = first.screen.newest - second.screen.newest;
+    t.ok(behind >= leastSeconds && behind <= mostSeconds, `${behind} s behind`);
+  }
+});

@@ -16,7 +16,7 @@ import {
 } from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { ReaderOptions } from './library.js';
-import { Drift, groupAfter, leaveOut } from './live-edge.js';
+import { Drift, groupAfter, leaveOut, nearEdge } from './live-edge.js';
 import { LIVE_GIVE_UP_MS, PATIENCE_MS } from './patience.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
@@ -141,7 +141,7 @@ export class Delivery implements RangeSender {
     return true;
   }
 
-  /** Time begins to run. @returns NPT at which the first packet is due: the viewer does not wait for it */
+  /** Time begins to run. @returns NPT that is due now: that of the first packet at least, since the viewer does not wait for it */
   start(): number {
     this.#lateness.reset();
     this.#blockedSinceMs = undefined;
@@ -149,7 +149,8 @@ export class Delivery implements RangeSender {
     const first = this.#cursors[0];
     const due = first === undefined ? Infinity : nextDue(first);
     // What has left early before a pause is no reason to hurry.
-    return Number.isFinite(due) && due - position > this.#aheadMicros ? due : position;
+    const place = Number.isFinite(due) && due - position > this.#aheadMicros ? due : position;
+    return this.#isAtEdge && Number.isFinite(due) ? Math.max(place, nearEdge(this.#p.title, due)) : place;
   }
 
   /** Forgets the range. */
@@ -384,7 +385,7 @@ export class Delivery implements RangeSender {
       const newest = newestStart(title);
       if (newest === undefined || newest.held === held) return;
       if (starvedMs >= LEAST_GAP_MS) tally.missed(starvedMs * 1000);
-      this.#goOn(newest.startMicros, nowMs, cursorAt(title, newest));
+      this.#goOn(nearEdge(title, newest.startMicros), nowMs, cursorAt(title, newest));
       return;
     }
     const next = title.row.firstFrom(held.endMicros, held);

@@ -3,6 +3,17 @@ import { type Cursor, packetMicros, type Start } from './cursor.js';
 import type { Playable } from './playable.js';
 import { newestStart } from './start.js';
 
+/**
+ * What a viewer of what is on is sent at once when it begins: so much nearer it is to what is on, and no player takes it for
+ * a burst (docs/decisions/0005).
+ */
+const AT_ONCE_MICROS = 300_000;
+
+/** NPT that is due when a viewer begins, with media of NPT `fromMicros`. */
+export function nearEdge({ row }: Playable, fromMicros: number): number {
+  return Math.max(fromMicros, Math.min(row.last?.endMicros ?? 0, fromMicros + AT_ONCE_MICROS));
+}
+
 /** What a viewer may be further behind what is on than it once was, before its time is moved on. */
 const DRIFT_MICROS = 150_000;
 /** By so much at a time, once a segment: half a hundredth of the pace, and less than packets may leave early. */
