@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { abandon, ABANDON_STAGES, RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
+import { abandon, ABANDON_STAGES, RigError, RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
 import { ProxyHost, type Resources } from '../proxy/host.js';
 import { describeMachine } from '../report/machine.js';
 import { markdownTable } from '../report/markdown.js';
@@ -19,6 +19,7 @@ const SETTLE_MS = 15_000;
 const PACKETS = 20;
 const TIMEOUT_MS = 60_000;
 const ROUNDS = 4;
+const PORT_REFUSED = 461;
 
 interface Look extends Resources {
   readonly abandoned: number;
@@ -80,7 +81,19 @@ async function churn(abandoned: number, played: number): Promise<Look[]> {
   }
 }
 
+/** On loopback a port of the viewer may be one that the proxy has too, and is refused: others are tried. */
 async function playALittle(url: string, i: number): Promise<void> {
+  for (;;) {
+    try {
+      await play(url, i);
+      return;
+    } catch (error) {
+      if (!(error instanceof RigError && error.status === PORT_REFUSED)) throw error;
+    }
+  }
+}
+
+async function play(url: string, i: number): Promise<void> {
   const options = {
     url,
     transport: i % 4 === 0 ? 'udp' : 'tcp',

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { abandon, ABANDON_STAGES, RigViewer } from '@forebay/rig';
+import { abandon, ABANDON_STAGES, RigError, RigViewer } from '@forebay/rig';
 import t from 'tap';
 import { film, holding, scene, type Scene } from './scene.js';
 
@@ -43,11 +43,16 @@ async function comeAndGo(s: Scene): Promise<void> {
     const transport = i % 4 === 0 ? 'udp' : 'tcp';
     const options = { url: s.url(), transport, timeoutMs: 60_000, localAddress: address(i) } as const;
     const viewer = await RigViewer.connect(options);
-    await viewer.describe();
-    await viewer.setup();
-    await viewer.play({ range: `npt=${i % 7}-` });
-    await viewer.received(5, { timeoutMs: 60_000 });
-    if (i % 2 === 0) await viewer.teardown();
+    try {
+      await viewer.describe();
+      await viewer.setup();
+      await viewer.play({ range: `npt=${i % 7}-` });
+      await viewer.received(5, { timeoutMs: 60_000 });
+      if (i % 2 === 0) await viewer.teardown();
+    } catch (error) {
+      // On loopback a port of the viewer may be one that the proxy has too: that is refused.
+      if (!(error instanceof RigError && error.status === 461)) throw error;
+    }
     await viewer.close();
   });
 }
