@@ -45,6 +45,7 @@ program
   .command('probe')
   .description('find out what an origin can do, with one title of it: in about half a minute')
   .argument('<url>', 'a title, or a live stream, at the origin: rtsp://host[:port]/path')
+  .option('--allow-basic', 'send the password in clear text, where the origin asks for Basic')
   .option('--json', 'for programs')
   .action(async (url, flags) => await (await import('./probe/probe.js')).probe(url, flags));
 

@@ -6,6 +6,7 @@ import { probeText } from './probe-report.js';
 
 export interface ProbeFlags {
   readonly json?: true | undefined;
+  readonly allowBasic?: true | undefined;
 }
 
 /**
@@ -14,7 +15,7 @@ export interface ProbeFlags {
  * @throws ConfigError for a URL that is none; OriginError when the title cannot be described or played
  */
 export async function probe(url: string, flags: ProbeFlags): Promise<void> {
-  const route = routeOfOrigin(url, process.env, 'URL');
+  const route = { ...routeOfOrigin(url, process.env, 'URL'), allowBasic: flags.allowBasic === true };
   const progress = progressLine();
   const stop = new AbortController();
   void endSignal().then((signal) => stop.abort(new Stopped(signal)));

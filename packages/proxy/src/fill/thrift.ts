@@ -25,16 +25,20 @@ interface Manned {
 }
 
 /**
- * A flight that is far ahead of its riders is held back, because what it fills must be kept until they come; one that
- * runs ahead of all viewers, where the disk does not keep up or all that is wished for is there.
+ * A flight that is far ahead of its riders is held back, because what it fills must be kept until they come; for those that run
+ * ahead of all viewers, where the disk does not keep up or all that is wished for is there. It goes on while any of them wants more.
  */
 export function isFarAhead(title: Title, manned: Manned, wasFarAhead: boolean): boolean {
-  const { flight, riders } = manned;
-  if (hasPrefetch(riders)) return isBeyondWishes(title, manned, wasFarAhead);
-  const { row, shelves } = title;
-  let furthest = 0;
-  for (const rider of riders) furthest = Math.max(furthest, rider.positionMicros);
   const share = wasFarAhead ? 0.5 : 1;
+  return isFarAheadOfViewers(title, manned, share) && isBeyondWishes(title, manned, share);
+}
+
+/** It is far ahead of the viewer who is furthest, or none rides it. */
+function isFarAheadOfViewers({ row, shelves }: Title, { flight, riders }: Manned, share: number): boolean {
+  let furthest = -1;
+  for (const rider of riders)
+    if (rider.isPrefetch !== true) furthest = Math.max(furthest, rider.positionMicros);
+  if (furthest < 0) return true;
   const ramBytes = FAR_RAM_SHARE * shelves.ram.capacityBytes;
   const farBytes = Math.max(FAR_LEAST_BYTES, Math.min(FAR_BYTES, ramBytes));
   return (
@@ -43,11 +47,12 @@ export function isFarAhead(title: Title, manned: Manned, wasFarAhead: boolean): 
   );
 }
 
-/** The disk does not keep up, or what is wished for is there. */
-function isBeyondWishes({ offeredBytes }: Title, { flight, riders }: Manned, wasBeyond: boolean): boolean {
-  if (offeredBytes > (wasBeyond ? 0.5 : 1) * PENDING_BYTES) return true;
-  const ends = Array.from(riders, ({ untilMicros }) => untilMicros ?? Infinity);
-  return flight.positionMicros > Math.max(...ends) + BEYOND_MICROS;
+/** The disk does not keep up, or what is wished for is there, or nobody wishes for anything. */
+function isBeyondWishes({ offeredBytes }: Title, { flight, riders }: Manned, share: number): boolean {
+  let until = -Infinity;
+  for (const rider of riders)
+    if (rider.isPrefetch === true) until = Math.max(until, rider.untilMicros ?? Infinity);
+  return flight.positionMicros > until + BEYOND_MICROS || offeredBytes > share * PENDING_BYTES;
 }
 
 /** Somebody runs ahead of all viewers. */

@@ -5,7 +5,7 @@ export type FillMethod = (typeof FILL_METHODS)[number];
 /** Asked for with Speed and Scale. */
 const FACTOR = '4.0';
 /** From here on a method is worth asking for. */
-const FASTER_FACTOR = 1.25;
+const FASTER_FACTOR = 1.5;
 /** What was found is believed for so long; then the origin may have changed. */
 const BELIEVED_MS = 7 * 24 * 3_600_000;
 
