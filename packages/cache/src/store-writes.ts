@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 
 import type { Shelf } from './catalogue.js';
 import { CacheError, cacheErrorFrom, systemCode } from './errors.js';
@@ -74,20 +75,25 @@ export class StoreWrites {
   /** Keeps what the policy has learned for the next process. */
   async savePolicy(): Promise<void> {
     const { policy } = this.#parts;
-    await this.#saveState(STATE_NAME, () => formatKeptState('popularity', policy.save()));
+    await this.#saveState(STATE_NAME, async () => {
+      const slices = policy.saving();
+      let slice = slices.next();
+      for (; slice.done !== true; slice = slices.next()) await setImmediate();
+      return formatKeptState('popularity', slice.value);
+    });
   }
 
   /** Keeps what the proxy has learned of its origins. */
   async saveNotes(notes: Uint8Array): Promise<void> {
     if (notes.length > KEPT_BYTES_MAX.origins / 2) return;
-    await this.#saveState(NOTES_NAME, () => formatKeptState('origins', notes));
+    await this.#saveState(NOTES_NAME, () => Promise.resolve(formatKeptState('origins', notes)));
   }
 
-  async #saveState(name: string, format: () => Buffer): Promise<void> {
+  async #saveState(name: string, format: () => Promise<Buffer>): Promise<void> {
     const { directory, health } = this.#parts;
     if (!health.may('write', 0)) return;
     await this.attempt(async () => {
-      const bytes = format();
+      const bytes = await format();
       if (bytes.length > STATE_SHARE_MAX * this.#room.capacityBytes) return;
       if (!(await this.#room.makeRoom(bytes.length, 'room'))) return;
       const giveBack = this.#room.reserve(bytes.length);

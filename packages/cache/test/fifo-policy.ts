@@ -67,7 +67,8 @@ export class FifoPolicy implements CachePolicy {
     return 1;
   }
 
-  save(): Uint8Array {
+  *saving(): Generator<undefined, Uint8Array> {
+    yield;
     const state = Buffer.alloc(8);
     state.writeUInt32LE(MAGIC);
     state.writeUInt32LE(this.sessions, 4);

@@ -1,6 +1,7 @@
 import { array, assert, boolean, integer, property, record } from 'fast-check';
 import t from 'tap';
 import { CacheError, PopularityPolicy, type SegmentFacts } from '../src/index.js';
+import { saved } from './policy-suite.js';
 
 const SECONDS = 10;
 const BYTES = 1000;
@@ -182,7 +183,7 @@ t.test('what was learned survives a restart', async (t) => {
     cache.play('often', 1 + (i % 20));
     if (i % 10 === 0) cache.play('rarely', 5);
   }
-  const state = cache.policy.save();
+  const state = saved(cache.policy);
   const next = new PopularityPolicy();
   next.restore(state);
   for (const f of [facts('often', 0), facts('often', 12), facts('rarely', 2)]) {
@@ -204,7 +205,7 @@ t.test('two nodes add up', async (t) => {
   const ratio = (): number =>
     a.policy.value(facts('both', 1), a.now) / a.policy.value(facts('only-a', 1), a.now);
   const alone = ratio();
-  a.policy.restore(b.policy.save());
+  a.policy.restore(saved(b.policy));
   t.ok(ratio() > 1.3 * alone, `${ratio()} against ${alone}`);
   t.ok(a.policy.value(facts('only-b', 1), a.now) > 0);
 });
@@ -212,7 +213,7 @@ t.test('two nodes add up', async (t) => {
 t.test('a damaged state is refused and changes nothing', async (t) => {
   const cache = new Cache(new PopularityPolicy(), 5 * BYTES);
   for (let i = 0; i < 10; i++) cache.play('a', 5);
-  const state = cache.policy.save();
+  const state = saved(cache.policy);
   const policy = new PopularityPolicy();
   const refuses = (bytes: Uint8Array): boolean => {
     try {
@@ -244,7 +245,7 @@ t.test('the number of titles is bounded, and a forgotten title is known again', 
   cache.play('old-friend', 1);
   cache.play('newcomer', 1);
   t.ok(policy.value(facts('old-friend', 5), cache.now) > policy.value(facts('newcomer', 5), cache.now));
-  t.ok(policy.save().length < 64 * 300 + 400_000, 'what is saved is bounded too');
+  t.ok(saved(policy).length < 64 * 300 + 400_000, 'what is saved is bounded too');
 });
 
 t.test('property: the bound holds and victims are held, whatever comes', async () => {

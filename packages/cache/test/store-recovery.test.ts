@@ -263,7 +263,10 @@ t.test('it is saved now and then, and only where it is small against the capacit
   await offerAll(store, [segmentAt(1)]);
   await store.indexed();
   t.ok(await saved());
-  policy.save = () => new Uint8Array(100_000);
+  policy.saving = function* () {
+    yield;
+    return new Uint8Array(100_000);
+  };
   time.seconds += 301;
   await offerAll(store, [segmentAt(2)]);
   await store.indexed();

@@ -41,7 +41,7 @@ export async function runCommand(args: readonly string[], print: (line: string) 
     return;
   }
   if (values.cost) {
-    print(JSON.stringify(measureCost(COST_SEGMENTS)));
+    print(JSON.stringify(await measureCost(COST_SEGMENTS)));
     return;
   }
   if (values.scenarios) {

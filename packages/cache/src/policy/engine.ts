@@ -1,7 +1,7 @@
 import { Ghosts } from './ghosts.js';
 import { type Extent, Held } from './held.js';
 import { OperationalClock } from './operational-clock.js';
-import { Ranking } from './ranking.js';
+import { ASIDE, ASIDE_STEP, Ranking } from './ranking.js';
 import { REACH_BINS, Reach } from './reach.js';
 import { HALF_LIVES, Titles } from './titles.js';
 import { type IndexQuestion, Viewers } from './viewers.js';
@@ -11,6 +11,8 @@ export const OTHERS = 0;
 const OTHERS_DURATION_SECONDS = 7200;
 /** Segments that rose since they were last valued and are passed over in the search for a victim, at most. */
 const TRIES = 16;
+/** Pinned segments that are set aside in that search, at most. */
+const MOST_SET_ASIDE = 4096;
 const NONE = -1;
 
 /** The terms of a segment's value, each of which can be left out. */
@@ -174,20 +176,22 @@ export class PopularityEngine {
 
   /**
    * The held segment of least value a byte, in one group or (-1) in all; -1 when all that were looked at are pinned.
-   * Cost: the values of segments found to have risen, 16 at most.
+   * Cost: the values of segments found to have risen, 16 at most, and a step for each that is pinned and was not when last looked at.
    */
   least(group: number, nowSeconds: number): number {
     const ranking = this.#ranking;
     let best = NONE;
     this.leastValue = Number.POSITIVE_INFINITY;
+    let setAside = 0;
     for (let tries = 0; tries < TRIES; tries++) {
-      const handle = ranking.least(group);
-      if (handle === NONE) break;
-      const of = this.#group[this.held.title(handle)]!;
-      if (this.held.pinned(handle)) {
-        ranking.place(handle, of, Number.MAX_VALUE);
-        continue;
+      let handle = ranking.least(group);
+      while (handle !== NONE && this.held.pinned(handle) && setAside++ < MOST_SET_ASIDE) {
+        if (ranking.stepOf(handle) === ASIDE_STEP) return best;
+        ranking.place(handle, this.#group[this.held.title(handle)]!, ASIDE);
+        handle = ranking.least(group);
       }
+      if (handle === NONE || this.held.pinned(handle)) break;
+      const of = this.#group[this.held.title(handle)]!;
       const value = this.#valueOf(handle, nowSeconds);
       const before = ranking.stepOf(handle);
       const after = ranking.place(handle, of, value);
@@ -207,6 +211,13 @@ export class PopularityEngine {
     this.#sweep(close ? this.#options.looks : Math.ceil(this.#options.looks / 4), nowSeconds);
     const handle = this.least(group, nowSeconds);
     return handle !== NONE && value > this.#options.margin * this.leastValue ? handle : NONE;
+  }
+
+  /** A segment that was set aside as pinned is back in line once nobody reads it. */
+  unpin(handle: number): void {
+    this.held.unpin(handle);
+    if (!this.held.has(handle) || this.held.pinned(handle)) return;
+    if (this.#ranking.stepOf(handle) === ASIDE_STEP) this.revalue([handle]);
   }
 
   /** Puts segments that were passed over as pinned back in line: they count as least until they are valued again. */

@@ -79,8 +79,11 @@ export interface CachePolicy {
   /** Expected demand per byte and second, for `forebay ls` and the dashboard. */
   value(facts: SegmentFacts, nowSeconds: number): number;
 
-  /** What was learned, for the next process. Handles and the held set are not part of it. */
-  save(): Uint8Array;
+  /**
+   * What was learned, for the next process; made in slices, a millisecond or so each, between which others may have their turn.
+   * Handles and the held set are not part of it.
+   */
+  saving(): Generator<undefined, Uint8Array>;
   /** @throws CacheError `bad-state` on garbage, and then nothing has changed. */
   restore(state: Uint8Array): void;
 }

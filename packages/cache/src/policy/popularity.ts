@@ -1,6 +1,7 @@
 import { type EngineOptions, OTHERS, PopularityEngine } from './engine.js';
 import type { CachePolicy, Decision, SegmentFacts } from './policy.js';
-import { absorbState, saveState } from './state.js';
+import { absorbState, savingState } from './state.js';
+import { TitleIndex } from './title-index.js';
 import { ViewerCredit, hashText } from './viewer-credit.js';
 
 /** A title whose end is not known is taken to be this long. */
@@ -43,7 +44,7 @@ export class PopularityPolicy implements CachePolicy {
   readonly name = 'forebay';
   readonly #options: PopularityOptions;
   readonly #engine: PopularityEngine;
-  readonly #slots = new Map<string, number>();
+  readonly #slots = new TitleIndex();
   readonly #names: (string | undefined)[] = [];
   readonly #viewers = new Map<number, number>();
   readonly #credit = new ViewerCredit();
@@ -105,7 +106,7 @@ export class PopularityPolicy implements CachePolicy {
   }
 
   unpin(handle: number): void {
-    this.#engine.held.unpin(handle);
+    this.#engine.unpin(handle);
   }
 
   decide(candidate: SegmentFacts, freeBytes: number, nowSeconds: number): Decision {
@@ -141,8 +142,8 @@ export class PopularityPolicy implements CachePolicy {
     return slot === undefined ? 0 : this.#valueOf(slot, facts, nowSeconds);
   }
 
-  save(): Uint8Array {
-    return saveState(this.#engine, (slot) => this.#names[slot]);
+  saving(): Generator<undefined, Uint8Array> {
+    return savingState(this.#engine, (slot) => this.#names[slot]);
   }
 
   restore(state: Uint8Array): void {

@@ -1,17 +1,19 @@
-import { widened } from './viewers.js';
+import { PAGE_BITS, PAGE_MASK, PAGE_ROWS } from './held.js';
 
 const NONE = -1;
-/** As in {@link Held}. */
-const GROWTH = 1.25;
 const STEPS_PER_OCTAVE = 8;
 const OCTAVES = 96;
 const BUCKETS = STEPS_PER_OCTAVE * OCTAVES;
+/** No value: set aside, behind all values. */
+export const ASIDE = Number.POSITIVE_INFINITY;
+/** The step of those set aside. */
+export const ASIDE_STEP = BUCKETS - 1;
 
-/** Handles ordered by the last known value, in steps of 9 %: 12 bytes each, every operation in constant time. */
+/** Handles ordered by the last known value, in steps of 9 %: 12 bytes each, in pages as in {@link Held}; every operation in constant time. */
 export class Ranking {
-  #next = new Int32Array(1024);
-  #previous = new Int32Array(1024);
-  #bucket = new Int32Array(1024).fill(NONE);
+  readonly #next: Int32Array[] = [];
+  readonly #previous: Int32Array[] = [];
+  readonly #bucket: Int32Array[] = [];
   readonly #groups: number;
   readonly #head: Int32Array;
   readonly #tail: Int32Array;
@@ -27,17 +29,17 @@ export class Ranking {
 
   /** Puts a handle behind those of its group and of like value. @returns its step. */
   place(handle: number, group: number, value: number): number {
-    if (handle >= this.#bucket.length) this.#widen(handle);
+    while (handle >= this.#bucket.length * PAGE_ROWS) this.#turnPage();
     const to = group * BUCKETS + step(value);
-    const from = this.#bucket[handle]!;
+    const from = this.#bucket[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
     if (from === to) return to % BUCKETS;
     if (from !== NONE) this.remove(handle);
     const tail = this.#tail[to]!;
-    this.#bucket[handle] = to;
-    this.#previous[handle] = tail;
-    this.#next[handle] = NONE;
+    this.#bucket[handle >>> PAGE_BITS]![handle & PAGE_MASK] = to;
+    this.#previous[handle >>> PAGE_BITS]![handle & PAGE_MASK] = tail;
+    this.#next[handle >>> PAGE_BITS]![handle & PAGE_MASK] = NONE;
     if (tail === NONE) this.#head[to] = handle;
-    else this.#next[tail] = handle;
+    else this.#next[tail >>> PAGE_BITS]![tail & PAGE_MASK] = handle;
     this.#tail[to] = handle;
     const at = to % BUCKETS;
     if (at < this.#lowest[group]!) this.#lowest[group] = at;
@@ -45,16 +47,16 @@ export class Ranking {
   }
 
   remove(handle: number): void {
-    if (handle >= this.#bucket.length) return;
-    const bucket = this.#bucket[handle]!;
+    if (handle >= this.#bucket.length * PAGE_ROWS) return;
+    const bucket = this.#bucket[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
     if (bucket === NONE) return;
-    const next = this.#next[handle]!;
-    const previous = this.#previous[handle]!;
+    const next = this.#next[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+    const previous = this.#previous[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
     if (previous === NONE) this.#head[bucket] = next;
-    else this.#next[previous] = next;
+    else this.#next[previous >>> PAGE_BITS]![previous & PAGE_MASK] = next;
     if (next === NONE) this.#tail[bucket] = previous;
-    else this.#previous[next] = previous;
-    this.#bucket[handle] = NONE;
+    else this.#previous[next >>> PAGE_BITS]![next & PAGE_MASK] = previous;
+    this.#bucket[handle >>> PAGE_BITS]![handle & PAGE_MASK] = NONE;
   }
 
   /** The handle of least known value, in one group or (-1) in all; or -1. */
@@ -76,7 +78,7 @@ export class Ranking {
 
   /** The step that a handle is in. */
   stepOf(handle: number): number {
-    return this.#bucket[handle]! % BUCKETS;
+    return this.#bucket[handle >>> PAGE_BITS]![handle & PAGE_MASK]! % BUCKETS;
   }
 
   #settle(group: number): number {
@@ -86,16 +88,16 @@ export class Ranking {
     return at;
   }
 
-  #widen(handle: number): void {
-    const size = Math.max(Math.ceil(this.#bucket.length * GROWTH), handle + 1);
-    this.#next = widened(this.#next, new Int32Array(size));
-    this.#previous = widened(this.#previous, new Int32Array(size));
-    this.#bucket = widened(this.#bucket, new Int32Array(size).fill(NONE));
+  #turnPage(): void {
+    this.#next.push(new Int32Array(PAGE_ROWS));
+    this.#previous.push(new Int32Array(PAGE_ROWS));
+    this.#bucket.push(new Int32Array(PAGE_ROWS).fill(NONE));
   }
 }
 
 function step(value: number): number {
   if (!(value > 0)) return 0;
+  if (value === ASIDE) return ASIDE_STEP;
   const at = Math.floor((Math.log2(value) + OCTAVES) * STEPS_PER_OCTAVE);
-  return at < 0 ? 0 : at >= BUCKETS ? BUCKETS - 1 : at;
+  return at < 0 ? 0 : Math.min(at, ASIDE_STEP - 1);
 }
