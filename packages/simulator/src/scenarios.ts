@@ -6,8 +6,9 @@ import { Forebay } from './forebay.js';
 import { BIN_SECONDS, type Outcome, replay } from './replay.js';
 import { POLICIES, type PolicyName } from './policies.js';
 import { Random } from './random.js';
+import type { Rival } from './rivals/rival.js';
 import { vodWorkload } from './vod.js';
-import { type Sessions, type Workload, workload } from './workload.js';
+import { requestSeconds, type Sessions, type Workload, workload } from './workload.js';
 
 const DAY = 86_400;
 const HOUR = 3600;
@@ -17,6 +18,7 @@ const BEGIN = 4 * DAY;
 const HARM_SECONDS = 600;
 const FLASH_SESSIONS = 3000;
 const FLASH_SECONDS = 2 * HOUR;
+const FLASH_MINUTES = FLASH_SECONDS / 60;
 const SCANNER = 1;
 const FAKER = 2;
 /** Addresses of the crowd, one each. */
@@ -179,11 +181,44 @@ function disturbed(base: Workload, extra: readonly Extra[]): Workload {
   return workload({ name: base.name, segmentBytes: base.segmentBytes, titles: base.titles, sessions });
 }
 
-/** Minutes after the onset until nine tenths of what the crowd asks for are hits. */
+/** Counts by minute what the crowd asks for, and what of it is held. */
+class CrowdWatch implements Rival {
+  readonly asked = new Float64Array(FLASH_MINUTES);
+  readonly hits = new Float64Array(FLASH_MINUTES);
+  readonly #w: Workload;
+  readonly #inner: Rival;
+
+  constructor(w: Workload, inner: Rival) {
+    this.#w = w;
+    this.#inner = inner;
+  }
+
+  get held(): number {
+    return this.#inner.held;
+  }
+
+  get writes(): number {
+    return this.#inner.writes;
+  }
+
+  request(segment: number, index: number): boolean {
+    const hit = this.#inner.request(segment, index);
+    const w = this.#w;
+    const minute = Math.floor((requestSeconds(w, index) - BEGIN) / 60);
+    if (w.sessions.viewer[w.session[index]!]! >= CROWD && minute < FLASH_MINUTES) {
+      this.asked[minute]! += 1;
+      if (hit) this.hits[minute]! += 1;
+    }
+    return hit;
+  }
+}
+
+/** Minutes after the onset from which on nine tenths of what the crowd asks for in a minute are hits. */
 function minutesToServe(w: Workload, policy: PolicyName, capacity: number): number {
-  const crowd = replay(w, POLICIES[policy](w, capacity), capacity, (s) => w.sessions.viewer[s]! >= CROWD);
-  const bin = crowd.requestsByBin.findIndex((n, i) => n > 0 && crowd.hitsByBin[i]! / n >= LEARNED_RATIO);
-  return bin < 0 ? Number.POSITIVE_INFINITY : ((bin + 1) * BIN_SECONDS - BEGIN) / 60;
+  const watch = new CrowdWatch(w, POLICIES[policy](w, capacity));
+  replay(w, watch, capacity);
+  const served = Array.from(watch.asked, (n, i) => n > 0 && watch.hits[i]! / n >= LEARNED_RATIO);
+  return served.lastIndexOf(false) + 1;
 }
 
 function byDayTime(outcome: Outcome): number {

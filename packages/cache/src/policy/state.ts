@@ -43,6 +43,7 @@ export function* savingState(
   const head = Buffer.alloc(HEAD_BYTES + 8 * numbers.length);
   numbers.forEach((number, i) => head.writeDoubleBE(number, HEAD_BYTES + 8 * i));
   const parts: Buffer[] = [head];
+  yield;
   const u = engine.clock.u;
   const slots = engine.titles.latest(SAVED_TITLES);
   let titles = 0;

@@ -13,7 +13,7 @@ const FREE = -1;
 /**
  * Learned relaxed Belady: boosted trees foretell the logarithm of the time to the next request from the age, the last gaps and decayed
  * counts; of 32 samples the one foretold farthest leaves. Source: Song, Berger, Li, Lloyd, NSDI 2020; memory window of eight capacities, our own
- * trees; a held segment is foretold again when half of its foretold time has passed.
+ * trees; a held segment is foretold again when a sixteenth of its foretold time has passed.
  */
 class LearnedBelady extends Sampled {
   readonly #w: Workload;
@@ -70,7 +70,7 @@ class LearnedBelady extends Sampled {
 
   protected worth(id: number, index: number): number {
     const passed = index - this.#foretoldAt[id]!;
-    if (passed > 0.5 * this.#foretold[id]!) this.#foretell(id, index);
+    if (passed > this.#foretold[id]! / 16) this.#foretell(id, index);
     return -(this.#foretoldAt[id]! + this.#foretold[id]!);
   }
 
