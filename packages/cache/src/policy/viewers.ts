@@ -179,7 +179,7 @@ export interface IndexQuestion {
 }
 
 /** The contents of `from`, in `to`. */
-export function widened<T extends Int32Array | Float64Array | Float32Array | Uint8Array | Uint16Array>(
+function widened<T extends Int32Array | Float64Array | Float32Array | Uint8Array | Uint16Array>(
   from: T,
   to: T,
 ): T {
