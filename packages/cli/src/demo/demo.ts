@@ -59,7 +59,7 @@ export async function demo(flags: DemoFlags): Promise<void> {
 async function measure(stage: Stage): Promise<Result> {
   const span = formatSpan(stage.titleSeconds);
   process.stderr.write(
-    `A title of ${span}, from an origin that is ${ROUND_TRIP_MS} ms away, played three times.\n\n`,
+    `A title of ${span}, from an origin behind a round trip of ${ROUND_TRIP_MS} ms, played three times.\n\n`,
   );
   const direct = await measured(stage, 'direct');
   await stage.openProxy();

@@ -7,8 +7,6 @@ const PROGRESS_EVERY_MS = 200;
 export interface Viewing {
   /** TCP connect to the first complete key frame. */
   readonly startupMs: number;
-  /** The connection's, and one for each answer waited for. */
-  readonly roundTrips: number;
   /** By stream, a fingerprint of every access unit in order. */
   readonly frames: readonly (readonly number[])[];
 }
@@ -34,12 +32,11 @@ export async function view(
     await viewer.describe();
     await viewer.setup();
     await viewer.play({ range: 'npt=0.000-' });
-    const { roundTrips } = viewer;
     await viewer.ended({ timeoutMs: titleSeconds * 1000 + END_SLACK_MS });
     await viewer.teardown();
     const { connectStartMs, firstKeyFrameMs = Infinity } = viewer.times;
     const frames = viewer.recordings.map(({ stream }) => viewer.frames(stream.index));
-    return { startupMs: firstKeyFrameMs - connectStartMs, roundTrips, frames };
+    return { startupMs: firstKeyFrameMs - connectStartMs, frames };
   } finally {
     clearInterval(progress);
     await viewer.close();
