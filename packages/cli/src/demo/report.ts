@@ -43,7 +43,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'FRAMES IDENTICAL', align: 'right' },
 ];
 
-/** The table and a line that says what it means. Start-up is also told in round trips to the origin: nothing else takes long. */
+/** The table and a line that says what it means. Start-up is also told in round trips to the origin. */
 export function reportText(result: Result): string {
   const { direct, cold, warm } = result.viewings;
   const rows = [direct, cold, warm].map((measured) => [
