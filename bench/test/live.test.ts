@@ -55,7 +55,7 @@ t.test('groups of pictures: whole, in part, left out', (t) => {
 });
 
 t.test('options', (t) => {
-  t.match(parseOptions(['--quick', '--json']), { tcp: 50, udp: 20, seconds: 10, json: true });
+  t.match(parseOptions(['--quick', '--json']), { tcp: 50, udp: 20, seconds: 16, json: true });
   t.match(parseOptions([]), { tcp: 500, udp: 200, seconds: 30 });
   for (const wrong of [['--seconds', '5'], ['--seconds', 'x'], ['--what']])
     t.throws(() => parseOptions(wrong), UsageError);

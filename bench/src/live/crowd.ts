@@ -1,16 +1,18 @@
 // The viewers of the live benchmark, in a process of their own.
 import { setTimeout as delay } from 'node:timers/promises';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { type AccessUnit, RigViewer, type ViewerTransport } from '@forebay/rig';
+import { type AccessUnit, RigError, RigViewer, type ViewerTransport } from '@forebay/rig';
 import { compareGroups, type Groups } from './groups.js';
 import { compare, type Row } from './rows.js';
 
 const PER_ADDRESS = 30;
 const TIMEOUT_MS = 120_000;
+const PORT_REFUSED = 461;
+const MOST_TRIES = 10;
 /** Viewers that are being set up at a time. */
 const AT_A_TIME = 25;
 const STALL_AFTER_MS = 2000;
-const STALL_MS = 6000;
+const STALL_MS = 8000;
 /** So many more come while the others watch, one after the other. */
 const LATE_SHARE = 0.1;
 /** Who comes last watches for so long at least. */
@@ -65,13 +67,30 @@ export type CrowdMessage =
   | { readonly kind: 'result'; readonly result: CrowdResult };
 
 let addresses = 0;
+
+/** A proxy on the same machine refuses a port that it has itself: then another one is tried. */
 async function open(url: string, transport: ViewerTransport): Promise<RigViewer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await openOnce(url, transport);
+    } catch (error) {
+      if (!(error instanceof RigError) || error.status !== PORT_REFUSED || tries === MOST_TRIES) throw error;
+    }
+  }
+}
+
+async function openOnce(url: string, transport: ViewerTransport): Promise<RigViewer> {
   const number = Math.floor(addresses++ / PER_ADDRESS) + 2;
   const localAddress = `127.0.${number >>> 8}.${number & 0xff}`;
   const viewer = await RigViewer.connect({ url, transport, localAddress, timeoutMs: TIMEOUT_MS });
-  await viewer.describe();
-  await viewer.setup();
-  return viewer;
+  try {
+    await viewer.describe();
+    await viewer.setup();
+    return viewer;
+  } catch (error) {
+    await viewer.close();
+    throw error;
+  }
 }
 
 async function openMany(url: string, transport: ViewerTransport, count: number): Promise<RigViewer[]> {

@@ -57,8 +57,8 @@ ${delayTable(measured)}
 
 - Everybody but those who came later had asked before the origin sent its first packet, so they begin with it: their delay is what
   the proxy adds, and the two processes around it.
-- Who comes later begins with the newest key frame, at once and without a burst, and so stays as far behind as that was old: up
-  to ${GOP_SECONDS} s here.
+- Who comes later begins with the newest key frame, and so stays as far behind as that was old, less the 0.3 s that it is sent at
+  once: key frames are ${GOP_SECONDS} s apart here.
 - Sessions that the proxy had at the origin, for two presentations: ${measured.pulls}.
 
 Of a presentation of ${WIDE_KBPS / 1000} Mbit/s one viewer did not read for ${stalled.stallMs / 1000} s in the middle of all this. It saw ${stalled.whole} groups of pictures from
