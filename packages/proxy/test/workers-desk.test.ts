@@ -61,8 +61,9 @@ class Office {
   /** What the worker is answered. */
   async board(atSeconds: number): Promise<Reply | undefined> {
     const id = ++this.#questions;
-    const where = { reader: READER, atMicros: atSeconds * 1e6, positionMicros: atSeconds * 1e6 };
-    this.desk.receive({ op: 'ask', id, question: { is: 'board', ...where, need: 'playing' } });
+    const atMicros = atSeconds * 1e6;
+    const rider = { positionMicros: atMicros, need: 'playing', untilMicros: undefined } as const;
+    this.desk.receive({ op: 'ask', id, question: { is: 'board', reader: READER, atMicros, rider } });
     await settle();
     for (const line of this.told) if (line.op === 'reply' && line.id === id) return line.reply;
     return undefined;

@@ -41,6 +41,7 @@ interface Subject {
 interface RemoteReader extends Rider {
   positionMicros: number;
   need: Need;
+  untilMicros: number | undefined;
   readonly entry: Entry;
   readonly audience: Audience;
 }
@@ -106,8 +107,7 @@ export class Desk {
         reader.entry.flights.leave(reader);
         break;
       case 'at':
-        reader.positionMicros = line.positionMicros;
-        reader.need = line.need;
+        Object.assign(reader, line.rider);
         break;
       case 'started':
         reader.audience.started(line.start);
@@ -196,6 +196,7 @@ export class Desk {
     this.#readers.set(number, {
       positionMicros: 0,
       need: 'starting',
+      untilMicros: undefined,
       entry,
       audience: catalogue.audienceOf(entry.title),
     });
@@ -245,11 +246,10 @@ export class Desk {
 
   /** @throws OriginError */
   async #board(question: Extract<Question, { is: 'board' }>): Promise<Reply> {
-    const { atMicros, positionMicros } = question;
+    const { atMicros, rider } = question;
     const reader = this.#readers.get(question.reader);
     if (reader === undefined) return NOT_NOW;
-    reader.positionMicros = positionMicros;
-    reader.need = question.need;
+    Object.assign(reader, rider);
     const { title, flights } = reader.entry;
     const publication = this.#p.publications.of(reader.entry);
     const come = comeMeanwhile(title, atMicros);

@@ -92,6 +92,13 @@ export type Reply =
   | { readonly is: 'boarded'; readonly place: number | undefined; readonly isRiding: boolean }
   | { readonly is: 'error'; readonly error: ToldError };
 
+/** Where a reader is, and what it wants. */
+export interface ToldRider {
+  readonly positionMicros: number;
+  readonly need: Need;
+  readonly untilMicros: number | undefined;
+}
+
 /** What a worker waits for an answer to. */
 export type Question =
   | { readonly is: 'find'; readonly url: RtspUrl }
@@ -100,8 +107,7 @@ export type Question =
       readonly is: 'board';
       readonly reader: number;
       readonly atMicros: number;
-      readonly positionMicros: number;
-      readonly need: Need;
+      readonly rider: ToldRider;
     };
 
 export type WorkerLine =
@@ -112,7 +118,7 @@ export type WorkerLine =
   | { readonly op: 'watch' | 'unwatch' | 'forget'; readonly title: number }
   | { readonly op: 'opened'; readonly reader: number; readonly title: number }
   | { readonly op: 'leave' | 'closed' | 'ended'; readonly reader: number }
-  | { readonly op: 'at'; readonly reader: number; readonly positionMicros: number; readonly need: Need }
+  | { readonly op: 'at'; readonly reader: number; readonly rider: ToldRider }
   | { readonly op: 'started'; readonly reader: number; readonly start: AudienceStart }
   | { readonly op: 'reached'; readonly reader: number; readonly seconds: number }
   | { readonly op: 'viewing'; readonly viewing: Viewing }

@@ -3,6 +3,7 @@ import { JOINT_MICROS, type Place } from '../fill/row.js';
 import type { Boarder } from '../read/playable.js';
 import type { Link } from './link.js';
 import type { MirrorTitle } from './mirror.js';
+import type { ToldRider } from './protocol.js';
 
 /** A reader that rides says so again after this: it asks ten times a second. */
 const AGAIN_MS = 500;
@@ -31,12 +32,12 @@ export class RemoteFlights implements Boarder {
     this.#reader = reader;
   }
 
-  board(atMicros: number, { positionMicros, need }: Rider): Boarding {
+  board(atMicros: number, rider: Rider): Boarding {
     if (!this.#title.isCurrent) return { kind: 'later', error: undefined };
     const nowMs = this.#title.shelves.clock.nowMs();
     if (!this.#isGoodFor(atMicros, nowMs)) {
       const wish: Wish = { atMicros, sinceMs: nowMs, state: 'asked', opened: undefined };
-      wish.opened = this.#ask(wish, { positionMicros, need });
+      wish.opened = this.#ask(wish, toldOf(rider));
       // Who waits for it hears of an error.
       wish.opened.catch(() => (wish.state = 'refused'));
       this.#wish = wish;
@@ -60,8 +61,9 @@ export class RemoteFlights implements Boarder {
   }
 
   /** Tells the owner how far the reader is, where a flight fills for it. */
-  tellPosition({ positionMicros, need }: Rider): void {
-    if (this.#wish !== undefined) this.#link.tell({ op: 'at', reader: this.#reader, positionMicros, need });
+  tellPosition(rider: Rider): void {
+    if (this.#wish === undefined) return;
+    this.#link.tell({ op: 'at', reader: this.#reader, rider: toldOf(rider) });
   }
 
   #isGoodFor(atMicros: number, nowMs: number): boolean {
@@ -74,9 +76,9 @@ export class RemoteFlights implements Boarder {
   }
 
   /** @throws OriginError */
-  async #ask(wish: Wish, rider: Rider): Promise<Place | undefined> {
+  async #ask(wish: Wish, rider: ToldRider): Promise<Place | undefined> {
     const { atMicros } = wish;
-    const reply = await this.#link.ask({ is: 'board', reader: this.#reader, atMicros, ...rider });
+    const reply = await this.#link.ask({ is: 'board', reader: this.#reader, atMicros, rider });
     wish.state = reply.is === 'boarded' && reply.isRiding ? 'riding' : 'refused';
     const place = reply.is === 'boarded' ? this.#title.place(reply.place) : undefined;
     if (place === undefined) await this.#wait();
@@ -88,4 +90,8 @@ export class RemoteFlights implements Boarder {
       this.#title.shelves.clock.setTimeout(resolve, POLL_MS);
     });
   }
+}
+
+function toldOf({ positionMicros, need, untilMicros }: Rider): ToldRider {
+  return { positionMicros, need, untilMicros };
 }
