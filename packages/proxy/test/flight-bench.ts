@@ -227,3 +227,26 @@ export const spans = (title: Title): [number, number][] =>
 
 export const between = (packets: readonly MadePacket[], from: number, to: number): MadePacket[] =>
   packets.filter(({ sentSeconds }) => sentSeconds >= from && sentSeconds < to);
+
+/** Sends a stretch of a film in real time. */
+export async function playStretch(
+  b: FlightBench,
+  packets: readonly MadePacket[],
+  from: number,
+  to: number,
+): Promise<void> {
+  const session = b.last();
+  for (let at = from; at < to; at += 0.5) {
+    session.send(between(packets, at, Math.min(at + 0.5, to)));
+    await b.pass(500);
+  }
+}
+
+/** Lets time pass until `promise` is settled. */
+export async function inTime<T>(b: FlightBench, promise: Promise<T>): Promise<T> {
+  const state = { isSettled: false };
+  const settled = promise.finally(() => (state.isSettled = true));
+  settled.catch(() => undefined);
+  for (let i = 0; i < 200 && !state.isSettled; i++) await b.pass(100);
+  return settled;
+}

@@ -1,35 +1,24 @@
-import type { PacketRun, SegmentStore } from '@forebay/cache';
+import type { SegmentStore } from '@forebay/cache';
 import t from 'tap';
 import { OriginError } from '../src/origin/errors.js';
 import { findStart } from '../src/read/start.js';
-import { between, described, flightBench, type FlightBench, sdp, settle, spans } from './flight-bench.js';
-import { AUDIO, makePackets } from './packets.js';
+import {
+  between,
+  described,
+  flightBench,
+  type FlightBench,
+  inTime,
+  playStretch,
+  sdp,
+  settle,
+  spans,
+} from './flight-bench.js';
+import { makePackets } from './packets.js';
 
 const film = makePackets({ seconds: 60 });
 
-/** Sends a stretch of the film in real time. */
-async function play(b: FlightBench, from: number, to: number, packets = film): Promise<void> {
-  const session = b.last();
-  for (let at = from; at < to; at += 0.5) {
-    session.send(between(packets, at, Math.min(at + 0.5, to)));
-    await b.pass(500);
-  }
-}
-
-/** Numbers of the audio packets of a segment. */
-const audioOf = ({ streams, bytes, offsets, count }: PacketRun): number[] =>
-  Array.from({ length: count }, (_, i) => i)
-    .filter((i) => streams[i] === AUDIO)
-    .map((i) => bytes.readUInt32BE(offsets[i]! + 4 + 12 + 4));
-
-/** Lets time pass until `promise` is settled. */
-async function inTime<T>(b: FlightBench, promise: Promise<T>): Promise<T> {
-  const state = { isSettled: false };
-  const settled = promise.finally(() => (state.isSettled = true));
-  settled.catch(() => undefined);
-  for (let i = 0; i < 200 && !state.isSettled; i++) await b.pass(100);
-  return settled;
-}
+const play = (b: FlightBench, from: number, to: number, packets = film): Promise<void> =>
+  playStretch(b, packets, from, to);
 
 t.test('a flight fills segments, and goes on in the open one after a pause', async (t) => {
   const b = flightBench();
@@ -99,35 +88,6 @@ t.test('whoever waits for a flight takes what another one brought meanwhile', as
   t.equal(start.startMicros, 20e6);
   t.equal(b.clock.nowMs() < 3000, true, 'before the patience of the other flight is over');
 });
-
-t.test('a flight on its way from a key frame serves whoever asks for something behind that', async (t) => {
-  const b = flightBench();
-  b.answer.startSeconds = 20;
-  b.flights.board(27e6, b.rider(27));
-  await settle();
-  b.flights.board(24e6, b.rider(24));
-  await settle();
-  t.equal(b.sessions.length, 1);
-});
-
-t.test(
-  'an audio packet that held media begins with is not taken twice where a flight counts audio early',
-  async (t) => {
-    const b = flightBench();
-    const rider = b.rider();
-    b.flights.board(0, rider);
-    await settle();
-    await play(b, 0, 13);
-    for (const held of [...b.title.row].slice(0, 2)) b.title.row.remove(held);
-    // Its first audio packet, of 5.013 s, counts as one of 5 s.
-    b.flights.board(5e6, rider);
-    await settle();
-    await play(b, 5, 9);
-    const [filled, next] = [...b.title.row].slice(0, 2).map((held) => audioOf(b.title.resident(held)!.run));
-    t.equal(filled?.at(-1), 374);
-    t.equal(next?.[0], 375);
-  },
-);
 
 t.test('two flights at one place: the later one ends, and rows do not run in circles', async (t) => {
   const b = flightBench();

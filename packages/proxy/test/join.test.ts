@@ -1,5 +1,5 @@
 import { packetHash, SegmentBuilder } from '@forebay/cache';
-import { wrapTimestamp } from '@forebay/rtp';
+import { ROLE, wrapTimestamp } from '@forebay/rtp';
 import t from 'tap';
 import { TimeAnchor } from '../src/fill/anchor.js';
 import type { Arrival } from '../src/fill/arrival.js';
@@ -224,14 +224,27 @@ const ending = (): Ending => {
   return e;
 };
 
-const admitted = (packets: readonly MadePacket[], seek: boolean, confirms = false): MadePacket[] => {
+/** By type of NAL unit. */
+const ROLES: Readonly<Record<number, number>> = {
+  5: ROLE.randomAccess,
+  7: ROLE.parameter,
+  8: ROLE.parameter,
+};
+
+const admitted = (
+  packets: readonly MadePacket[],
+  seek: boolean,
+  o: { confirms?: boolean; mayLead?: boolean } = {},
+): MadePacket[] => {
   const kept: Arrival[] = [];
   const entrance = new Entrance({
     seek,
     clockRates: CLOCK_RATES,
     reference: VIDEO,
-    confirms: () => confirms,
-    role: (p) => ([7, 8].includes(p.bytes[12]! & 0x1f) && p.stream === VIDEO ? 1 : 3),
+    confirms: () => o.confirms === true,
+    role: (p) => (p.stream === VIDEO ? (ROLES[p.bytes[12]! & 0x1f] ?? ROLE.picture) : ROLE.picture),
+    mayLead: () => o.mayLead === true,
+    begins: () => undefined,
   });
   packets.forEach((p, i) => {
     entrance.admit({ ...arrival(p), nowMs: i }, p.ticks, (passed) => kept.push(passed));
@@ -243,13 +256,19 @@ t.test('entrance', async (t) => {
   const all = makePackets({ seconds: 3 });
   const video = all.filter((p) => p.stream === VIDEO);
   const audio = all.filter((p) => p.stream === AUDIO);
-  t.same(admitted(all, false, true), all, 'a play from the start passes at once');
+  t.same(admitted(all, false, { confirms: true }), all, 'a play from the start passes at once');
   t.same(admitted(video, true), video, 'an honest seek passes whole');
   const clamped = video.map((p) => (p.ticks < VIDEO_RATE ? { ...p, ticks: 5 } : p));
   t.same(
     admitted(clamped, true),
     video.filter((p) => p.ticks >= VIDEO_RATE),
     'a clamped group of pictures is dropped',
+  );
+  const open = video.map((p) => (p.ticks < 0.16 * VIDEO_RATE ? { ...p, ticks: 5 } : p));
+  t.same(
+    admitted(open, true, { mayLead: true }),
+    open.filter((p, i) => i < 4 || p.ticks >= 0.16 * VIDEO_RATE),
+    'a key frame stays; what is shown before it goes',
   );
   const clampedAudio = audio.map((p, i) => (i < 4 ? { ...p, ticks: 0 } : p));
   t.same(admitted(clampedAudio, true), clampedAudio, 'clamped audio is timed back');

@@ -92,6 +92,7 @@ const held = (startSeconds: number, endSeconds: number, more: Partial<Held> = {}
   growth: undefined,
   meta: undefined,
   flying: false,
+  headless: false,
   onDisk: true,
   touchedMs: 0,
   ...more,

@@ -50,6 +50,7 @@ export function h264Classifier(recoveryPoint: boolean): AccessUnitClassifier {
   };
 
   return {
+    mayLead,
     intraOnly: false,
     hasParameters: true,
     classify(bytes, start, end) {
@@ -73,6 +74,48 @@ export function h264Classifier(recoveryPoint: boolean): AccessUnitClassifier {
       }
     },
   };
+}
+
+/**
+ * B slices of pictures that are no random access points; aggregates and later fragments do not tell. A slice header begins
+ * with two Exp-Golomb codes: the first macroblock, and the type, 1 or 6 for B. Source: ITU-T H.264 section 7.3.3, 9.1.
+ */
+function mayLead(bytes: Buffer, start: number, end: number): boolean {
+  if (start >= end) return true;
+  let type = bytes[start]! & 0x1f;
+  let at = start + 1;
+  if (type === NAL.fuA || type === NAL.fuB) {
+    if (at >= end || (bytes[at]! & 0x80) === 0) return true;
+    at = start + (type === NAL.fuA ? 2 : 4);
+    type = bytes[start + 1]! & 0x1f;
+  }
+  if (type !== 1) return type !== 2 && type !== 5;
+  const afterFirst = skipGolomb(bytes, 8 * at, 8 * end);
+  const length = golombBits(bytes, afterFirst, 8 * end);
+  if (length === undefined) return false;
+  const sliceType = readBits(bytes, afterFirst + (length >>> 1), (length >>> 1) + 1) - 1;
+  return sliceType === 1 || sliceType === 6;
+}
+
+function bitAt(bytes: Buffer, bit: number): number {
+  return (bytes[bit >>> 3]! >>> (7 - (bit & 7))) & 1;
+}
+
+/** Length of the Exp-Golomb code at `bit`: at most 31 bits are believed. */
+function golombBits(bytes: Buffer, bit: number, end: number): number | undefined {
+  let zeros = 0;
+  while (bit + zeros < end && zeros < 16 && bitAt(bytes, bit + zeros) === 0) zeros++;
+  return zeros === 16 || bit + 2 * zeros >= end ? undefined : 2 * zeros + 1;
+}
+
+function skipGolomb(bytes: Buffer, bit: number, end: number): number {
+  return bit + (golombBits(bytes, bit, end) ?? end);
+}
+
+function readBits(bytes: Buffer, bit: number, count: number): number {
+  let value = 0;
+  for (let i = 0; i < count; i++) value = (value << 1) | bitAt(bytes, bit + i);
+  return value;
 }
 
 /**

@@ -29,6 +29,14 @@ function unitLayer(bytes: Buffer, at: number): number {
   return ((bytes[at]! & 1) << 5) | (bytes[at + 1]! >> 3);
 }
 
+/** Slices of types 6-9 are of leading pictures. Aggregates do not tell. Source: ITU-T H.265 table 7-1. */
+function mayLead(bytes: Buffer, start: number, end: number): boolean {
+  if (start + 3 > end) return true;
+  const outer = unitType(bytes, start);
+  const type = outer === FRAGMENTATION_UNIT ? bytes[start + 2]! & 0x3f : outer;
+  return type >= 32 || (type >= 6 && type <= 9);
+}
+
 /**
  * Roles of H.265 packets. Decisive are only packets in which a slice starts: single NAL units, aggregates that contain
  * one, and the first fragments of one; a later fragment of an IRAP slice is ROLE.picture. In an aggregate whose sizes do
@@ -59,6 +67,7 @@ export function h265Classifier(hasDecodingOrder: boolean): AccessUnitClassifier 
   };
 
   return {
+    mayLead,
     intraOnly: false,
     hasParameters: true,
     classify(bytes, start, end) {

@@ -26,6 +26,12 @@ export interface AccessUnitClassifier {
    * read is ROLE.other.
    */
   classify(bytes: Buffer, payloadStart: number, payloadEnd: number): Role;
+  /**
+   * Whether the packet may belong to a picture that is shown before the random access point in front of it, and refers to
+   * pictures before that (an open group of pictures): a decoder that starts at that point leaves it out. True also where the
+   * packet does not tell. Absent: the encoding has no such pictures.
+   */
+  readonly mayLead?: (bytes: Buffer, payloadStart: number, payloadEnd: number) => boolean;
 }
 
 /** The role of a packet that holds two things: a random access point outweighs a picture, that outweighs the rest. */

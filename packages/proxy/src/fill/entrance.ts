@@ -12,6 +12,10 @@ export interface EntranceOptions {
   /** RTP-Info and the packet agree. */
   confirms(p: Arrival, timestamp: number): boolean;
   role(p: Arrival): number;
+  /** It may belong to a picture that is shown before the key frame in front of it. */
+  mayLead(p: Arrival): boolean;
+  /** The origin's media begins with this packet, whatever is taken of it. */
+  begins(p: Arrival, timestamp: number): void;
 }
 
 interface Lane {
@@ -27,12 +31,14 @@ interface Lane {
 /**
  * The first packets of a session that cannot be checked against held media. After a seek GStreamer repeats parameter sets,
  * and gives a whole group of pictures, or a few audio packets, one clamped timestamp; VLC sends one stale audio packet first.
- * Clamped pictures and stale packets are dropped; clamped audio is timed back from the packets after it, and what lies
- * before the start is dropped.
+ * Clamped pictures and stale packets are dropped, but for the key frame of an open group of pictures, with whose timestamp go
+ * those that are shown before it; clamped audio is timed back from the packets after it, and what lies before the start is
+ * dropped.
  */
 export class Entrance {
   readonly #o: EntranceOptions;
   readonly #lanes: Lane[];
+  #isHeadless = false;
 
   constructor(options: EntranceOptions) {
     this.#o = options;
@@ -43,6 +49,11 @@ export class Entrance {
       advancedTo: undefined,
       held: [],
     }));
+  }
+
+  /** Pictures that belong behind the first key frame have been dropped. */
+  get isHeadless(): boolean {
+    return this.#isHeadless;
   }
 
   /** Packets of `stream` need no look any more. */
@@ -86,7 +97,7 @@ export class Entrance {
   /** Nothing more comes: passes on what still waits. */
   flush(pass: (p: Arrival) => void): void {
     this.#lanes.forEach((lane, stream) => {
-      if (!lane.open && !this.#isPictureClamped(lane, stream)) for (const held of lane.held) pass(held);
+      if (!lane.open) this.#passPictures(lane, stream, pass);
       lane.open = true;
       lane.held.length = 0;
     });
@@ -109,11 +120,26 @@ export class Entrance {
     const isStale = apartSeconds > OUTLIER_SECONDS + passedSeconds;
     if (lane.advancedTo !== undefined) {
       for (const held of timedBack(lane, lane.advancedTo, timestamp)) pass(held);
-    } else if (!this.#isPictureClamped(lane, p.stream) && !isStale) {
-      for (const held of this.#withoutRepeats(lane.held)) pass(held);
-    }
+    } else if (!isStale) this.#passPictures(lane, p.stream, pass);
     lane.held.length = 0;
     pass(p);
+  }
+
+  #passPictures(lane: Lane, stream: number, pass: (p: Arrival) => void): void {
+    const isClamped = this.#isPictureClamped(lane, stream);
+    if (isClamped) this.#o.begins(lane.held[0]!, lane.timestamp);
+    const kept = isClamped ? this.#keyFrame(lane.held) : lane.held;
+    for (const held of this.#withoutRepeats(kept)) pass(held);
+  }
+
+  /** The first picture, where it is a key frame and the others are shown before it; else none. */
+  #keyFrame(held: readonly Arrival[]): readonly Arrival[] {
+    const end = held.findIndex((p) => p.bytes[p.start + 1]! >>> 7 === 1) + 1;
+    const first = held.slice(0, end);
+    if (!first.some((p) => this.#o.role(p) === ROLE.randomAccess)) return [];
+    if (!held.slice(end).every((p) => this.#o.role(p) !== ROLE.randomAccess && this.#o.mayLead(p))) return [];
+    this.#isHeadless = true;
+    return first;
   }
 
   /** Parameter sets that come twice in front of one picture count once, as in a play from the start. */

@@ -90,6 +90,7 @@ export class Filling {
       },
       meta: undefined,
       flying: true,
+      headless: false,
       onDisk: false,
       touchedMs: 0,
     };

@@ -6,7 +6,7 @@ import { Ending, type EndingVerdict } from './ending.js';
 import { Haste } from './haste.js';
 import { Joining } from './joining.js';
 import { type Held, JOINT_MICROS } from './row.js';
-import { askFor, startOf } from './start-point.js';
+import { askFor, isTold, startOf } from './start-point.js';
 import { Stitch } from './stitch.js';
 import type { Title } from './title.js';
 
@@ -46,7 +46,10 @@ export interface FlightOptions {
 
 /** One origin session that fills segments of a title from some NPT onward. */
 export class Flight implements OriginSink {
-  /** The first segment it fills, or goes on with; rejected when it fails before. */
+  /**
+   * The first segment it fills, or goes on with, or the held one that has the key frame from which the origin starts; rejected
+   * when it fails before.
+   */
   readonly opened: Promise<Held>;
   /** Where it was asked to fill from. */
   readonly fromMicros: number;
@@ -59,6 +62,8 @@ export class Flight implements OriginSink {
   #isThrottled = false;
   #session: OriginSession | undefined;
   #stitch: Stitch | undefined;
+  /** The first segment it fills. */
+  #first: Held | undefined;
   #ending: Ending;
   #closingDeadlineMs = 0;
   /** What it was to bring was held before. */
@@ -67,7 +72,6 @@ export class Flight implements OriginSink {
   #hasWaited = false;
   /** NPT that the origin is asked for. */
   #askMicros = 0;
-  #hasBrought = false;
   /** Where it is asked for faster than it plays. */
   readonly #haste: Haste | undefined;
 
@@ -120,7 +124,10 @@ export class Flight implements OriginSink {
   /** NPT of the earliest that it may still bring: what it has not passed; Infinity: nothing. */
   get bringsFromMicros(): number {
     if (this.#state === 'closing' || this.#state === 'over') return Infinity;
-    return this.#stitch?.current?.startMicros ?? this.positionMicros;
+    const current = this.#stitch?.current;
+    if (current === undefined) return this.positionMicros;
+    // Where it began later than it was asked to, there is no random access point in between.
+    return current === this.#first ? Math.min(current.startMicros, this.fromMicros) : current.startMicros;
   }
 
   /** Whether it may still bring what lies at NPT `micros`. */
@@ -215,14 +222,18 @@ export class Flight implements OriginSink {
     const title = this.#title;
     const { fill } = this.#o;
     const held = title.row.covering(startMicros);
+    const behind = held && title.row.stretchEnd(held);
+    if (held !== undefined && isTold(session.reply.range)) this.#resolveOpened(held);
+    if (behind?.state === 'open' && behind.flying && fill === undefined) {
+      // Another flight is there already, and ahead.
+      this.#over('unneeded', undefined);
+      return;
+    }
     const isSeekProven = startMicros === 0 || title.client.profile.seeks === true;
     const joining =
-      held === undefined
+      behind === undefined
         ? undefined
-        : await Joining.behind(title, title.row.stretchEnd(held), {
-            isSeekProven,
-            isTrial: fill !== undefined,
-          });
+        : await Joining.behind(title, behind, { isSeekProven, isTrial: fill !== undefined });
     if (this.#isOver()) return;
     // Without held media to compare with, nobody knows what it would be that comes faster than it plays.
     if (fill !== undefined && joining === undefined) this.#over('unneeded', undefined);
@@ -301,11 +312,11 @@ export class Flight implements OriginSink {
   }
 
   #filled(held: Held): void {
-    if (!this.#hasBrought) {
+    if (this.#first === undefined) {
       this.#haste?.begin(this.positionMicros);
       this.#o.onFirst();
     }
-    this.#hasBrought = true;
+    this.#first ??= held;
     this.#resolveOpened(held);
     this.#o.onSegment();
   }

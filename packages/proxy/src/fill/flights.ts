@@ -202,6 +202,7 @@ export class Flights {
   }
 
   #launch(atMicros: number, rider: Rider, nowMs: number): Leg {
+    this.#title.makeWay(atMicros);
     const leadMicros = this.#title.leadSeconds() * 1e6;
     const hasLead = atMicros - rider.positionMicros >= LEAD_SHARE * leadMicros;
     const riders = new Set([rider]);

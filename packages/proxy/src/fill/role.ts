@@ -10,3 +10,13 @@ export function roleOf(classifier: AccessUnitClassifier | undefined, p: Arrival)
     payloadEnd(p.bytes, p.start, p.end),
   );
 }
+
+/** Whether a packet may belong to a picture shown before the key frame in front of it, that refers to pictures before that. */
+export function mayLead(classifier: AccessUnitClassifier | undefined, p: Arrival): boolean {
+  if (classifier?.mayLead === undefined) return false;
+  return classifier.mayLead(
+    p.bytes,
+    payloadStart(p.bytes, p.start, p.end),
+    payloadEnd(p.bytes, p.start, p.end),
+  );
+}

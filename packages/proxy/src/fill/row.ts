@@ -26,6 +26,8 @@ export interface Place {
   last: boolean;
   /** A flight is appending now. An open entry without one waits for the next flight to go on in it. */
   flying: boolean;
+  /** Pictures that are shown before its first one are missing: only who starts here does not miss them. */
+  headless: boolean;
   /** Present until sealed. */
   growth: { readonly run: PacketRun } | undefined;
 }
@@ -41,6 +43,12 @@ export interface Held extends Place {
   onDisk: boolean;
   /** Clock reading of the last append, for dropping open entries that nobody goes on with. */
   touchedMs: number;
+}
+
+/** The pictures that belong behind the first key frame of `held` are missing: it is good for those who start there only. */
+export function markHeadless(held: Held): void {
+  held.headless = true;
+  if (held.growth !== undefined) held.growth.damaged = true;
 }
 
 /** The segments of one title that are held, in play order, no two of them at one place. */
@@ -105,7 +113,8 @@ export class Row<T extends Place = Held> {
   /** The segment that continues `held` without a hole; it starts later than `held`, so that walks come to an end. */
   following(held: T): T | undefined {
     const next = this.firstFrom(Math.max(held.endMicros - JOINT_MICROS, held.startMicros + 1), held);
-    return next !== undefined && next.startMicros <= held.endMicros + JOINT_MICROS ? next : undefined;
+    if (next === undefined || next.startMicros > held.endMicros + JOINT_MICROS) return undefined;
+    return next.headless && !next.flying ? undefined : next;
   }
 
   /** The last segment of the unbroken stretch that `held` is in. */

@@ -89,7 +89,7 @@ function describe(run: PacketRun, extents: Segment['extents']): Part {
 }
 
 function firstPictureHash(title: Title, run: PacketRun): number | undefined {
-  const classifier = title.streams[title.reference]?.classifier;
+  const classifier = title.slices;
   if (classifier === undefined) return undefined;
   for (let i = 0; i < run.count; i++) {
     if (run.streams[i] !== title.reference) continue;

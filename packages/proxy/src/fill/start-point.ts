@@ -7,6 +7,11 @@ const OVERLAP_MICROS = 200_000;
 const TRIAL_MICROS = 2_000_000;
 /** A start this close to the beginning asks for the beginning. */
 const BEGINNING_MICROS = 300_000;
+/**
+ * A key frame this close to the beginning is the first: GStreamer says 0 for it when it plays from the beginning, and its own
+ * time, that of a few frames, after a seek.
+ */
+const FIRST_MICROS = 100_000;
 /** A flight whose origin answered a start this much earlier than asked shows that the origin cannot seek. */
 const NO_SEEK_MICROS = 15_000_000;
 /** Announced lengths are rounded: a start this far behind the end is still believed. */
@@ -21,6 +26,16 @@ export function askFor(title: Title, fromMicros: number, isTrial = false): numbe
   const overlapMicros = isTrial ? TRIAL_MICROS : OVERLAP_MICROS;
   const askMicros = isTouching ? fromMicros - overlapMicros : fromMicros;
   return askMicros < BEGINNING_MICROS || title.client.profile.seeks === false ? 0 : askMicros;
+}
+
+/** Where media begins that starts at NPT `micros`: there is nothing before the first key frame of a title. */
+export function beginningOf(micros: number): number {
+  return micros <= FIRST_MICROS ? 0 : micros;
+}
+
+/** The origin says where it starts. */
+export function isTold(range: RtspRange | undefined): boolean {
+  return range?.unit === 'npt' && typeof range.start === 'number';
 }
 
 /** NPT where the origin says that it starts; it may be wrong, and is not believed where it cannot be right. */

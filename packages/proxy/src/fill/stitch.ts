@@ -8,8 +8,9 @@ import type { Arrival } from './arrival.js';
 import { Entrance } from './entrance.js';
 import { Joining } from './joining.js';
 import { Numbering } from './numbering.js';
-import { roleOf } from './role.js';
-import { type Held, JOINT_MICROS } from './row.js';
+import { mayLead, roleOf } from './role.js';
+import { type Held, JOINT_MICROS, markHeadless } from './row.js';
+import { beginningOf } from './start-point.js';
 import { Segmenter, STANDSTILL_MS } from './segmenter.js';
 import type { Title } from './title.js';
 
@@ -185,6 +186,8 @@ export class Stitch {
       reference: title.reference,
       confirms: (p, ts) => this.#anchor.confirms(p.stream, ts, sequenceNumber(p.bytes, p.start)),
       role: this.#roleOf,
+      mayLead: (p) => mayLead(title.streams[p.stream]?.classifier, p),
+      begins: (p, ts) => void this.#anchor.place(p.stream, ts, sequenceNumber(p.bytes, p.start), p.nowMs),
     });
   }
 
@@ -192,7 +195,8 @@ export class Stitch {
     const title = this.#title;
     const { startMicros } = this.#o;
     const behind = this.#joining?.behind;
-    const asTold = !title.live && behind === undefined && startMicros === 0;
+    const first = beginningOf(startMicros);
+    const asTold = !title.live && behind === undefined && first === 0;
     const segmenter = new Segmenter({
       key: title.key,
       streams: title.streams,
@@ -200,8 +204,9 @@ export class Stitch {
       row: title.row,
       isLive: title.live,
       anchor: behind?.anchor ?? title.newAnchor(),
-      startMicros: asTold ? startMicros : undefined,
+      startMicros: asTold ? first : undefined,
       onOpen: (held) => {
+        if (!this.#hasFilled && this.#entrance?.isHeadless === true) markHeadless(held);
         title.begun(held);
         this.#fill(held);
       },

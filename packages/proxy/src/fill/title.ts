@@ -5,7 +5,7 @@ import {
   type SegmentFacts,
   type SegmentMeta,
 } from '@forebay/cache';
-import { classifierFor } from '@forebay/rtp';
+import { type AccessUnitClassifier, classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
@@ -53,6 +53,8 @@ export class Title {
   readonly reference: number;
   /** Undefined on demand. */
   readonly liveTime: LiveTime | undefined;
+  /** Tells the slices of its pictures from what comes before them. */
+  readonly slices: AccessUnitClassifier | undefined;
   origin: OriginDescription;
   standing: Standing = 'current';
   #durationSeconds: number | undefined;
@@ -91,13 +93,16 @@ export class Title {
     const streams = options.origin.description.streams;
     this.streams = streams.map((s) => ({
       clockRate: s.clockRate,
-      classifier: classifierFor(s.encoding, s.media, s.fmtp),
+      // Many titles have but one IDR picture.
+      classifier: classifierFor(s.encoding, s.media, s.fmtp, { recoveryPoint: true }),
     }));
     const video = streams.findIndex((s) => s.media === 'video');
     const audio = streams.findIndex((s) => s.media === 'audio');
     this.reference = video >= 0 ? video : Math.max(0, audio);
     const { windowSeconds = 0, zeroMicros } = options;
     this.liveTime = this.live ? new LiveTime(options.shelves.clock, windowSeconds, zeroMicros) : undefined;
+    const reference = streams[this.reference];
+    this.slices = reference && classifierFor(reference.encoding, reference.media, reference.fmtp);
     this.rescan();
   }
 
@@ -200,6 +205,13 @@ export class Title {
   /** Segments that are not sealed. */
   get filling(): Iterable<Held> {
     return this.#filling;
+  }
+
+  /** A flight comes from before NPT `micros`: a segment there whose head is missing makes way. */
+  makeWay(micros: number): void {
+    const held = this.row.firstFrom(micros - JOINT_MICROS);
+    const isThere = held !== undefined && held.startMicros <= micros + JOINT_MICROS;
+    if (isThere && held.headless && !held.flying) this.#drop(held);
   }
 
   /** A flight has begun a segment, and put it into the row. */
@@ -407,6 +419,7 @@ export class Title {
       growth: undefined,
       meta,
       flying: false,
+      headless: false,
       onDisk: false,
       touchedMs: 0,
     };

@@ -235,7 +235,7 @@ export class MirrorTitle implements Playable {
       this.#change(known, told);
       return;
     }
-    const { id, startMicros, randomAccess, endMicros, state, last, flying } = told;
+    const { id, startMicros, randomAccess, endMicros, state, last, flying, headless } = told;
     const place: MirroredPlace = {
       id,
       startMicros,
@@ -244,6 +244,7 @@ export class MirrorTitle implements Playable {
       state,
       last,
       flying,
+      headless,
       growth: undefined,
     };
     this.#places.set(id, place);

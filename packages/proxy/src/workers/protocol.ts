@@ -41,6 +41,7 @@ export interface ToldPlace {
   readonly state: 'open' | 'cut' | 'sealed';
   readonly last: boolean;
   readonly flying: boolean;
+  readonly headless: boolean;
   /** Path of the file that its packets are appended to, while it grows. */
   readonly growth: string | undefined;
 }

@@ -182,9 +182,9 @@ export class Publication {
 }
 
 function toldOf(held: Held, { id, growth }: Shown): ToldPlace {
-  const { startMicros, randomAccess, endMicros, state, last, flying } = held;
+  const { startMicros, randomAccess, endMicros, state, last, flying, headless } = held;
   const path = held.growth === undefined ? undefined : growth?.path;
-  return { id, startMicros, randomAccess, endMicros, state, last, flying, growth: path };
+  return { id, startMicros, randomAccess, endMicros, state, last, flying, headless, growth: path };
 }
 
 /** Where an open segment ends travels with its packets. */
