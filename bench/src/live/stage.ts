@@ -11,7 +11,7 @@ import { rowsOf } from './rows.js';
 
 const CROWD = fileURLToPath(new URL('crowd.js', import.meta.url));
 /** All must have asked before media comes, so that they all begin with its first packet. */
-const MEDIA_AFTER_MS = 5000;
+const MEDIA_AFTER_MS = 3000;
 export const GOP_SECONDS = 1;
 export const VIDEO_KBPS = 300;
 /** More than the buffers between the proxy and a viewer that does not read hold for long. */
