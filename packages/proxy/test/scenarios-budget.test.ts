@@ -45,7 +45,7 @@ for (const [what, route] of [
         t.equal(runIn(direct[0]!, frames[0]!), starts[i]! * 25);
         t.equal(frames[0]!.length, (40 - starts[i]!) * 25, 'to the end');
       });
-      for (const ms of waitsMs.slice(0, 5)) t.ok(ms < 1000, 'what is held is played at once');
+      t.ok(Math.max(...waitsMs.slice(0, 5)) < waitsMs[7]!, 'what is held waits for nobody');
       for (const ms of waitsMs) t.ok(ms < 30_000, 'nobody waits longer than the limit');
     },
   );

@@ -146,9 +146,14 @@ export class ViewerServer {
   adopt(socket: Socket): void {
     const { addresses, limits, rejects, metrics } = this.#host;
     const viewerAddress = normalAddress(socket.remoteAddress ?? '');
+    if (viewerAddress === '') {
+      // Gone before it was accepted: nobody is refused anything.
+      socket.destroy();
+      return;
+    }
     const account = addresses.of(viewerAddress);
     const isFull = this.#connections.size >= limits.connections;
-    if (isFull || account.connections >= limits.connectionsPerAddress || viewerAddress === '') {
+    if (isFull || account.connections >= limits.connectionsPerAddress) {
       const reason = isFull ? LIMIT_REASONS.connections : LIMIT_REASONS.connectionsPerAddress;
       rejects.count(reason, { viewer: viewerAddress });
       socket.destroy();
