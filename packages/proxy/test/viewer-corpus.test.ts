@@ -97,6 +97,8 @@ const EXPECTED: Readonly<Record<string, readonly [Then, ...(number | number[] | 
   G06: ['keep', 400],
   G07: ['keep', 502],
   G08: ['keep', 200],
+  // A speed of zero is invalid (RFC 2326 section 12.35).
+  'G08-02': ['keep', 400],
   G09: ['keep', [400, 457, 501]],
 };
 
