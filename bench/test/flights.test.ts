@@ -1,5 +1,6 @@
 import t from 'tap';
-import { parseOptions, UsageError } from '../src/flights/options.js';
+import { UsageError } from '../src/command.js';
+import { parseOptions } from '../src/flights/options.js';
 import { flightsLine, flightsMarkdown, flightsPlots, type Run } from '../src/flights/report.js';
 import { simulate } from '../src/flights/simulation.js';
 import * as theory from '../src/flights/theory.js';

@@ -1,7 +1,8 @@
 import type { AccessUnit, StreamRecording } from '@forebay/rig';
 import t from 'tap';
 import { compareGroups } from '../src/live/groups.js';
-import { parseOptions, UsageError } from '../src/live/options.js';
+import { UsageError } from '../src/command.js';
+import { parseOptions } from '../src/live/options.js';
 import { compare, type Row } from '../src/live/rows.js';
 
 const ZERO_MS = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();

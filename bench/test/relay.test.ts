@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Trial } from '../src/relay/measure.js';
-import { parseOptions, UsageError } from '../src/relay/options.js';
+import { UsageError } from '../src/command.js';
+import { parseOptions } from '../src/relay/options.js';
 import { relayLine, relayMarkdown, relayPlot, type Run } from '../src/relay/report.js';
 import { scheduleOf } from '../src/relay/schedule.js';
 import type { ServerName } from '../src/relay/scenes.js';

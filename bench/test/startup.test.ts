@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Measured, Measurements } from '../src/startup/measure.js';
-import { parseOptions, UsageError } from '../src/startup/options.js';
+import { UsageError } from '../src/command.js';
+import { parseOptions } from '../src/startup/options.js';
 import { type Run, startupLine, startupMarkdown, startupObject, startupPlot } from '../src/startup/report.js';
 import { type Way, WAYS } from '../src/startup/ways.js';
 

@@ -1,35 +1,19 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { formatJson, type Outcome, runBenchmark, UsageError } from '../command.js';
 import { prerequisites } from '@forebay/rig';
 import { describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
 import { type CountedOrigin, gstOrigin, rigOrigin } from './counted.js';
 import { simulateGrid } from './grid.js';
-import { type Options, parseOptions, USAGE, UsageError } from './options.js';
+import { type Options, parseOptions, USAGE } from './options.js';
 import { type Counted, flightsLine, flightsMarkdown, flightsPlots, type Run } from './report.js';
 import { budgetOne, coldCrowd, staggered } from './scenes.js';
 
-const RESULTS = fileURLToPath(new URL('../../../results/', import.meta.url));
 const TITLE_SECONDS = 60;
 /** Of the title with one session: the last of ten viewers waits for two fifths of it, and line and players have limits. */
 const BUDGET_TITLE_SECONDS = 40;
 const CLIP = 'h264_g1.mp4';
 
-async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2).filter((argument) => argument !== '--'));
-  if (options === 'help') {
-    process.stdout.write(`${USAGE}\n`);
-    return;
-  }
-  const run = await perform(options);
-  const { stdout, stderr } = process;
-  (options.json ? stderr : stdout).write(flightsMarkdown(run));
-  if (options.write) await write(run);
-  stdout.write(`${flightsLine(run)}\n`);
-}
-
-async function perform({ quick, command }: Options): Promise<Run> {
+async function perform({ quick, command }: Options): Promise<Outcome> {
   if (!quick) {
     const { missing, install } = await prerequisites();
     if (install !== undefined)
@@ -53,7 +37,7 @@ async function perform({ quick, command }: Options): Promise<Run> {
     grid = await simulateGrid((done, of) => progress.step(`flights: point ${done + 1} of ${of}`));
   }
   progress.end();
-  return { command, endedAt: new Date().toISOString(), machine, counted, grid };
+  return outcomeOf({ command, endedAt: new Date().toISOString(), machine, counted, grid });
 }
 
 /** The three scenes, each at an origin of its own, side by side: nothing in them is a matter of speed. */
@@ -82,21 +66,11 @@ async function countAt(
   }
 }
 
-async function write(run: Run): Promise<void> {
-  await mkdir(RESULTS, { recursive: true });
-  const { counted, grid, ...about } = run;
-  await writeFile(join(RESULTS, 'flights.md'), flightsMarkdown(run));
-  await writeFile(
-    join(RESULTS, 'flights.json'),
-    `${JSON.stringify({ ...about, counted, grid }, undefined, 2)}\n`,
-  );
-  for (const { name, svg } of flightsPlots(run)) await writeFile(join(RESULTS, name), svg);
+function outcomeOf(run: Run): Outcome {
+  const markdown = flightsMarkdown(run);
+  const plots = flightsPlots(run).map(({ name, svg }) => [name, svg] as const);
+  const files = { 'flights.md': markdown, 'flights.json': formatJson(run), ...Object.fromEntries(plots) };
+  return { markdown, line: flightsLine(run), files };
 }
 
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 2;
-}
+await runBenchmark({ usage: USAGE, parse: parseOptions, perform });

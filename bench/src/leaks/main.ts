@@ -1,16 +1,14 @@
 // Viewers who come and go: does the proxy hold on to any of them?
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { abandon, ABANDON_STAGES, RigError, RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
+import { formatJson, type Outcome, readFlags, runBenchmark, wholeNumber } from '../command.js';
 import { ProxyHost, type Resources } from '../proxy/host.js';
 import { describeMachine } from '../report/machine.js';
 import { markdownTable } from '../report/markdown.js';
 import { Progress } from '../report/progress.js';
 
-const RESULTS = fileURLToPath(new URL('../../../results/', import.meta.url));
 const HOST = '127.0.0.1';
 const TITLES = 8;
 const AT_A_TIME = 32;
@@ -26,23 +24,57 @@ interface Look extends Resources {
   readonly played: number;
 }
 
-async function main(): Promise<void> {
+const USAGE = `usage: pnpm -s bench:leaks [--vanishing N] [--playing N] [--json] [--write]
+
+  --vanishing N  viewers who go without a word (50000)
+  --playing N    viewers who play (5000)
+  --json         the report goes to standard error, one line of JSON to standard output
+  --write        also writes bench/results/leaks.{md,json}`;
+
+interface Options {
+  readonly vanishing: number;
+  readonly playing: number;
+  readonly json: boolean;
+  readonly write: boolean;
+}
+
+function parseOptions(args: readonly string[]): Options | 'help' {
   const flag = { type: 'boolean' } as const;
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({ options: { abandoned: text, played: text, write: flag } });
-  const [abandoned, played] = [Number(values.abandoned ?? 50_000), Number(values.played ?? 5000)];
-  const looks = await churn(abandoned, played);
+  const flags = {
+    vanishing: text,
+    playing: text,
+    json: flag,
+    write: flag,
+    help: { ...flag, short: 'h' },
+  } as const;
+  const {
+    vanishing = '50000',
+    playing = '5000',
+    json = false,
+    write = false,
+    help,
+  } = readFlags(args, flags, USAGE);
+  if (help === true) return 'help';
+  const bounds = { least: ROUNDS, most: 10_000_000 };
+  return {
+    vanishing: wholeNumber('--vanishing', vanishing, bounds),
+    playing: wholeNumber('--playing', playing, bounds),
+    json,
+    write,
+  };
+}
+
+async function perform({ vanishing, playing }: Options): Promise<Outcome> {
+  const looks = await churn(vanishing, playing);
   const machine = await describeMachine();
-  const report = [
+  const markdown = [
     '# Viewers who come and go',
-    `\`pnpm -s bench:leaks\`: ${abandoned} viewers who connect, ask DESCRIBE and vanish somewhere on the way, and ${played} who describe, set up, play and tear down, in ${ROUNDS} rounds, ${AT_A_TIME} at a time. What the proxy's process holds after each round, ${SETTLE_MS / 1000} s later, garbage left out. Node ${machine.node}, commit ${machine.commit}.`,
-    table(looks),
+    `\`pnpm -s bench:leaks\`: ${vanishing} viewers who connect, ask DESCRIBE and vanish somewhere on the way, and ${playing} who describe, set up, play and tear down, in ${ROUNDS} rounds, ${AT_A_TIME} at a time. What the proxy's process holds after each round, ${SETTLE_MS / 1000} s later, garbage left out. Node ${machine.node}, commit ${machine.commit}.`,
+    `${table(looks)}\n`,
   ].join('\n\n');
-  process.stdout.write(`${report}\n`);
-  if (values.write !== true) return;
-  await mkdir(RESULTS, { recursive: true });
-  await writeFile(join(RESULTS, 'leaks.md'), `${report}\n`);
-  await writeFile(join(RESULTS, 'leaks.json'), `${JSON.stringify({ machine, looks }, undefined, 2)}\n`);
+  const files = { 'leaks.md': markdown, 'leaks.json': formatJson({ machine, looks }) };
+  return { markdown, line: JSON.stringify({ looks }), files };
 }
 
 /** Whether anything was held on to shows in the rounds after the first, which fills caches and compiles code. */
@@ -152,4 +184,4 @@ function table(looks: readonly Look[]): string {
   );
 }
 
-await main();
+await runBenchmark({ usage: USAGE, parse: parseOptions, perform });

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readFlags, wholeNumber } from '../command.js';
 
 export const USAGE = `usage: pnpm -s bench:live [--quick] [--seconds N] [--json] [--write]
 
@@ -6,10 +6,6 @@ export const USAGE = `usage: pnpm -s bench:live [--quick] [--seconds N] [--json]
   --seconds N  how long they watch
   --json       the report goes to standard error, one line of JSON to standard output
   --write      also writes bench/results/live.{md,json,svg}`;
-
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 export interface Options {
   readonly tcp: number;
@@ -22,39 +18,31 @@ export interface Options {
 }
 
 const LEAST_SECONDS = 16;
+const USUAL_SECONDS = 30;
 const MOST_SECONDS = 600;
 
 /** @returns 'help' when that was asked for. @throws UsageError */
 export function parseOptions(args: readonly string[]): Options | 'help' {
-  const values = readFlags(args);
+  const values = readFlags(
+    args,
+    {
+      quick: { type: 'boolean' },
+      seconds: { type: 'string' },
+      json: { type: 'boolean' },
+      write: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+    USAGE,
+  );
   if (values.help === true) return 'help';
   const isQuick = values.quick === true;
-  const seconds = Number(values.seconds ?? (isQuick ? LEAST_SECONDS : 30));
-  if (!(Number.isInteger(seconds) && seconds >= LEAST_SECONDS && seconds <= MOST_SECONDS))
-    throw new UsageError(`--seconds: from ${LEAST_SECONDS} to ${MOST_SECONDS}`);
+  const seconds = values.seconds ?? String(isQuick ? LEAST_SECONDS : USUAL_SECONDS);
   return {
     tcp: isQuick ? 50 : 500,
     udp: isQuick ? 20 : 200,
-    seconds,
+    seconds: wholeNumber('--seconds', seconds, { least: LEAST_SECONDS, most: MOST_SECONDS }),
     json: values.json === true,
     write: values.write === true,
     command: ['pnpm -s bench:live', ...args].join(' '),
   };
-}
-
-function readFlags(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        quick: { type: 'boolean' },
-        seconds: { type: 'string' },
-        json: { type: 'boolean' },
-        write: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (cause) {
-    throw new UsageError(`${(cause as Error).message}\n\n${USAGE}`, { cause });
-  }
 }

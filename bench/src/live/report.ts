@@ -26,6 +26,15 @@ const LABELS: Readonly<Record<(typeof NAMES)[number], string>> = {
   late: 'TCP, came later',
 };
 
+/** The whole run, to the thousandth. */
+export function liveObject(run: Run): unknown {
+  return JSON.parse(
+    JSON.stringify(run, (_key, value: unknown) =>
+      typeof value === 'number' ? Number(value.toFixed(3)) : value,
+    ),
+  );
+}
+
 /** The figures alone, for programs. */
 export function liveLine({ measured }: Run): string {
   const short = ({ viewers, complete, addedMs }: Audience): object => ({

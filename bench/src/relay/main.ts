@@ -1,18 +1,14 @@
-import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { formatJson, interruption, type Outcome, runBenchmark } from '../command.js';
 import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
 import { measureDisk } from './disk.js';
 import { findCapacity, measureMemory, measureStartup } from './extremes.js';
 import { playScene } from './measure.js';
-import { type Options, parseOptions, USAGE, UsageError } from './options.js';
+import { type Options, parseOptions, USAGE } from './options.js';
 import { relayLine, relayMarkdown, relayObject, relayPlot, type Run } from './report.js';
 import { SCENES } from './scenes.js';
 import { setStage, type Stage } from './stage.js';
 
-const RESULTS = fileURLToPath(new URL('../../../results/', import.meta.url));
 /** Viewers of the ramp: the goal and its neighbours, or all the way. */
 const COUNTS = {
   quick: { tcp: [1500, 3000], udp: [750, 1500] },
@@ -25,22 +21,7 @@ const SESSIONS = 2000;
 const OTHERS = 500;
 const STARTS = { quick: 100, full: 400 } as const;
 
-class Interrupted extends Error {}
-
-async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2).filter((argument) => argument !== '--'));
-  if (options === 'help') {
-    process.stdout.write(`${USAGE}\n`);
-    return;
-  }
-  const run = await perform(options);
-  const { stdout, stderr } = process;
-  (options.json ? stderr : stdout).write(relayMarkdown(run));
-  if (options.write) await write(run);
-  if (options.json) stdout.write(`${relayLine(run)}\n`);
-}
-
-async function perform(o: Options): Promise<Run> {
+async function perform(o: Options): Promise<Outcome> {
   const machine = await describeMachine();
   const progress = new Progress();
   const say = (line: string): void => progress.begin(`relay: ${line}`);
@@ -48,7 +29,7 @@ async function perform(o: Options): Promise<Run> {
   try {
     const measured = await Promise.race([measureAll(stage, o, say), interruption()]);
     const endedAt = new Date().toISOString();
-    return { ...measured, command: o.command, endedAt, machine, loadAtEnd: currentLoad() };
+    return outcomeOf({ ...measured, command: o.command, endedAt, machine, loadAtEnd: currentLoad() });
   } finally {
     await stage.close();
     progress.end();
@@ -92,24 +73,14 @@ async function measureAll(stage: Stage, o: Options, say: (line: string) => void)
   return run;
 }
 
-/** @throws Interrupted on Ctrl-C, so that everything is cleaned up before the process ends */
-async function interruption(): Promise<never> {
-  await once(process, 'SIGINT');
-  throw new Interrupted();
+function outcomeOf(run: Run): Outcome {
+  const markdown = relayMarkdown(run);
+  const files = {
+    'relay.md': markdown,
+    'relay.json': formatJson(relayObject(run)),
+    'relay.svg': relayPlot(run),
+  };
+  return { markdown, line: relayLine(run), files };
 }
 
-async function write(run: Run): Promise<void> {
-  await mkdir(RESULTS, { recursive: true });
-  await writeFile(join(RESULTS, 'relay.md'), relayMarkdown(run));
-  await writeFile(join(RESULTS, 'relay.json'), `${JSON.stringify(relayObject(run), undefined, 2)}\n`);
-  await writeFile(join(RESULTS, 'relay.svg'), relayPlot(run));
-}
-
-try {
-  await main();
-} catch (error) {
-  if (error instanceof Interrupted) process.exit(130);
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 2;
-}
+await runBenchmark({ usage: USAGE, parse: parseOptions, perform });

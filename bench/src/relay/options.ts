@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readFlags, UsageError, wholeNumber } from '../command.js';
 
 export const USAGE = `usage: pnpm -s bench:relay [--quick] [--rounds N] [--json] [--write] [--peer COMMAND --peer-url URL]
 
@@ -13,10 +13,6 @@ export const USAGE = `usage: pnpm -s bench:relay [--quick] [--rounds N] [--json]
 const PARTS = ['tcp', 'udp', 'capacity', 'memory', 'startup', 'disk'] as const;
 export type Part = (typeof PARTS)[number];
 
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 export interface Options {
   readonly isQuick: boolean;
   readonly rounds: number;
@@ -30,18 +26,29 @@ export interface Options {
 
 /** @returns 'help' when that was asked for. @throws UsageError */
 export function parseOptions(args: readonly string[]): Options | 'help' {
-  const values = readFlags(args);
+  const values = readFlags(
+    args,
+    {
+      quick: { type: 'boolean' },
+      rounds: { type: 'string' },
+      only: { type: 'string', multiple: true },
+      json: { type: 'boolean' },
+      write: { type: 'boolean' },
+      peer: { type: 'string' },
+      'peer-url': { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+    USAGE,
+  );
   if (values.help === true) return 'help';
   const isQuick = values.quick === true;
-  const rounds = Number(values.rounds ?? (isQuick ? 1 : 2));
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
-    throw new UsageError(`--rounds: a whole number from 1 to 100, not ${values.rounds}`);
+  const rounds = values.rounds ?? (isQuick ? '1' : '2');
   const { peer, 'peer-url': url } = values;
   if ((peer === undefined) !== (url === undefined))
     throw new UsageError('--peer and --peer-url: give both or neither');
   return {
     isQuick,
-    rounds,
+    rounds: wholeNumber('--rounds', rounds, { least: 1, most: 100 }),
     parts: new Set((values.only ?? PARTS).map(partOf)),
     json: values.json === true,
     write: values.write === true,
@@ -58,24 +65,4 @@ function partOf(text: string): Part {
 
 function quoted(argument: string): string {
   return /^[\w./:=-]+$/.test(argument) ? argument : `'${argument}'`;
-}
-
-function readFlags(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        quick: { type: 'boolean' },
-        rounds: { type: 'string' },
-        only: { type: 'string', multiple: true },
-        json: { type: 'boolean' },
-        write: { type: 'boolean' },
-        peer: { type: 'string' },
-        'peer-url': { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (cause) {
-    throw new UsageError(`${(cause as Error).message}\n\n${USAGE}`, { cause });
-  }
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { UsageError } from './options.js';
+import { UsageError } from '../command.js';
 
 const run = promisify(execFile);
 /** C is not built by `tsc`: it is compiled where it lies, when it is needed. */

@@ -1,35 +1,19 @@
-import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { formatJson, interruption, type Outcome, runBenchmark, UsageError } from '../command.js';
 import { prerequisites } from '@forebay/rig';
 import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
 import { measure } from './measure.js';
-import { parseOptions, USAGE, UsageError, type Options } from './options.js';
+import { parseOptions, USAGE, type Options } from './options.js';
 import { type Run, startupLine, startupMarkdown, startupObject, startupPlot } from './report.js';
 import { Stage } from './stage.js';
 
-const RESULTS = fileURLToPath(new URL('../../../results/', import.meta.url));
-
-class Interrupted extends Error {}
-
-async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2).filter((argument) => argument !== '--'));
-  if (options === 'help') {
-    process.stdout.write(`${USAGE}\n`);
-    return;
-  }
+async function perform(options: Options): Promise<Outcome> {
   const { missing, install } = await prerequisites();
   if (install !== undefined) throw new UsageError(`missing: ${missing.join(', ')}. Run as root: ${install}`);
-  const run = await perform(options);
-  const { stdout, stderr } = process;
-  (options.json ? stderr : stdout).write(startupMarkdown(run));
-  if (options.write) await write(run);
-  if (options.json) stdout.write(`${startupLine(run)}\n`);
+  return outcomeOf(await measured(options));
 }
 
-async function perform(options: Options): Promise<Run> {
+async function measured(options: Options): Promise<Run> {
   const { rounds, clip, roundTripMs, command } = options;
   const machine = await describeMachine();
   const progress = new Progress();
@@ -54,12 +38,6 @@ async function perform(options: Options): Promise<Run> {
   }
 }
 
-/** @throws Interrupted on Ctrl-C, so that everything is cleaned up before the process ends */
-async function interruption(): Promise<never> {
-  await once(process, 'SIGINT');
-  throw new Interrupted();
-}
-
 async function openStage({ clip, roundTripMs }: Options): Promise<Stage> {
   try {
     return await Stage.set({ clip, roundTripMs });
@@ -68,21 +46,14 @@ async function openStage({ clip, roundTripMs }: Options): Promise<Stage> {
   }
 }
 
-async function write(run: Run): Promise<void> {
-  await mkdir(RESULTS, { recursive: true });
-  const json = JSON.stringify(startupObject(run), undefined, 2).replace(/\[[^[\]{}]*\]/g, (list) =>
-    list.replace(/\s+/g, ' '),
-  );
-  await writeFile(join(RESULTS, 'startup.md'), startupMarkdown(run));
-  await writeFile(join(RESULTS, 'startup.json'), `${json}\n`);
-  await writeFile(join(RESULTS, 'startup.svg'), startupPlot(run));
+function outcomeOf(run: Run): Outcome {
+  const markdown = startupMarkdown(run);
+  const files = {
+    'startup.md': markdown,
+    'startup.json': formatJson(startupObject(run)),
+    'startup.svg': startupPlot(run),
+  };
+  return { markdown, line: startupLine(run), files };
 }
 
-try {
-  await main();
-} catch (error) {
-  if (error instanceof Interrupted) process.exit(130);
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 2;
-}
+await runBenchmark({ usage: USAGE, parse: parseOptions, perform });

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readFlags, wholeNumber } from '../command.js';
 
 export const USAGE = `usage: pnpm -s bench:startup [--quick] [--rounds N] [--clip FILE] [--round-trip-ms MS] [--json] [--write]
 
@@ -14,10 +14,6 @@ const QUICK_ROUNDS = 5;
 const MAX_ROUNDS = 1000;
 const MAX_ROUND_TRIP_MS = 2000;
 
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
 export interface Options {
   readonly rounds: number;
   readonly clip: string;
@@ -30,40 +26,30 @@ export interface Options {
 
 /** @returns 'help' when that was asked for. @throws UsageError */
 export function parseOptions(args: readonly string[]): Options | 'help' {
-  const values = readFlags(args);
+  const values = readFlags(
+    args,
+    {
+      quick: { type: 'boolean' },
+      rounds: { type: 'string' },
+      clip: { type: 'string' },
+      'round-trip-ms': { type: 'string' },
+      json: { type: 'boolean' },
+      write: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+    USAGE,
+  );
   if (values.help === true) return 'help';
   const rounds = values.rounds ?? String(values.quick === true ? QUICK_ROUNDS : ROUNDS);
   return {
-    rounds: wholeNumber('--rounds', rounds, 1, MAX_ROUNDS),
+    rounds: wholeNumber('--rounds', rounds, { least: 1, most: MAX_ROUNDS }),
     clip: values.clip ?? 'h264_g1.mp4',
-    roundTripMs: wholeNumber('--round-trip-ms', values['round-trip-ms'] ?? '100', 0, MAX_ROUND_TRIP_MS),
+    roundTripMs: wholeNumber('--round-trip-ms', values['round-trip-ms'] ?? '100', {
+      least: 0,
+      most: MAX_ROUND_TRIP_MS,
+    }),
     json: values.json === true,
     write: values.write === true,
     command: ['pnpm -s bench:startup', ...args].join(' '),
   };
-}
-
-function readFlags(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        quick: { type: 'boolean' },
-        rounds: { type: 'string' },
-        clip: { type: 'string' },
-        'round-trip-ms': { type: 'string' },
-        json: { type: 'boolean' },
-        write: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (cause) {
-    throw new UsageError(`${(cause as Error).message}\n\n${USAGE}`, { cause });
-  }
-}
-
-function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new UsageError(`${flag}: a whole number from ${least} to ${most}, not ${text}`);
 }

@@ -1,14 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { formatJson, type Outcome, readFlags, runBenchmark, wholeNumber } from '../command.js';
 import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
 import { replaceWorkers } from './replace.js';
 import { type Run, workersLine, workersMarkdown, workersObject, workersPlot } from './report.js';
 import { SCENES, SERVERS, setStage, trial, type Trial } from './stage.js';
 
-const RESULTS = fileURLToPath(new URL('../../../results/', import.meta.url));
 const TIMES = { rampMs: 1000, settleMs: 1000, windowMs: 3000 };
 const USAGE = `usage: pnpm -s bench:workers [--rounds N] [--kills N] [--json] [--write]
 
@@ -17,34 +13,37 @@ const USAGE = `usage: pnpm -s bench:workers [--rounds N] [--kills N] [--json] [-
   --json       the report goes to standard error, one line of JSON to standard output
   --write      also writes bench/results/workers.{md,json,svg}`;
 
-async function main(): Promise<void> {
-  const args = process.argv.slice(2).filter((argument) => argument !== '--');
-  const { values } = parseArgs({
-    args,
-    options: {
-      rounds: { type: 'string', default: '3' },
-      kills: { type: 'string', default: '5' },
-      json: { type: 'boolean' },
-      write: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (values.help === true) {
-    process.stdout.write(`${USAGE}\n`);
-    return;
-  }
-  const run = await perform(Number(values.rounds), Number(values.kills), args);
-  const { stdout, stderr } = process;
-  (values.json === true ? stderr : stdout).write(workersMarkdown(run));
-  if (values.json === true) stdout.write(`${workersLine(run)}\n`);
-  if (values.write !== true) return;
-  await mkdir(RESULTS, { recursive: true });
-  await writeFile(join(RESULTS, 'workers.md'), workersMarkdown(run));
-  await writeFile(join(RESULTS, 'workers.json'), `${JSON.stringify(workersObject(run), undefined, 2)}\n`);
-  await writeFile(join(RESULTS, 'workers.svg'), workersPlot(run));
+interface Options {
+  readonly rounds: number;
+  readonly kills: number;
+  readonly json: boolean;
+  readonly write: boolean;
+  /** The command that does the same again. */
+  readonly command: string;
 }
 
-async function perform(rounds: number, kills: number, args: readonly string[]): Promise<Run> {
+function parseOptions(args: readonly string[]): Options | 'help' {
+  const flag = { type: 'boolean' } as const;
+  const text = { type: 'string' } as const;
+  const flags = {
+    rounds: text,
+    kills: text,
+    json: flag,
+    write: flag,
+    help: { ...flag, short: 'h' },
+  } as const;
+  const { rounds = '3', kills = '5', json = false, write = false, help } = readFlags(args, flags, USAGE);
+  if (help === true) return 'help';
+  return {
+    rounds: wholeNumber('--rounds', rounds, { least: 1, most: 100 }),
+    kills: wholeNumber('--kills', kills, { least: 1, most: 1000 }),
+    json,
+    write,
+    command: ['pnpm -s bench:workers', ...args].join(' '),
+  };
+}
+
+async function perform({ rounds, kills, command }: Options): Promise<Outcome> {
   const machine = await describeMachine();
   const progress = new Progress();
   const say = (line: string): void => progress.begin(`workers: ${line}`);
@@ -59,19 +58,28 @@ async function perform(rounds: number, kills: number, args: readonly string[]): 
     }
     say('killing workers');
     const replacements = await replaceWorkers(stage, kills);
-    const command = ['pnpm -s bench:workers', ...args].join(' ');
-    return {
+    return outcomeOf({
       command,
       endedAt: new Date().toISOString(),
       machine,
       loadAtEnd: currentLoad(),
       trials,
       replacements,
-    };
+    });
   } finally {
     await stage.close();
     progress.end();
   }
 }
 
-await main();
+function outcomeOf(run: Run): Outcome {
+  const markdown = workersMarkdown(run);
+  const files = {
+    'workers.md': markdown,
+    'workers.json': formatJson(workersObject(run)),
+    'workers.svg': workersPlot(run),
+  };
+  return { markdown, line: workersLine(run), files };
+}
+
+await runBenchmark({ usage: USAGE, parse: parseOptions, perform });
