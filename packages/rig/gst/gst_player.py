@@ -194,6 +194,19 @@ class Player:
         return code
 
 
+def rehearse():
+    """Uses every type once, in one thread: PyGObject makes them when they are first used, and not safely in two threads."""
+    Gst.Caps.from_string("application/x-rtp,media=video").get_structure(0).get_string("media")
+    branch = Gst.parse_bin_from_description("queue ! fakesink name=sink", True)
+    pad = branch.get_by_name("sink").get_static_pad("sink")
+    (pad.get_current_caps() or pad.query_caps(None)).get_size()
+    buffer = Gst.Buffer.new_wrapped(b"rehearsal")
+    _, contents = buffer.map(READ)
+    bytes(contents.data)
+    buffer.unmap(contents)
+    assert buffer.pts == NO_TIME and Gst.Event.new_flush_stop(True).type == FLUSH_STOP
+
+
 def main():
     parser = argparse.ArgumentParser(description="Plays an RTSP URL and reports what came, for tests.")
     parser.add_argument("url")
@@ -207,6 +220,7 @@ def main():
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
     Gst.init(None)
+    rehearse()
     sys.exit(Player(parser.parse_args()).run())
 
 
