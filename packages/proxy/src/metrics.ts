@@ -9,6 +9,7 @@ export type SeamResult = 'content' | 'time' | 'failed';
 const STARTUP_BUCKETS_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10];
 
 const WAIT_BUCKETS_SECONDS = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120];
+const JITTER_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5];
 
 /** Every metric of the proxy. Values that change per packet are plain numbers, published when scraped. */
 export class Metrics {
@@ -37,19 +38,15 @@ export class Metrics {
     'method',
     'status',
   ]);
-  readonly startup = new Histogram({
-    name: 'forebay_startup_seconds',
+  readonly startup = this.#histogram('forebay_startup_seconds', {
     help: 'PLAY received to first RTP written.',
-    labelNames: ['source'] as const,
+    labelNames: ['source'],
     buckets: STARTUP_BUCKETS_SECONDS,
-    registers: [this.registry],
   });
-  readonly originStartup = new Histogram({
-    name: 'forebay_origin_startup_seconds',
+  readonly originStartup = this.#histogram('forebay_origin_startup_seconds', {
     help: 'Origin asked to first RTP packet.',
-    labelNames: ['origin'] as const,
+    labelNames: ['origin'],
     buckets: STARTUP_BUCKETS_SECONDS,
-    registers: [this.registry],
   });
   readonly originLead = this.#gauge('forebay_origin_lead_seconds', 'Lead time before a seam.', ['origin']);
   readonly originWaiting = this.#gauge('forebay_origin_waiting', 'Waiting for an origin session.', [
@@ -58,12 +55,10 @@ export class Metrics {
   readonly originBudget = this.#gauge('forebay_origin_session_limit', 'Origin sessions at a time.', [
     'origin',
   ]);
-  readonly originWait = new Histogram({
-    name: 'forebay_origin_wait_seconds',
+  readonly originWait = this.#histogram('forebay_origin_wait_seconds', {
     help: 'Wait for an origin session, of those that had to wait.',
-    labelNames: ['origin', 'need'] as const,
+    labelNames: ['origin', 'need'],
     buckets: WAIT_BUCKETS_SECONDS,
-    registers: [this.registry],
   });
   readonly cacheBytes = this.#gauge('forebay_cache_bytes', 'Bytes held, by tier.', ['tier']);
   readonly cacheCapacity = this.#gauge('forebay_cache_capacity_bytes', 'Byte limit, by tier.', ['tier']);
@@ -101,11 +96,10 @@ export class Metrics {
   readonly workerResident = this.#gauge('forebay_worker_resident_bytes', 'Resident memory of each worker.', [
     'worker',
   ]);
-  readonly viewerJitter = new Histogram({
-    name: 'forebay_viewer_jitter_seconds',
+  readonly viewerJitter = this.#histogram('forebay_viewer_jitter_seconds', {
     help: 'Interarrival jitter in receiver reports.',
-    buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
-    registers: [this.registry],
+    labelNames: [],
+    buckets: JITTER_BUCKETS_SECONDS,
   });
   readonly loopLag = this.#gauge(
     'forebay_event_loop_lag_seconds',
@@ -140,5 +134,17 @@ export class Metrics {
 
   #counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #histogram<L extends string>(
+    name: string,
+    options: {
+      readonly help: string;
+      readonly labelNames: readonly L[];
+      readonly buckets: readonly number[];
+    },
+  ): Histogram<L> {
+    const { help, labelNames, buckets } = options;
+    return new Histogram({ name, help, labelNames, buckets: [...buckets], registers: [this.registry] });
   }
 }

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { type Viewing, Viewings } from '../access.js';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
@@ -8,6 +8,7 @@ import { Addresses, normalAddress } from './addresses.js';
 import { ViewerConnection } from './connection.js';
 import type { ViewerHost } from './exchange.js';
 import { LIMIT_REASONS, VIEWER_LIMITS, type ViewerLimits } from './limits.js';
+import { listenForViewers } from './listening.js';
 import { Ports, type PortRange } from './ports.js';
 import { Pulse } from './pulse.js';
 import { Missing } from './missing.js';
@@ -35,8 +36,6 @@ export interface ViewerServerOptions {
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
-/** A peer that vanished is found in this time, and ten probes a second apart. */
-const KEEP_ALIVE_MS = 30_000;
 
 /** RTSP towards players: listens, and holds every connection and session of viewers. */
 export class ViewerServer {
@@ -86,25 +85,14 @@ export class ViewerServer {
 
   /** May be called for several addresses. @param port 0 takes any */
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    const server = createServer({
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      allowHalfOpen: true,
-    });
+    const onConnection = (socket: Socket): void => this.adopt(socket);
+    const { server, address } = await listenForViewers({ host, port, log: this.#host.log, onConnection });
     server.maxConnections = this.#host.limits.connections;
-    server.on('connection', (socket) => this.adopt(socket));
     server.on('drop', (from) =>
       this.#host.rejects.count(LIMIT_REASONS.connections, { viewer: from?.remoteAddress }),
     );
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port }, resolve);
-    });
-    server.on('error', (error) => this.#host.log.error({ error }, 'listening socket failed'));
     this.#servers.add(server);
-    const bound = server.address() as AddressInfo;
-    return { host: bound.address, port: bound.port };
+    return address;
   }
 
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */

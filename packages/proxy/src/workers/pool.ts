@@ -1,9 +1,10 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { AggregatorRegistry, type Registry } from 'prom-client';
 import type { Clock, TimerHandle } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { normalAddress } from '../viewer/addresses.js';
+import { listenForViewers } from '../viewer/listening.js';
 import type { PortRange } from '../viewer/ports.js';
 import type { Desk } from './desk.js';
 import type { Measures, OwnerLine, WorkerOptions } from './protocol.js';
@@ -14,7 +15,6 @@ import { type End, WorkerProcess } from './worker-process.js';
 const SWEEP_MS = 1000;
 /** One that ended before it served is not replaced at once: something is wrong that the next one meets too. */
 const RETRY_MS = 1000;
-const KEEP_ALIVE_MS = 30_000;
 /** A session is known for so long after its last sign of life, beyond its timeout. */
 const GRACE_MS = 10_000;
 
@@ -67,25 +67,20 @@ export class WorkerPool {
 
   /** May be called for several addresses. @param port 0 takes any */
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    const server = createServer({
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      allowHalfOpen: true,
-      pauseOnConnect: true,
-    });
-    server.on('connection', (socket) => {
+    const onConnection = (socket: Socket): void => {
       socket.on('error', () => undefined);
       this.#seat(socket);
+    };
+    const { log } = this.#p;
+    const { server, address } = await listenForViewers({
+      host,
+      port,
+      log,
+      onConnection,
+      pauseOnConnect: true,
     });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port }, resolve);
-    });
-    server.on('error', (error) => this.#p.log.error({ error }, 'listening socket failed'));
     this.#servers.add(server);
-    const bound = server.address() as AddressInfo;
-    return { host: bound.address, port: bound.port };
+    return address;
   }
 
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */
