@@ -36,9 +36,9 @@ export class LiveTime {
     return last?.flying === true ? last.endMicros : this.#nowMicros();
   }
 
-  /** What ends earlier has passed. */
-  passedMicros(edgeMicros: number): number {
-    return edgeMicros - (this.windowMicros === 0 ? RECENT_MICROS : this.windowMicros);
+  /** What ends earlier has passed. @param last of the row */
+  passedMicros(last: Place | undefined): number {
+    return this.edgeMicros(last) - (this.windowMicros === 0 ? RECENT_MICROS : this.windowMicros);
   }
 
   /** What lies behind this is of a time when the wall clock was ahead: it was set back since. */

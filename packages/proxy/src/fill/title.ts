@@ -1,16 +1,11 @@
-import {
-  type Decision,
-  PACKET_FLAG,
-  type Segment,
-  type SegmentFacts,
-  type SegmentMeta,
-} from '@forebay/cache';
+import { type Decision, type Segment, type SegmentFacts, type SegmentMeta } from '@forebay/cache';
 import { type AccessUnitClassifier, classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { SegmenterStream } from './filling.js';
 import { Offers } from './offers.js';
+import { Lead } from './lead.js';
 import { LiveTime } from './live-time.js';
 import { type Held, JOINT_MICROS, Row } from './row.js';
 import type { Shelves } from './shelves.js';
@@ -22,11 +17,6 @@ export type { Shelves } from './shelves.js';
 const ABANDONED_MS = 300_000;
 /** A stored segment that could not be read in time is looked for again after this. */
 const MISSED_MS = 5000;
-/** Least overlap that a join is given, seconds. */
-const INITIAL_OVERLAP_SECONDS = 0.5;
-const MAX_OVERLAP_SECONDS = 20;
-/** What the origin's own start-up takes is computed anew no more often: every reader asks ten times a second. */
-const LEAD_MS = 500;
 
 export interface TitleOptions {
   readonly key: string;
@@ -64,10 +54,9 @@ export class Title {
   readonly #offers: Offers;
   readonly #filling = new Set<Held>();
   #stored = 0;
-  #lead = { seconds: 0, untilMs: -Infinity };
+  readonly #lead: Lead;
   /** A stored segment could not be read. */
   #missedMs: number | undefined;
-  #overlapSeconds = INITIAL_OVERLAP_SECONDS;
   /** Called when the length was learned. */
   onLearned: (() => void) | undefined;
   /** A flight has failed: whether the origin still has this title is asked before the next one. */
@@ -89,6 +78,7 @@ export class Title {
     this.origin = options.origin;
     this.shelves = options.shelves;
     this.#offers = new Offers(options.shelves);
+    this.#lead = new Lead(options.client.profile, options.shelves.clock);
     this.#durationSeconds = options.durationSeconds ?? options.origin.description.durationSeconds;
     const streams = options.origin.description.streams;
     this.streams = streams.map((s) => ({
@@ -153,11 +143,7 @@ export class Title {
 
   /** What has passed of the window leaves the disk. */
   passWindow(live: LiveTime): void {
-    this.shelves.store?.keepWindow(
-      this.generation,
-      live.passedMicros(live.edgeMicros(this.row.last)),
-      Infinity,
-    );
+    this.shelves.store?.keepWindow(this.generation, live.passedMicros(this.row.last), Infinity);
   }
 
   /** The origin said, or showed, where the title ends. */
@@ -168,26 +154,9 @@ export class Title {
     this.onLearned?.();
   }
 
-  /** How long before a seam the origin must be asked, seconds: its own start-up, and the overlap that the join needs. */
+  /** How long before a seam the origin must be asked, seconds. */
   leadSeconds(): number {
-    if (this.live || this.seeks === false) return Infinity;
-    const nowMs = this.shelves.clock.nowMs();
-    if (nowMs >= this.#lead.untilMs)
-      this.#lead = { seconds: this.client.profile.leadSeconds(), untilMs: nowMs + LEAD_MS };
-    return this.#lead.seconds + this.#overlapSeconds;
-  }
-
-  /**
-   * A flight that goes on behind this segment starts at the last random access point in it, at real time: so much longer
-   * the origin must be asked before the seam.
-   */
-  #learnOverlap({ meta, run }: Segment): void {
-    let start = 0;
-    for (let i = 0; i < run.count; i++) {
-      if ((run.flags[i]! & PACKET_FLAG.randomAccess) !== 0) start = run.dueMicros[i]!;
-    }
-    const seconds = (meta.durationMicros - start) / 1e6;
-    this.#overlapSeconds = Math.max(this.#overlapSeconds, Math.min(seconds, MAX_OVERLAP_SECONDS));
+    return this.live || this.seeks === false ? Infinity : this.#lead.seconds();
   }
 
   /** A number for one exact time base: sessions that joined by content share it. */
@@ -243,7 +212,7 @@ export class Title {
       this.#missedMs ??= this.shelves.clock.nowMs();
       return undefined;
     }
-    this.#learnOverlap(segment);
+    this.#lead.learn(segment);
     if (this.row.has(held) && use !== 'skim') this.shelves.ram.put(segment, this.key);
     return { segment, source: 'disk' };
   }
@@ -276,7 +245,7 @@ export class Title {
       growth.extents,
     );
     held.meta = segment.meta;
-    this.#learnOverlap(segment);
+    this.#lead.learn(segment);
     this.shelves.ram.put(segment, this.key);
     if (this.shelves.store === undefined || this.liveTime?.windowMicros === 0) this.#dropUnlessHeld(held);
     else this.#offer(held, segment);
@@ -329,8 +298,7 @@ export class Title {
 
   /** Drops open segments that nobody went on with for long, and live ones that have passed; finds stored ones again. */
   sweep(nowMs: number): void {
-    if (this.liveTime !== undefined)
-      this.#sweepLive(this.liveTime.passedMicros(this.liveTime.edgeMicros(this.row.last)));
+    if (this.liveTime !== undefined) this.#sweepLive(this.liveTime.passedMicros(this.row.last));
     if (this.#missedMs !== undefined && nowMs - this.#missedMs > MISSED_MS) {
       this.#missedMs = undefined;
       this.rescan();

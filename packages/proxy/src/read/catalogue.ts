@@ -167,7 +167,7 @@ export class Catalogue implements Library {
       if (title?.liveTime !== undefined && title.liveTime.windowMicros > 0) title.passWindow(title.liveTime);
       else {
         const live = new LiveTime(clock, windowSeconds, undefined);
-        store?.keepWindow(generation, live.passedMicros(live.edgeMicros(undefined)), live.aheadMicros());
+        store?.keepWindow(generation, live.passedMicros(undefined), live.aheadMicros());
       }
     }
   }

@@ -314,7 +314,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     const { liveTime, row } = this.#p.title;
     if (this.#sender !== this.#delivery) return false;
     if (liveTime === undefined) return this.#delivery.isReady && !this.#delivery.isStranded;
-    if (this.positionMicros < liveTime.passedMicros(liveTime.edgeMicros(row.last))) return false;
+    if (this.positionMicros < liveTime.passedMicros(row.last)) return false;
     return await this.#delivery.reclaim();
   }
 

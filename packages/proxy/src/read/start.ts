@@ -84,9 +84,9 @@ async function windowStart(
 ): Promise<Start | undefined> {
   const { row } = title;
   for (;;) {
-    const edgeMicros = live.edgeMicros(row.last);
-    const place = Math.max(targetMicros, live.passedMicros(edgeMicros));
-    const held = place < edgeMicros ? (row.covering(place) ?? row.firstFrom(place)) : undefined;
+    const place = Math.max(targetMicros, live.passedMicros(row.last));
+    const held =
+      place < live.edgeMicros(row.last) ? (row.covering(place) ?? row.firstFrom(place)) : undefined;
     if (held === undefined) return undefined;
     const start = await startIn(title, held, place);
     if (start !== undefined || row.has(held)) return start;
