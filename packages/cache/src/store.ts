@@ -3,13 +3,14 @@ import { resolve } from 'node:path';
 import { Catalogue, type Entry, type Shelf, type TitleRecord } from './catalogue.js';
 import { DiskHealth } from './disk-health.js';
 import { CacheError, cacheErrorFrom } from './errors.js';
-import { Lane, systemSchedule, within, type Schedule } from './lane.js';
+import { systemSchedule, within, type Schedule } from './lane.js';
 import { DirectoryLock } from './lock.js';
 import { formatSegmentName, isGeneration } from './names.js';
 import type { CachePolicy, Decision, RejectReason, SegmentFacts } from './policy/index.js';
 import { SEGMENT_LIMITS, type Segment, type SegmentMeta } from './segment.js';
 import type { StoreEvent } from './store-events.js';
 import { nodeStoreFs, type StoreFs } from './store-fs.js';
+import { StoreLane } from './store-lane.js';
 import { StoreReads } from './store-reads.js';
 import { StoreRecovery } from './store-recovery.js';
 import { StoreRoom, type StoreParts } from './store-room.js';
@@ -28,13 +29,11 @@ export interface SegmentStoreOptions {
   readonly schedule?: Schedule;
 }
 
-/** After so long a read is a miss, and a write is a rejection. */
-const LIMIT_MS = { read: 500, write: 5000, open: 1500 } as const;
+/** After so long a read is a miss, and opening goes on in the background. */
+const LIMIT_MS = { read: 500, open: 1500 } as const;
 /** Segments that wait to be written stay in memory: as many, and as many bytes, and no more. */
 const OFFERS_MAX = 64;
 const OFFERED_BYTES_MAX = 256 * 1024 * 1024;
-/** Jobs of any kind that wait for the disk. */
-const JOBS_WAITING_MAX = 1024;
 const SAVE_POLICY_SECONDS = 300;
 
 /**
@@ -51,8 +50,7 @@ export class SegmentStore {
   readonly #reads: StoreReads;
   readonly #recovery: StoreRecovery;
   readonly #lock: DirectoryLock;
-  readonly #lane = new Lane(1);
-  readonly #schedule: Schedule;
+  readonly #lane: StoreLane;
   readonly #offered = new Set<string>();
   #offeredBytes = 0;
   /** Live windows of which segments are being dropped. */
@@ -68,16 +66,16 @@ export class SegmentStore {
     );
     const directory = resolve(options.directory);
     this.#parts = { fs, directory, policy, catalogue: new Catalogue(), health, nowSeconds, emit };
+    this.#lane = new StoreLane({ schedule, health, emit });
     this.#room = new StoreRoom(this.#parts, options.capacityBytes);
     this.#writes = new StoreWrites(this.#parts, this.#room);
     this.#reads = new StoreReads(this.#parts, {
       limitMs: LIMIT_MS.read,
       schedule,
-      lose: (entry, error) => this.#inBackground(() => this.#room.setAside(entry, error), 'always'),
+      lose: (entry, error) => this.#lane.inBackground(() => this.#room.setAside(entry, error), 'always'),
     });
     this.#recovery = new StoreRecovery(this.#parts, this.#room);
     this.#lock = lock;
-    this.#schedule = schedule;
     this.#policySavedSeconds = nowSeconds();
   }
 
@@ -146,8 +144,8 @@ export class SegmentStore {
    * is not kept. Resolves when they are written or cannot be, after 5 s at the latest.
    */
   async keepNotes(notes: Uint8Array): Promise<void> {
-    if (this.#state !== 'open' || this.#lane.waiting >= JOBS_WAITING_MAX) return;
-    await this.#inLane(() => this.#writes.saveNotes(notes), 'in-time');
+    if (this.#state !== 'open' || this.#lane.isFull) return;
+    await this.#lane.run(() => this.#writes.saveNotes(notes), 'in-time');
   }
 
   /** All generations of all titles. */
@@ -184,8 +182,8 @@ export class SegmentStore {
   }): Promise<void> {
     checkTitle(title);
     const shelf = this.#shelfFor(title);
-    if (shelf.titleSaved || this.#state === 'closed' || this.#lane.waiting >= JOBS_WAITING_MAX) return;
-    const saved = this.#inLane(() => this.#writes.saveTitle(shelf), 'in-time');
+    if (shelf.titleSaved || this.#state === 'closed' || this.#lane.isFull) return;
+    const saved = this.#lane.run(() => this.#writes.saveTitle(shelf), 'in-time');
     if (this.#state !== 'indexing') await saved;
   }
 
@@ -205,7 +203,7 @@ export class SegmentStore {
     this.#offered.add(name);
     this.#offeredBytes += meta.byteLength;
     const store = (): Promise<Decision> => this.#writes.storeSegment(segment, facts, wishedUntilSeconds);
-    const decision = await this.#inLane(store, 'in-time', () => {
+    const decision = await this.#lane.run(store, 'in-time', () => {
       this.#offered.delete(name);
       this.#offeredBytes -= meta.byteLength;
     });
@@ -242,7 +240,7 @@ export class SegmentStore {
     if (entry === undefined || entry.pins === 0) return;
     if (--entry.pins > 0) return;
     if (entry.handle >= 0) this.#parts.policy.unpin(entry.handle);
-    if (this.#room.bytes > this.#room.capacityBytes) this.#inBackground(() => this.#fit(), 'always');
+    if (this.#room.bytes > this.#room.capacityBytes) this.#lane.inBackground(() => this.#fit(), 'always');
   }
 
   /** Titles that hold a live window. */
@@ -260,7 +258,7 @@ export class SegmentStore {
     if (!isOver || this.#state === 'closed' || this.#passing.has(shelf)) return;
     this.#passing.add(shelf);
     const pass = (): Promise<void> => this.#attempt(() => this.#room.keepWindow(shelf, fromMicros, toMicros));
-    this.#inBackground(pass, 'in-time', () => this.#passing.delete(shelf));
+    this.#lane.inBackground(pass, 'in-time', () => this.#passing.delete(shelf));
   }
 
   /** Deletes titles with all their segments, also those being read: their readers get a clean miss. */
@@ -270,7 +268,7 @@ export class SegmentStore {
     const purged = { segments: 0, bytes: 0 };
     for (const shelf of Array.from(catalogue.shelves()).filter(isWanted)) {
       const before = { segments: shelf.entries.size, bytes: shelf.bytes };
-      await this.#inLane(() => this.#attempt(() => this.#room.dropShelf(shelf, 'purged')), 'always');
+      await this.#lane.run(() => this.#attempt(() => this.#room.dropShelf(shelf, 'purged')), 'always');
       purged.segments += before.segments - shelf.entries.size;
       purged.bytes += before.bytes - shelf.bytes;
     }
@@ -280,12 +278,12 @@ export class SegmentStore {
   /** Changes the capacity. Resolves when what is held fits, but for segments that are being read, or after 5 s. */
   async resize(capacityBytes: number): Promise<void> {
     this.#room.setCapacity(capacityBytes);
-    await this.#inLane(() => this.#fit(), 'always');
+    await this.#lane.run(() => this.#fit(), 'always');
   }
 
   /** Resolves when the directory has been read. */
   async indexed(): Promise<void> {
-    await this.#lane.run(() => Promise.resolve());
+    await this.#lane.unlimited(() => Promise.resolve());
   }
 
   /** Finishes what is being written, keeps what the policy has learned, and gives the directory back. */
@@ -293,18 +291,17 @@ export class SegmentStore {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#recovery.stopped = true;
-    const closed = this.#lane.run(async () => {
+    await this.#lane.last(async () => {
       try {
         await this.#writes.savePolicy();
       } finally {
         await this.#lock.release();
       }
     });
-    await within(closed, LIMIT_MS.write, this.#schedule, () => undefined);
   }
 
   async #index(): Promise<void> {
-    await this.#lane.run(async () => {
+    await this.#lane.unlimited(async () => {
       await this.#attempt(() => this.#recovery.index());
       await this.#attempt(() => this.#recovery.fit());
     });
@@ -357,46 +354,11 @@ export class SegmentStore {
     await this.#writes.attempt(work);
   }
 
-  /**
-   * Runs a job in the writing lane, one at a time. It is waited for no longer than the limit; while one that has
-   * started hangs, nothing more is asked of the disk.
-   * @param when `in-time`: a job that has not started within the limit is left out.
-   * @param ended called when the job has ended or was left out.
-   */
-  async #inLane<T>(
-    job: () => Promise<T>,
-    when: 'always' | 'in-time',
-    ended?: () => void,
-  ): Promise<T | undefined> {
-    let state: 'waiting' | 'running' | 'late' = 'waiting';
-    let cameBack: (() => void) | undefined;
-    const work = this.#lane.run(async () => {
-      try {
-        if (state === 'late' && when === 'in-time') return undefined;
-        state = 'running';
-        return await job();
-      } finally {
-        ended?.();
-        cameBack?.();
-      }
-    });
-    return within(work, LIMIT_MS.write, this.#schedule, () => {
-      if (state === 'running') {
-        cameBack = this.#parts.health.overdue('write', new CacheError('hung', 'writing'));
-      }
-      state = 'late';
-    });
-  }
-
-  #inBackground(job: () => Promise<void>, when: 'always' | 'in-time', ended?: () => void): void {
-    this.#inLane(job, when, ended).catch((error: unknown) => this.#parts.emit({ type: 'failed', error }));
-  }
-
   #savePolicyNowAndThen(): void {
     const nowSeconds = this.#parts.nowSeconds();
     if (Math.abs(nowSeconds - this.#policySavedSeconds) < SAVE_POLICY_SECONDS) return;
     this.#policySavedSeconds = nowSeconds;
-    this.#inBackground(() => this.#writes.savePolicy(), 'in-time');
+    this.#lane.inBackground(() => this.#writes.savePolicy(), 'in-time');
   }
 }
 
