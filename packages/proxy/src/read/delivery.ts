@@ -3,15 +3,11 @@ import type { Place } from '../fill/row.js';
 import {
   type Cursor,
   cursorAt,
-  cursorAtMark,
   dropBounds,
   grownTo,
   inBounds,
-  type Mark,
-  markOf,
   newestDue,
   nextDue,
-  sentEndMicros,
   type Start,
 } from './cursor.js';
 import { Lateness } from './lateness.js';
@@ -20,8 +16,9 @@ import { Drift, groupAfter, leaveOut, nearEdge } from './live-edge.js';
 import { LIVE_GIVE_UP_MS, PATIENCE_MS } from './patience.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
-import type { RangeSender } from './range-sender.js';
-import { mediaOf, newestStart } from './start.js';
+import { Places } from './places.js';
+import { FAREWELL_MS, type RangeSender } from './range-sender.js';
+import { newestStart } from './start.js';
 import type { ReaderTally } from './tally.js';
 import { Supply } from './supply.js';
 import type { Tempo } from './tempo.js';
@@ -29,12 +26,6 @@ import type { Timeline } from './timeline.js';
 
 /** A packet of a growing segment may leave this early: it came when the origin sent it. */
 const FOLLOW_LEAD_MICROS = 50_000;
-/**
- * BYE leaves this long after the last packet. Over UDP it travels on another socket, and must not overtake it. Over TCP
- * GStreamer 1.22 hangs when it reads both at once: its jitter buffer sets a timer for the last packet after the thread that
- * would wait for it has seen the end, and waits for that timer for ever (rtpjitterbuffer, pop_and_push_next).
- */
-export const FAREWELL_MS = 200;
 /** A viewer that took nothing for longer does not get what it missed in a burst. */
 const BLOCKED_MS = 2000;
 /** A viewer of what is on whose next packet waits for longer leaves out groups of pictures. */
@@ -43,11 +34,6 @@ const BEHIND_MICROS = 2_000_000;
 const LEAST_GAP_MS = 250;
 /** Wider holes are not jumped. */
 const JUMP_MICROS = 15_000_000;
-/** Segments that a reader is in at a time: stragglers of one may come while the next is sent. */
-const MAX_CURSORS = 3;
-/** Space between the last timestamp of one range and the first of the next: about a frame. */
-export const RANGE_STEP_MICROS = 40_000;
-
 export interface DeliveryParts {
   readonly title: Playable;
   readonly flights: Boarder;
@@ -65,30 +51,26 @@ export class Delivery implements RangeSender {
   readonly #p: DeliveryParts;
   readonly #supply: Supply;
   readonly #lateness = new Lateness();
-  /** Replaced, not changed, when the reader goes on elsewhere. */
-  #cursors: Cursor[] = [];
+  readonly #places: Places;
   #endMicros: number | undefined;
   /** It shows what is on, live: what it is too slow for is left out. */
   #isAtEdge = false;
   readonly #drift = new Drift();
-  /** Where it stood when it let go of its segments. */
-  #marks: Mark[] = [];
   #isBlocked = false;
   #blockedSinceMs: number | undefined;
   #sentMs = 0;
   /** When what it needs next was in line for a session of the origin last: the origin's own time begins after that. */
   #inLineMs = -Infinity;
-  /** The viewer's time after everything that was sent from segments left behind: no later range begins before it. */
-  #viewerEndMicros = 0;
 
   constructor(parts: DeliveryParts) {
     this.#p = parts;
     this.#supply = new Supply(parts.title);
+    this.#places = new Places(parts.title, parts.timeline);
   }
 
   /** The segment that it is in. */
   get held(): Place | undefined {
-    return this.#cursors.at(-1)?.held;
+    return this.#places.held;
   }
 
   /** NPT where the range ends, unless it takes the whole title. */
@@ -98,13 +80,12 @@ export class Delivery implements RangeSender {
 
   /** There is something to send. */
   get isReady(): boolean {
-    return this.#cursors.length > 0;
+    return this.#places.last !== undefined;
   }
 
   /** It stands in a segment that nobody will go on with. */
   get isStranded(): boolean {
-    const { row } = this.#p.title;
-    return this.#cursors.some(({ held }) => held.state === 'open' && !row.has(held));
+    return this.#places.isStranded;
   }
 
   /** Takes up a range. @param from where in a live presentation it begins; on demand every place is one */
@@ -113,32 +94,19 @@ export class Delivery implements RangeSender {
     this.#isAtEdge = from === 'edge';
     this.#drift.begin();
     this.#supply.prefetch(start.held);
-    this.#goTo(this.#bounded(cursorAt(this.#p.title, start)));
+    this.#places.goTo(this.#bounded(cursorAt(this.#p.title, start)));
   }
 
   /** Keeps its place, and no segment for it: many may stand still in many places. */
   release(): void {
-    if (this.#cursors.length === 0) return;
-    const marks = this.#cursors.map((cursor) => markOf(this.#p.title, cursor));
-    this.#goTo();
-    this.#marks = marks;
+    this.#places.release();
   }
 
   /** Finds the segments of its place again. @returns false when one of them is gone */
   async reclaim(): Promise<boolean> {
-    const { title } = this.#p;
-    const marks = this.#marks;
-    const cursors: Cursor[] = [];
-    for (const mark of marks) {
-      const held = title.row.startingAt(mark.startMicros);
-      const media = held === undefined ? undefined : await mediaOf(title, held);
-      if (held === undefined || media === undefined) return false;
-      cursors.push(cursorAtMark(mark, held, media));
-    }
-    if (cursors.length === 0 || this.#marks !== marks) return false;
-    this.#isAtEdge = false;
-    this.#goTo(...cursors);
-    return true;
+    const isBack = await this.#places.reclaim();
+    if (isBack) this.#isAtEdge = false;
+    return isBack;
   }
 
   /** Time begins to run. @returns NPT that is due now: that of the first packet at least, since the viewer does not wait for it */
@@ -146,7 +114,7 @@ export class Delivery implements RangeSender {
     this.#lateness.reset();
     this.#blockedSinceMs = undefined;
     const position = this.#p.clock.positionMicros;
-    const first = this.#cursors[0];
+    const { first } = this.#places;
     const due = first === undefined ? Infinity : nextDue(first);
     // What has left early before a pause is no reason to hurry.
     const place = Number.isFinite(due) && due - position > this.#aheadMicros ? due : position;
@@ -155,14 +123,14 @@ export class Delivery implements RangeSender {
 
   /** Forgets the range. */
   end(): void {
-    this.#goTo();
+    this.#places.goTo();
   }
 
   /** Sends what is due. @returns how the range ended, if it did */
   turn(nowMs: number): 'end' | 'failed' | undefined {
     const dueMicros = this.#p.clock.dueMicros(nowMs);
     this.#isBlocked = false;
-    const most = this.#p.tempo.batches(dueMicros - this.#nextDue());
+    const most = this.#p.tempo.batches(dueMicros - this.#places.nextDue());
     for (let batches = 0; batches < most && !this.#isBlocked; batches++) {
       const isSent = this.#pumpAll(dueMicros, nowMs);
       this.#moveOn();
@@ -174,26 +142,20 @@ export class Delivery implements RangeSender {
 
   nextTurnMs(nowMs: number): number {
     const { clock, tempo } = this.#p;
-    const last = this.#cursors.at(-1);
+    const { last } = this.#places;
     const isWaiting = last === undefined || this.#isBlocked || last.next >= last.run.count;
-    const dueMs = isWaiting ? Infinity : clock.untilMs(this.#nextDue(), nowMs);
+    const dueMs = isWaiting ? Infinity : clock.untilMs(this.#places.nextDue(), nowMs);
     return nowMs + tempo.waitMs(dueMs, last?.source === 'flight' && !this.#isBlocked);
   }
 
   /** NPT of the next packet to send, or of now where that is earlier. */
   place(): number {
-    let place = Math.round(this.#p.clock.positionMicros);
-    for (const cursor of this.#cursors) place = Math.min(place, nextDue(cursor));
-    return Math.max(place, this.#cursors[0]?.held.startMicros ?? 0);
+    return this.#places.at(this.#p.clock.positionMicros);
   }
 
   /** The viewer's time after everything that was sent. */
   viewerEnd(): number {
-    const { title, timeline } = this.#p;
-    let end = -Infinity;
-    for (const cursor of this.#cursors) end = Math.max(end, sentEndMicros(title, cursor));
-    if (end === -Infinity) return this.#viewerEndMicros;
-    return Math.max(this.#viewerEndMicros, timeline.viewerMicros(end) + RANGE_STEP_MICROS);
+    return this.#places.viewerEnd();
   }
 
   /** Held media may leave so early, media time. */
@@ -202,24 +164,12 @@ export class Delivery implements RangeSender {
     return tempo.aheadMs * 1000 * clock.rate;
   }
 
-  #nextDue(): number {
-    let due = Infinity;
-    for (const cursor of this.#cursors) due = Math.min(due, nextDue(cursor));
-    return due;
-  }
-
-  #goTo(...cursors: Cursor[]): void {
-    this.#viewerEndMicros = this.viewerEnd();
-    this.#cursors = cursors;
-    this.#marks = [];
-  }
-
   #pumpAll(dueMicros: number, nowMs: number): boolean {
-    const cursors = this.#cursors;
+    const { cursors } = this.#places;
     let isSent = false;
     for (const cursor of cursors) {
       isSent = this.#pump(cursor, dueMicros, nowMs) || isSent;
-      if (cursors !== this.#cursors) return false;
+      if (cursors !== this.#places.cursors) return false;
     }
     return isSent;
   }
@@ -239,7 +189,7 @@ export class Delivery implements RangeSender {
     }
     if (this.#blockedSinceMs !== undefined) this.#resumeAfterBlock(cursor, dueMicros, nowMs);
     const isBehind = this.#isAtEdge && limit - run.dueMicros[from]! > BEHIND_MICROS + lead;
-    const newer = isBehind && cursor === this.#cursors.at(-1) ? leaveOut(this.#p.title, cursor) : undefined;
+    const newer = isBehind && cursor === this.#places.last ? leaveOut(this.#p.title, cursor) : undefined;
     if (newer !== undefined) {
       this.#goOn(newer.startMicros, nowMs, cursor, cursorAt(this.#p.title, newer));
       return false;
@@ -276,24 +226,19 @@ export class Delivery implements RangeSender {
 
   /** Leaves segments that are done, and enters the next. */
   #moveOn(): void {
-    const last = this.#cursors.at(-1);
+    const { last } = this.#places;
     if (last === undefined) return;
     if (last.next >= last.run.count && last.held.state !== 'open' && !last.held.last) this.#enterNext(last);
-    while (this.#cursors.length > 1) {
-      const first = this.#cursors[0]!;
-      if (first.held.state !== 'sealed' || first.next < first.run.count) break;
-      this.#viewerEndMicros = this.viewerEnd();
-      this.#cursors.shift();
-    }
+    this.#places.leave();
   }
 
   #enterNext(last: Cursor): void {
     const next = this.#p.title.row.following(last.held);
-    if (next === undefined || this.#cursors.length >= MAX_CURSORS) return;
+    if (next === undefined || this.#places.isFull) return;
     const cursor = this.#supply.cursorInto(next);
     if (cursor === undefined) return;
     if (last.source !== 'flight' && cursor.source === 'flight') this.#p.tally.seams++;
-    this.#cursors.push(this.#bounded(cursor));
+    this.#places.enter(this.#bounded(cursor));
     if (this.#isAtEdge) this.#keepUp();
     this.#p.onReached(last.held);
     this.#supply.prefetch(next);
@@ -316,7 +261,7 @@ export class Delivery implements RangeSender {
   }
 
   #isThrough(dueMicros: number): boolean {
-    const cursor = this.#cursors.at(-1);
+    const cursor = this.#places.last;
     if (cursor === undefined) return false;
     const end = this.#endMicros;
     if (end !== undefined && dueMicros >= end && this.#isSentUpTo(end)) return true;
@@ -325,7 +270,7 @@ export class Delivery implements RangeSender {
   }
 
   #isSentUpTo(end: number): boolean {
-    return this.#cursors.every(
+    return this.#places.cursors.every(
       (cursor) =>
         nextDue(cursor) >= end && (cursor.held.state !== 'open' || grownTo(this.#p.title, cursor) >= end),
     );
@@ -341,7 +286,7 @@ export class Delivery implements RangeSender {
 
   /** Notices that media is missing although it is due. */
   #look(dueMicros: number, nowMs: number): 'failed' | undefined {
-    const cursor = this.#cursors.at(-1);
+    const cursor = this.#places.last;
     if (cursor === undefined || this.#isBlocked || cursor.next < cursor.run.count) {
       this.#lateness.satisfy(cursor !== undefined && nextDue(cursor) > dueMicros);
       return undefined;
@@ -371,7 +316,7 @@ export class Delivery implements RangeSender {
     if (next === undefined || title.row.following(cursor.held) === next) return;
     if (next.startMicros - cursor.held.endMicros > JUMP_MICROS || !next.randomAccess) return;
     const into = this.#supply.cursorInto(next);
-    if (into !== undefined) this.#goTo(this.#bounded(into));
+    if (into !== undefined) this.#places.goTo(this.#bounded(into));
   }
 
   /**
@@ -398,7 +343,7 @@ export class Delivery implements RangeSender {
 
   /** Time runs on from NPT `micros`, in `cursors`. */
   #goOn(micros: number, nowMs: number, ...cursors: Cursor[]): void {
-    this.#goTo(...cursors.map((cursor) => this.#bounded(cursor)));
+    this.#places.goTo(...cursors.map((cursor) => this.#bounded(cursor)));
     this.#lateness.reset();
     this.#drift.begin();
     this.#p.clock.run(micros, nowMs);

@@ -3,11 +3,10 @@ import type { Passage } from '../fill/passage.js';
 import { OriginError } from '../origin/errors.js';
 import type { OriginSession, OriginSink } from '../origin/session.js';
 import { packetTicks, type Start } from './cursor.js';
-import { FAREWELL_MS, RANGE_STEP_MICROS } from './delivery.js';
 import { PATIENCE_MS } from './patience.js';
 import type { Place } from '../fill/row.js';
 import { PassBuffer } from './pass-buffer.js';
-import type { RangeSender } from './range-sender.js';
+import { FAREWELL_MS, RANGE_STEP_MICROS, type RangeSender } from './range-sender.js';
 import { microsByHash, type Scaling, scalingOf } from './scaling.js';
 import type { SkimParts, SkimRange } from './skim.js';
 

@@ -1,5 +1,14 @@
 import type { Place } from '../fill/row.js';
 
+/**
+ * BYE leaves this long after the last packet. Over UDP it travels on another socket, and must not overtake it. Over TCP
+ * GStreamer 1.22 hangs when it reads both at once: its jitter buffer sets a timer for the last packet after the thread that
+ * would wait for it has seen the end, and waits for that timer for ever (rtpjitterbuffer, pop_and_push_next).
+ */
+export const FAREWELL_MS = 200;
+/** Space between the last timestamp of one range and the first of the next: about a frame. */
+export const RANGE_STEP_MICROS = 40_000;
+
 /** Sends one range to one viewer at one pace. */
 export interface RangeSender {
   /** The segment behind which media must be fetched before it is due; undefined: none need be. */

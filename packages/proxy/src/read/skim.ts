@@ -1,12 +1,11 @@
 import type { Place } from '../fill/row.js';
 import { packetTicks } from './cursor.js';
-import { FAREWELL_MS, RANGE_STEP_MICROS } from './delivery.js';
 import { PATIENCE_MS } from './patience.js';
 import type { ReaderOptions } from './library.js';
 import { type Direction, type Picture, Pictures } from './pictures.js';
 import type { PlayClock } from './play-clock.js';
 import type { Playable } from './playable.js';
-import type { RangeSender } from './range-sender.js';
+import { FAREWELL_MS, RANGE_STEP_MICROS, type RangeSender } from './range-sender.js';
 import type { ReaderTally } from './tally.js';
 import type { Tempo } from './tempo.js';
 import type { Timeline } from './timeline.js';
