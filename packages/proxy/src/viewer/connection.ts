@@ -7,7 +7,8 @@ import { answerTo, type Answer, type ControlConnection, type ViewerHost } from '
 import { Channels } from './interleaved.js';
 import { LIMIT_REASONS, type RejectReason } from './limits.js';
 import { methodLabel, respond } from './methods.js';
-import type { EndReason, ViewerSession } from './session.js';
+import type { ViewerSession } from './session.js';
+import type { EndReason } from './session-context.js';
 import { Writer } from './writer.js';
 
 /**

@@ -16,7 +16,8 @@ import type { Ports } from './ports.js';
 import { Refusal } from './refusal.js';
 import type { Scratch } from './scratch.js';
 import type { PacketSender } from './sender.js';
-import type { SessionContext, ViewerSession } from './session.js';
+import type { ViewerSession } from './session.js';
+import type { SessionContext } from './session-context.js';
 import type { Sessions } from './sessions.js';
 import type { Writer } from './writer.js';
 

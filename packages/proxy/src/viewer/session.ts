@@ -2,19 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { PacketRun } from '@forebay/cache';
 import { RtspError } from '@forebay/rtsp';
 import type { RtspRange, SessionState, TransportSpec } from '@forebay/rtsp';
-import type { Viewings } from '../access.js';
-import type { Clock } from '../clock.js';
-import type { Log } from '../log.js';
-import type { Metrics } from '../metrics.js';
-import type { Library, MediaSink, PlayResult, Presentation, Reader } from '../read/library.js';
+import type { MediaSink, PlayResult, Presentation, Reader } from '../read/library.js';
 import type { Pace } from '../read/pace.js';
 import type { Timeline } from '../read/timeline.js';
 import { Bucket } from './bucket.js';
-import type { ViewerLimits } from './limits.js';
-import type { Pulse } from './pulse.js';
 import { Refusal } from './refusal.js';
-import type { Rejects } from './rejects.js';
 import { ReceiverReports, SenderReports, type ReportedStream } from './reports.js';
+import type { EndReason, SessionContext } from './session-context.js';
 import type { MediaTransport, TransportOwner } from './transport.js';
 import { SessionViewings, titleOf } from './viewing.js';
 
@@ -41,36 +35,10 @@ const RTSP_STATE: Readonly<Record<Phase, SessionState>> = {
   closed: 'init',
 };
 
-/** Why a session ended, for its log line. */
-export type EndReason =
-  | 'teardown'
-  | 'disconnected'
-  | 'stalled'
-  | 'unplayed'
-  | 'session-timeout'
-  | 'unreachable'
-  | 'refused'
-  | 'defect'
-  | 'shutdown';
-
 /** One stream that was set up. */
 export interface SessionStream extends ReportedStream {
   /** As the viewer spelled it in SETUP: what RTP-Info names it by. */
   readonly url: string;
-}
-
-/** What every session of a server shares. */
-export interface SessionContext {
-  readonly library: Library;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly log: Log;
-  readonly limits: ViewerLimits;
-  readonly timeoutSeconds: number;
-  readonly rejects: Rejects;
-  readonly pulse: Pick<Pulse, 'nowMs'>;
-  /** Wants to know what was played. */
-  readonly viewings?: Viewings;
 }
 
 export interface SessionOptions {

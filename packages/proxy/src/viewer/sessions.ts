@@ -1,7 +1,8 @@
 import type { Addresses } from './addresses.js';
 import { LIMIT_REASONS } from './limits.js';
 import { Refusal, tryLater } from './refusal.js';
-import { ViewerSession, type SessionContext, type SessionOptions } from './session.js';
+import { ViewerSession, type SessionOptions } from './session.js';
+import type { SessionContext } from './session-context.js';
 
 export interface NewSession extends Omit<SessionOptions, 'context'> {
   readonly kind: 'udp' | 'tcp';
