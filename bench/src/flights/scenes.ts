@@ -141,10 +141,8 @@ async function watch(
 
 /** One viewer comes and stays until the origin has sent everything and the proxy has kept it. */
 async function fill({ origin, url }: Theatre): Promise<void> {
-  const viewer = await RigViewer.connect({ url, transport: 'tcp', timeoutMs: SLACK_MS });
+  const viewer = await RigViewer.open({ url, transport: 'tcp', timeoutMs: SLACK_MS });
   try {
-    await viewer.describe();
-    await viewer.setup();
     const wanted = origin.counts().bytes + 0.99 * origin.titleBytes;
     await viewer.play({ range: 'npt=0-' });
     const isSent = (): boolean => origin.counts().bytes >= wanted;

@@ -132,10 +132,8 @@ async function play(url: string, i: number): Promise<void> {
     timeoutMs: TIMEOUT_MS,
     maxPackets: 0,
   } as const;
-  const viewer = await RigViewer.connect({ ...options, localAddress: addressOf(i) });
+  const viewer = await RigViewer.open({ ...options, localAddress: addressOf(i) });
   try {
-    await viewer.describe();
-    await viewer.setup();
     await viewer.play({ range: `npt=${i % 9}-` });
     await viewer.received(PACKETS, { timeoutMs: TIMEOUT_MS });
     await viewer.teardown();

@@ -82,15 +82,7 @@ async function open(url: string, transport: ViewerTransport): Promise<RigViewer>
 async function openOnce(url: string, transport: ViewerTransport): Promise<RigViewer> {
   const number = Math.floor(addresses++ / PER_ADDRESS) + 2;
   const localAddress = `127.0.${number >>> 8}.${number & 0xff}`;
-  const viewer = await RigViewer.connect({ url, transport, localAddress, timeoutMs: TIMEOUT_MS });
-  try {
-    await viewer.describe();
-    await viewer.setup();
-    return viewer;
-  } catch (error) {
-    await viewer.close();
-    throw error;
-  }
+  return await RigViewer.open({ url, transport, localAddress, timeoutMs: TIMEOUT_MS });
 }
 
 async function openMany(url: string, transport: ViewerTransport, count: number): Promise<RigViewer[]> {

@@ -32,9 +32,7 @@ const live = (videoKbps: number) => ({
 });
 
 async function direct(url: string): Promise<RigViewer> {
-  const viewer = await RigViewer.connect({ url, transport: 'tcp' });
-  await viewer.describe();
-  await viewer.setup();
+  const viewer = await RigViewer.open({ url, transport: 'tcp' });
   await viewer.play();
   return viewer;
 }

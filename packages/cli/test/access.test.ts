@@ -123,13 +123,11 @@ t.test('serve writes what was played: a seek, a pause, a teardown, the end', asy
   const args = ['--origin', origin.url('/vod'), '--cache-size', '0', '--access-log', file];
   const serving = running(t, ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args]);
   const { rtsp, admin } = await serving.logged('forebay serves');
-  const viewer = await RigViewer.connect({
+  const viewer = await RigViewer.open({
     url: `rtsp://${String(rtsp)}/film?password=hunter2&a=1,2`,
     transport: 'tcp',
   });
   t.teardown(() => viewer.close());
-  await viewer.describe();
-  await viewer.setup();
   const packets = (): number => viewer.recordings.reduce((sum, { packets: some }) => sum + some, 0);
   for (const range of ['npt=0-', 'npt=2-', undefined]) {
     await viewer.play(range === undefined ? {} : { range });

@@ -72,10 +72,8 @@ t.test('SIGTERM lets a viewer see the end, takes no new ones, and says so', asyn
   const serving = serve(t, ['--origin', origin.url('/vod'), '--cache-size', '0']);
   const line = await serving.logged('forebay serves');
   const url = `rtsp://${String(line['rtsp'])}/film`;
-  const viewer = await RigViewer.connect({ url, transport: 'tcp' });
+  const viewer = await RigViewer.open({ url, transport: 'tcp' });
   t.teardown(() => viewer.close());
-  await viewer.describe();
-  await viewer.setup();
   await viewer.play();
   t.same(await ready(line), { ready: true, reasons: [] });
   serving.child.kill('SIGTERM');
@@ -101,10 +99,8 @@ t.test('a second signal does not wait', async (t) => {
   const origin = await startOrigin(t);
   const serving = serve(t, ['--origin', origin.url('/vod'), '--cache-size', '0']);
   const { rtsp } = await serving.logged('forebay serves');
-  const viewer = await RigViewer.connect({ url: `rtsp://${String(rtsp)}/film`, transport: 'tcp' });
+  const viewer = await RigViewer.open({ url: `rtsp://${String(rtsp)}/film`, transport: 'tcp' });
   t.teardown(() => viewer.close());
-  await viewer.describe();
-  await viewer.setup();
   await viewer.play();
   serving.child.kill('SIGTERM');
   await serving.logged('draining');

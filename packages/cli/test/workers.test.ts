@@ -96,10 +96,8 @@ t.test('signals to the whole group leave workers to the owner: viewers see the e
   const origin = await startOrigin(t);
   const serving = serve(t, origin, join(t.testdir(), 'cache'));
   const { rtsp } = await serving.logged('forebay serves');
-  const viewer = await RigViewer.connect({ url: `rtsp://${String(rtsp)}/film`, transport: 'tcp' });
+  const viewer = await RigViewer.open({ url: `rtsp://${String(rtsp)}/film`, transport: 'tcp' });
   t.teardown(() => viewer.close());
-  await viewer.describe();
-  await viewer.setup();
   await viewer.play();
   for (const pid of [...pidsOf(serving), serving.child.pid!]) process.kill(pid, 'SIGTERM');
   await viewer.ended({ timeoutMs: END_TIMEOUT_MS });
@@ -112,10 +110,8 @@ t.test('when the owner is killed workers end, and the next start removes what is
   const cache = join(t.testdir(), 'cache');
   const first = serve(t, origin, cache);
   const { rtsp } = await first.logged('forebay serves');
-  const viewer = await RigViewer.connect({ url: `rtsp://${String(rtsp)}/film`, transport: 'tcp' });
+  const viewer = await RigViewer.open({ url: `rtsp://${String(rtsp)}/film`, transport: 'tcp' });
   t.teardown(() => viewer.close());
-  await viewer.describe();
-  await viewer.setup();
   await viewer.play();
   await viewer.received(50, { timeoutMs: END_TIMEOUT_MS });
   const folder = sharedFolder(first.child.pid)!;

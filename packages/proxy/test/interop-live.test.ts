@@ -44,10 +44,8 @@ async function setUp(t: Test) {
   });
   const url = `rtsp://127.0.0.1:${(await proxy.listen('127.0.0.1', 0)).port}/live`;
   const watch = async (): Promise<{ viewer: RigViewer; startSeconds: number }> => {
-    const viewer = await RigViewer.connect({ url, transport: 'tcp', timeoutMs: TIMEOUT_MS });
+    const viewer = await RigViewer.open({ url, transport: 'tcp', timeoutMs: TIMEOUT_MS });
     t.teardown(() => viewer.close());
-    await viewer.describe();
-    await viewer.setup();
     const { startSeconds } = await viewer.play();
     await viewer.received(60, { timeoutMs: TIMEOUT_MS });
     return { viewer, startSeconds: startSeconds ?? NaN };
@@ -173,10 +171,8 @@ t.test('GStreamer as origin, started anew: its viewers are back', { buffered: tr
   await restart();
   const upMs = performance.now();
   // What a machine that does other things, too, lets a viewer of the origin itself have.
-  const direct = await RigViewer.connect({ url: directUrl, transport: 'tcp', timeoutMs: TIMEOUT_MS });
+  const direct = await RigViewer.open({ url: directUrl, transport: 'tcp', timeoutMs: TIMEOUT_MS });
   t.teardown(() => direct.close());
-  await direct.describe();
-  await direct.setup();
   await direct.play();
   await direct.until(() => direct.recording(0).packets > 5, { timeoutMs: TIMEOUT_MS, what: 'the picture' });
   const directMs = performance.now() - upMs;

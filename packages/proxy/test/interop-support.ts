@@ -77,20 +77,12 @@ export async function goAbroad(t: Test, titles: readonly string[] = TITLES): Pro
 
 /** A viewer of our own that set up every stream. */
 export async function open(url: string, transport: Transport, localAddress?: string): Promise<RigViewer> {
-  const viewer = await RigViewer.connect({
+  return await RigViewer.open({
     url,
     transport,
     timeoutMs: PATIENCE_MS,
     ...(localAddress === undefined ? {} : { localAddress }),
   });
-  try {
-    await viewer.describe();
-    await viewer.setup();
-    return viewer;
-  } catch (error) {
-    await viewer.close();
-    throw error;
-  }
 }
 
 /** What a player that is not ours got. */

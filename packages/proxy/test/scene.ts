@@ -154,9 +154,7 @@ export async function forget(s: Scene, cells: (cell: number) => boolean): Promis
 
 /** Access-unit hashes of a play straight from the origin, by stream; parameter sets left out. */
 export async function directFrames(origin: RigOrigin, path = '/film'): Promise<number[][]> {
-  const viewer = await RigViewer.connect({ url: `rtsp://127.0.0.1:${origin.port}${path}`, transport: 'tcp' });
-  await viewer.describe();
-  await viewer.setup();
+  const viewer = await RigViewer.open({ url: `rtsp://127.0.0.1:${origin.port}${path}`, transport: 'tcp' });
   await viewer.play({ range: 'npt=0-' });
   await viewer.ended({ timeoutMs: 60_000 });
   const frames = viewer.recordings.map((r) => viewer.frames(r.stream.index, { parameterSets: false }));

@@ -27,10 +27,8 @@ async function viewerThrough(
   relay: DelayRelay,
   transport: 'tcp' | 'udp' = 'tcp',
 ): Promise<RigViewer> {
-  const viewer = await RigViewer.connect({ url: relay.url('/film'), transport, timeoutMs: 20_000 });
+  const viewer = await RigViewer.open({ url: relay.url('/film'), transport, timeoutMs: 20_000 });
   t.teardown(async () => await viewer.close());
-  await viewer.describe();
-  await viewer.setup();
   return viewer;
 }
 

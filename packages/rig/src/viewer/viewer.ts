@@ -76,6 +76,22 @@ export class RigViewer {
     return viewer;
   }
 
+  /**
+   * Connects, asks for the description, and sets up every stream.
+   * @throws what these throw; the connection is closed then
+   */
+  static async open(options: ViewerOptions): Promise<RigViewer> {
+    const viewer = await RigViewer.connect(options);
+    try {
+      await viewer.describe();
+      await viewer.setup();
+      return viewer;
+    } catch (error) {
+      await viewer.close();
+      throw error;
+    }
+  }
+
   /** The connection's, and one for each wait for an answer. */
   get roundTrips(): number {
     return this.#connection.roundTrips;
