@@ -1,5 +1,6 @@
 import t from 'tap';
-import { assertContinuous, assertRun, goAbroad, open, playDirect, Stage } from './interop-support.js';
+import { assertContinuous, assertRun, playDirect } from './interop-linear.js';
+import { goAbroad, open, Stage } from './interop-support.js';
 
 t.jobs = 4;
 t.setTimeout(240_000);

@@ -2,7 +2,8 @@ import { createServer, connect, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { ffmpegHashes } from '@forebay/rig';
 import t, { type Test } from 'tap';
-import { assertContinuous, goAbroad, open, reached, Stage } from './interop-support.js';
+import { assertContinuous, reached } from './interop-linear.js';
+import { goAbroad, open, Stage } from './interop-support.js';
 
 t.jobs = 4;
 t.setTimeout(300_000);

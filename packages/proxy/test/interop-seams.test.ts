@@ -1,15 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { assertContinuous, assertRun, playDirect, reached } from './interop-linear.js';
 import {
-  assertContinuous,
-  assertRun,
   goAbroad,
   once,
   open,
   play,
-  playDirect,
-  reached,
   Stage,
   TITLES,
   type PlayerName,

@@ -3,18 +3,12 @@ import type { PlayReply, RigViewer } from '@forebay/rig';
 import {
   assertContinuous,
   assertRun,
-  goAbroad,
   keyFrameBefore,
-  once,
-  open,
-  play,
   playDirect,
   reached,
-  Stage,
-  TITLES,
   type Linear,
-  type PlayerName,
-} from './interop-support.js';
+} from './interop-linear.js';
+import { goAbroad, once, open, play, Stage, TITLES, type PlayerName } from './interop-support.js';
 
 t.jobs = 10;
 t.setTimeout(300_000);
