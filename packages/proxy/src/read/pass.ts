@@ -107,8 +107,7 @@ export class Pass implements RangeSender, OriginSink {
     if (this.#outcome === undefined && this.#isOverdue(nowMs)) this.#outcome = 'end';
     if (this.#outcome === undefined && nowMs - this.#sentMs >= PATIENCE_MS.flying.giveUp)
       this.#outcome = 'failed';
-    if (this.#p.options.transport === 'udp' && nowMs - this.#sentMs < FAREWELL_MS) return undefined;
-    return this.#outcome;
+    return nowMs - this.#sentMs < FAREWELL_MS ? undefined : this.#outcome;
   }
 
   nextTurnMs(nowMs: number): number {
