@@ -1,5 +1,6 @@
 import { SegmentBuilder, type StreamExtent } from '@forebay/cache';
-import { timestampDelta, type AccessUnitClassifier } from '@forebay/rtp';
+import { classifierFor, timestampDelta, type AccessUnitClassifier } from '@forebay/rtp';
+import type { Description } from '@forebay/rtsp';
 import type { Arrival } from './arrival.js';
 import { type Held, JOINT_MICROS } from './row.js';
 
@@ -23,6 +24,14 @@ const AHEAD_MICROS = 1_000_000;
 export interface SegmenterStream {
   readonly clockRate: number;
   readonly classifier: AccessUnitClassifier | undefined;
+}
+
+/** The streams of a description. Many titles have but one IDR picture: recovery points count, too. */
+export function streamsOf({ streams }: Description): SegmenterStream[] {
+  return streams.map(({ clockRate, encoding, media, fmtp }) => ({
+    clockRate,
+    classifier: classifierFor(encoding, media, fmtp, { recoveryPoint: true }),
+  }));
 }
 
 export interface FillingOptions {

@@ -3,7 +3,7 @@ import { type AccessUnitClassifier, classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
-import type { SegmenterStream } from './filling.js';
+import { type SegmenterStream, streamsOf } from './filling.js';
 import { Offers } from './offers.js';
 import { Lead } from './lead.js';
 import { LiveTime } from './live-time.js';
@@ -81,11 +81,7 @@ export class Title {
     this.#lead = new Lead(options.client.profile, options.shelves.clock);
     this.#durationSeconds = options.durationSeconds ?? options.origin.description.durationSeconds;
     const streams = options.origin.description.streams;
-    this.streams = streams.map((s) => ({
-      clockRate: s.clockRate,
-      // Many titles have but one IDR picture.
-      classifier: classifierFor(s.encoding, s.media, s.fmtp, { recoveryPoint: true }),
-    }));
+    this.streams = streamsOf(options.origin.description);
     const video = streams.findIndex((s) => s.media === 'video');
     const audio = streams.findIndex((s) => s.media === 'audio');
     this.reference = video >= 0 ? video : Math.max(0, audio);

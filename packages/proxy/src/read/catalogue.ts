@@ -1,11 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  type Description,
-  parseDescription,
-  rewriteDescription,
-  RtspError,
-  type RtspUrl,
-} from '@forebay/rtsp';
+import { type Description, parseDescription, RtspError, type RtspUrl } from '@forebay/rtsp';
 import { Flights } from '../fill/flights.js';
 import { LiveTime } from '../fill/live-time.js';
 import { Passage } from '../fill/passage.js';
@@ -16,7 +10,13 @@ import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { type Audience, NO_AUDIENCE, PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
 import { formatTitleRecord, parseTitleRecord, type TitleRecord } from './title-record.js';
-import type { Library, Presentation, Reader, ReaderOptions } from './library.js';
+import {
+  type Library,
+  type Presentation,
+  type Reader,
+  type ReaderOptions,
+  sdpForViewers,
+} from './library.js';
 import { Outages } from './outages.js';
 import type { Pacer } from './pacer.js';
 import { Questions } from './questions.js';
@@ -61,8 +61,7 @@ export class Shown implements Presentation {
   }
 
   sdp(): string {
-    const end = this.live ? undefined : this.durationSeconds;
-    return rewriteDescription(this.description, end === undefined ? {} : { rangeEndSeconds: end });
+    return sdpForViewers(this);
   }
 }
 

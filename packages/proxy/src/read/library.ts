@@ -1,5 +1,5 @@
 import type { PacketRun } from '@forebay/cache';
-import type { Description, RtspRange, RtspUrl } from '@forebay/rtsp';
+import { type Description, rewriteDescription, type RtspRange, type RtspUrl } from '@forebay/rtsp';
 import type { Source } from '../metrics.js';
 import type { Pace } from './pace.js';
 import type { Timeline } from './timeline.js';
@@ -16,6 +16,12 @@ export interface Presentation {
   readonly durationSeconds: number | undefined;
   /** The SDP for viewers. */
   sdp(): string;
+}
+
+/** The origin's description, with the length that is known by now. */
+export function sdpForViewers(presentation: Omit<Presentation, 'sdp'>): string {
+  const end = presentation.live ? undefined : presentation.durationSeconds;
+  return rewriteDescription(presentation.description, end === undefined ? {} : { rangeEndSeconds: end });
 }
 
 /** Where viewers find presentations. */

@@ -1,7 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { decodeSegment, GrowthReader, type MemoryTier, type PacketRun, type Segment } from '@forebay/cache';
-import { classifierFor } from '@forebay/rtp';
 import { type Description, parseDescription, type RtspRange } from '@forebay/rtsp';
+import { streamsOf } from '../fill/filling.js';
 import { type Outlook, outlookAt } from '../fill/flights.js';
 import { LiveTime } from '../fill/live-time.js';
 import { type Place, Row } from '../fill/row.js';
@@ -94,10 +94,7 @@ export class MirrorTitle implements Playable {
     this.number = parts.number;
     this.shelves = parts.shelves;
     this.description = parseDescription(parts.sdp);
-    this.streams = this.description.streams.map(({ clockRate, encoding, media, fmtp }) => ({
-      clockRate,
-      classifier: classifierFor(encoding, media, fmtp),
-    }));
+    this.streams = streamsOf(this.description);
     this.usedMs = parts.shelves.clock.nowMs();
     this.liveTime = this.#liveTime();
   }

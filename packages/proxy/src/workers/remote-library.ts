@@ -1,9 +1,15 @@
 import type { MemoryTier } from '@forebay/cache';
-import { type Description, rewriteDescription, type RtspUrl } from '@forebay/rtsp';
+import type { Description, RtspUrl } from '@forebay/rtsp';
 import type { TimerHandle } from '../clock.js';
 import { OriginError } from '../origin/errors.js';
 import type { Audience, AudienceStart } from '../read/audience.js';
-import type { Library, Presentation, Reader, ReaderOptions } from '../read/library.js';
+import {
+  type Library,
+  type Presentation,
+  type Reader,
+  type ReaderOptions,
+  sdpForViewers,
+} from '../read/library.js';
 import type { Pacer } from '../read/pacer.js';
 import type { Playable } from '../read/playable.js';
 import { SegmentReader } from '../read/reader.js';
@@ -52,8 +58,7 @@ class RemotePresentation implements Presentation {
   }
 
   sdp(): string {
-    const end = this.live ? undefined : this.durationSeconds;
-    return rewriteDescription(this.description, end === undefined ? {} : { rangeEndSeconds: end });
+    return sdpForViewers(this);
   }
 }
 
