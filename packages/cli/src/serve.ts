@@ -4,7 +4,7 @@ import { adminPages, startAdmin, type AdminServer, type AdminSource } from './ad
 import { crashLoudly } from './crash.js';
 import { EXIT } from './exit.js';
 import { openLog, type ProcessLog } from './log.js';
-import { settingsOf, type ServeFlags, type Settings } from './settings.js';
+import { proxyOptionsOf, secretsOf, settingsOf, type ServeFlags, type Settings } from './settings.js';
 import { endSignal } from './signals.js';
 import { formatSocketAddress, isLoopback } from './socket-address.js';
 import { VERSION } from './version.js';
@@ -21,14 +21,9 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const ending = endSignal();
   const accessLog = await openAccessLog(settings, log);
   const proxy = await MediaProxy.start({
-    routes: settings.routes,
-    cacheDirectory: settings.cache.directory,
-    cacheBytes: settings.cache.bytes,
-    ramBytes: settings.cache.ramBytes,
-    udpPorts: settings.udpPorts,
+    ...proxyOptionsOf(settings),
     udpPath: settings.udpPath,
     workers: settings.workers,
-    sessionTimeoutSeconds: settings.sessionTimeoutSeconds,
     lowLatency: settings.lowLatency,
     viewerLimits: settings.limits,
     log,
@@ -96,12 +91,11 @@ async function openAccessLog(settings: Settings, log: ProcessLog): Promise<Acces
 
 function processLog(settings: Settings): ProcessLog {
   const { level, format } = settings.log;
-  const secrets = settings.routes.flatMap((route) => (route.credentials ? [route.credentials.password] : []));
   const isForPeople = format === 'text' || (format === 'auto' && process.stderr.isTTY);
   return openLog({
     level,
     format: isForPeople ? 'text' : 'json',
-    secrets,
+    secrets: secretsOf(settings),
     hashTitles: settings.accessLog?.hashTitles === true,
     write: (line) => process.stderr.write(line),
   });

@@ -151,6 +151,23 @@ function withTimeshift(
   return all;
 }
 
+/** What every proxy is told, whatever it is for. */
+export function proxyOptionsOf({ routes, cache, udpPorts, sessionTimeoutSeconds }: Settings) {
+  return {
+    routes,
+    cacheDirectory: cache.directory,
+    cacheBytes: cache.bytes,
+    ramBytes: cache.ramBytes,
+    udpPorts,
+    sessionTimeoutSeconds,
+  };
+}
+
+/** What no log line may show. */
+export function secretsOf({ routes }: Settings): string[] {
+  return routes.flatMap(({ credentials }) => (credentials === undefined ? [] : [credentials.password]));
+}
+
 function accessLogOf(flags: ServeFlags, file: Partial<ConfigFile>): Settings['accessLog'] {
   const path = flags.accessLog ?? file.accessLog?.file;
   const hashTitles = flags.hashTitles ?? file.accessLog?.hashTitles ?? false;

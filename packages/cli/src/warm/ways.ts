@@ -1,7 +1,7 @@
 import { failedWarming, Proxy as MediaProxy, type WarmProgress } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
 import { openLog } from '../log.js';
-import type { Settings } from '../settings.js';
+import { proxyOptionsOf, secretsOf, type Settings } from '../settings.js';
 import { readLines } from './lines.js';
 
 /** What is wished for of one title. */
@@ -62,16 +62,15 @@ export async function throughApi(base: string): Promise<WarmWay> {
  * @throws CacheError `locked` while a proxy uses it
  */
 export async function onTheCache(settings: Settings): Promise<WarmWay> {
-  const secrets = settings.routes.flatMap((route) => (route.credentials ? [route.credentials.password] : []));
   const proxy = await MediaProxy.start({
-    routes: settings.routes,
-    cacheDirectory: settings.cache.directory,
-    cacheBytes: settings.cache.bytes,
-    ramBytes: settings.cache.ramBytes,
-    udpPorts: settings.udpPorts,
+    ...proxyOptionsOf(settings),
     udpPath: 'dgram',
-    sessionTimeoutSeconds: settings.sessionTimeoutSeconds,
-    log: openLog({ level: 'warn', format: 'text', secrets, write: (line) => process.stderr.write(line) }),
+    log: openLog({
+      level: 'warn',
+      format: 'text',
+      secrets: secretsOf(settings),
+      write: (line) => process.stderr.write(line),
+    }),
   });
   return {
     warm: async ({ url, ...wish }, o) => await proxy.warm({ url: parseRtspUrl(url), ...wish, ...o }),
