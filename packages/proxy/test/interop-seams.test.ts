@@ -100,7 +100,7 @@ for (const [i, title] of TITLES.entries()) {
           failed: await stage.metric('seams_total', { result: 'failed' }),
         };
         t.same(joined, { content: seams, time: 0, failed: 0 }, `${name}: joined by content`);
-        await stage.stored(timeoutMs);
+        await stage.stored(timeoutMs, cells);
         t.same(
           (await stage.segments()).map(({ cell }) => cell),
           cells,

@@ -264,13 +264,14 @@ export class Stage {
     for (const { cell, path } of await this.segments()) if (isForgotten(cell)) await rm(path);
   }
 
-  /** Waits until the last segment of the title is on disk. */
-  async stored(timeoutMs: number): Promise<void> {
+  /** Waits until the last segment of the title is on disk, and those of `cells`. */
+  async stored(timeoutMs: number, cells: readonly number[] = []): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      const last = (await this.segments()).at(-1);
-      if (last !== undefined && /-[kc]e-[0-9a-f]{8}\.seg$/.test(last.path)) return;
-      if (performance.now() > deadlineMs) throw new Error('the end of the title was not stored in time');
+      const segments = await this.segments();
+      const isEndThere = /-[kc]e-[0-9a-f]{8}\.seg$/.test(segments.at(-1)?.path ?? '');
+      if (isEndThere && cells.every((cell) => segments.some((s) => s.cell === cell))) return;
+      if (performance.now() > deadlineMs) throw new Error('what was played was not stored in time');
       await delay(LOOK_EVERY_MS);
     }
   }

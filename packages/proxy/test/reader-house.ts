@@ -25,6 +25,8 @@ class Screen implements MediaSink {
   over: 'end' | 'failed' | undefined;
   /** Of the pictures, seconds. */
   readonly pictures: number[] = [];
+  /** Of the audio packets, seconds. */
+  readonly sounds: number[] = [];
 
   writable(): boolean {
     return this.isWritable;
@@ -33,8 +35,9 @@ class Screen implements MediaSink {
   send(run: PacketRun, from: number, to: number): number {
     if (this.isBroken) throw new TypeError('test');
     for (let i = from; i < to; i++) {
-      if (run.streams[i] === 0)
-        this.pictures.push(run.bytes.readUInt32BE(run.offsets[i]! + 8) / CLOCK_RATES[0]!);
+      const stream = run.streams[i]!;
+      const seconds = run.bytes.readUInt32BE(run.offsets[i]! + 8) / CLOCK_RATES[stream]!;
+      (stream === 0 ? this.pictures : this.sounds).push(seconds);
     }
     return run.offsets[to]! - run.offsets[from]!;
   }

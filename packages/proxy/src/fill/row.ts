@@ -20,8 +20,11 @@ export interface Place {
   readonly randomAccess: boolean;
   /** Where the next segment starts; while `open`, where the newest picture is. */
   endMicros: number;
-  /** `open`: grows. `cut`: its end is known, stragglers of other streams may still come. `sealed`: immutable. */
-  state: 'open' | 'cut' | 'sealed';
+  /**
+   * `open`: grows. `cut`: its end is known, stragglers of other streams may still come, and its flight goes on in the next
+   * segment. `closing`: the same, but what follows was held before: the stragglers come first. `sealed`: immutable.
+   */
+  state: 'open' | 'cut' | 'closing' | 'sealed';
   /** Nothing comes after it: the end of the title. */
   last: boolean;
   /** A flight is appending now. An open entry without one waits for the next flight to go on in it. */

@@ -124,7 +124,16 @@ export class Segmenter {
     this.#entry = 'none';
     if (this.#current !== undefined) this.#cut(this.#current, micros, nowMs);
     this.#current = undefined;
+    if (this.#draining !== undefined) this.#draining.state = 'closing';
     this.#releaseEarly(nowMs);
+  }
+
+  /** A packet of `stream` came that belongs to the held media in front: no stragglers of it come any more. */
+  passed(stream: number, nowMs: number): void {
+    const draining = this.#draining;
+    if (draining?.state !== 'closing') return;
+    this.#lanes[stream]!.passed = true;
+    this.#drain(nowMs);
   }
 
   /** After {@link Segmenter.closeAt}: stragglers that have not come by now will not come. */

@@ -228,7 +228,8 @@ export class Stitch {
     const lane = this.#lanes[p.stream]!;
     p.ticks = this.#anchor.place(p.stream, ts, sequenceNumber(p.bytes, p.start), p.nowMs);
     if (!lane.joined && !this.#join(p, lane)) return;
-    if (!this.#isHeld(p)) this.#segmenter.packet(p);
+    if (this.#isHeld(p)) this.#segmenter.passed(p.stream, p.nowMs);
+    else this.#segmenter.packet(p);
   }
 
   /** @returns false while the packet lies before the seam */

@@ -228,7 +228,9 @@ export class Delivery implements RangeSender {
   #moveOn(): void {
     const { last } = this.#places;
     if (last === undefined) return;
-    if (last.next >= last.run.count && last.held.state !== 'open' && !last.held.last) this.#enterNext(last);
+    const { state } = last.held;
+    const mayEnter = state === 'cut' || state === 'sealed';
+    if (mayEnter && last.next >= last.run.count && !last.held.last) this.#enterNext(last);
     this.#places.leave();
   }
 

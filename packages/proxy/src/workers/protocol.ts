@@ -38,7 +38,7 @@ export interface ToldPlace {
   readonly startMicros: number;
   readonly randomAccess: boolean;
   readonly endMicros: number;
-  readonly state: 'open' | 'cut' | 'sealed';
+  readonly state: 'open' | 'cut' | 'closing' | 'sealed';
   readonly last: boolean;
   readonly flying: boolean;
   readonly headless: boolean;
