@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { formatReceiverReport } from '@forebay/rtp';
 import { controlBase, formatRtspUrl, parseDescription, parseRtspUrl, resolveControl } from '@forebay/rtsp';
 import type { Description, RtspResponse } from '@forebay/rtsp';
@@ -17,6 +18,8 @@ import { StreamSeat } from './seat.js';
 const REPORT_INTERVAL_MS = 5000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_PACKETS = 1_000_000;
+/** Nothing that was there is left when nothing came for so long: timers wait for sockets to be read. */
+const DRAIN_MS = 20;
 
 interface Waiter {
   readonly check: () => boolean;
@@ -256,17 +259,17 @@ export class RigViewer {
     });
   }
 
-  /** Waits for the BYE of every stream that was set up. */
+  /** Waits for the BYE of every stream that was set up, and for the media that came before it. */
   async ended(options: { timeoutMs: number }): Promise<void> {
     const isEnded = (): boolean =>
       this.#seats.length > 0 && this.recordings.every((recording) => recording.ended);
     await this.until(isEnded, { ...options, what: 'BYE on all streams' });
+    if (this.#options.transport === 'udp') await this.#drained();
   }
 
   /** Waits until `packets` have come since the beginning, over all streams. */
   async received(packets: number, options: { timeoutMs: number }): Promise<void> {
-    const count = (): number => this.recordings.reduce((sum, recording) => sum + recording.packets, 0);
-    await this.until(() => count() >= packets, { ...options, what: `${packets} packets` });
+    await this.until(() => this.#packets >= packets, { ...options, what: `${packets} packets` });
   }
 
   /** Breaks in what arrived, of all streams. @param from index of the first packet to look at in each stream */
@@ -287,6 +290,19 @@ export class RigViewer {
   pace(stream: number, options?: AccessUnitOptions): Pace {
     const recording = this.recording(stream);
     return paceOf(accessUnitsOf(recording, options), recording.stream.clockRate);
+  }
+
+  /** Packets that have come since the beginning, over all streams. */
+  get #packets(): number {
+    return this.recordings.reduce((sum, recording) => sum + recording.packets, 0);
+  }
+
+  /** Two sockets are not read in the order in which their datagrams came: a BYE may be read before older media. */
+  async #drained(): Promise<void> {
+    for (let before = -1; before !== this.#packets;) {
+      before = this.#packets;
+      await delay(DRAIN_MS);
+    }
   }
 
   #aggregateUrl(): string {
