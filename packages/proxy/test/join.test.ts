@@ -3,7 +3,7 @@ import { ROLE, wrapTimestamp } from '@forebay/rtp';
 import t from 'tap';
 import { TimeAnchor } from '../src/fill/anchor.js';
 import type { Arrival } from '../src/fill/arrival.js';
-import { Ending } from '../src/fill/ending.js';
+import { Ending, type EndingVerdict } from '../src/fill/ending.js';
 import { Entrance } from '../src/fill/entrance.js';
 import { type JoinVerdict, StreamJoin, tailOf } from '../src/fill/join.js';
 import {
@@ -217,11 +217,17 @@ const arrival = (p: MadePacket): Arrival => {
   };
 };
 
-const ending = (): Ending => {
-  const e = new Ending(0);
-  e.packet(VIDEO, 1000);
-  e.packet(AUDIO, 1000);
+const ending = (expectsBye = false): Ending => {
+  const e = new Ending(1000, expectsBye);
+  e.packet(VIDEO);
+  e.packet(AUDIO);
   return e;
+};
+
+/** What is told at last of who is asked ten times a second. */
+const verdictAt = (e: Ending, fromMs: number, toMs: number, seconds: number): EndingVerdict => {
+  for (let ms = fromMs; ms < toMs; ms += 100) e.verdict(ms, seconds, 60);
+  return e.verdict(toMs, seconds, 60);
 };
 
 /** By type of NAL unit. */
@@ -286,15 +292,23 @@ t.test('the end of a title is told from a failing origin', async (t) => {
   t.equal(byes.verdict(1001, 59.9, 60), 'end');
   t.equal(byes.verdict(1001, 30, 60), 'goodbye', 'BYE long before the end');
   t.equal(byes.verdict(1001, 30, undefined), 'end', 'nobody knows better');
+  t.ok(byes.isGoodbye);
   const silent = ending();
-  t.equal(silent.verdict(1900, 59.96, 60), 'running');
-  t.equal(silent.verdict(2001, 59.96, 60), 'end');
+  t.equal(verdictAt(silent, 1000, 1900, 59.96), 'running');
+  t.equal(verdictAt(silent, 1900, 2001, 59.96), 'end');
+  t.notOk(silent.isGoodbye);
   t.equal(silent.verdict(2001, 30, 60), 'running');
-  t.equal(silent.verdict(9001, 30, 60), 'fault');
+  t.equal(verdictAt(silent, 2001, 9001, 30), 'fault');
+  const patient = ending(true);
+  t.equal(verdictAt(patient, 1000, 5900, 59.96), 'running', 'where BYE is expected it is waited for');
+  t.equal(verdictAt(patient, 5900, 6001, 59.96), 'end');
+  const late = ending();
+  t.equal(late.verdict(20_000, 59.96, 60), 'running', 'whoever comes late has not heard silence');
+  t.equal(verdictAt(late, 20_000, 20_800, 59.96), 'end');
   const frozen = ending();
   for (const stream of [VIDEO, AUDIO, VIDEO, AUDIO]) frozen.senderReport(stream, 500);
-  t.equal(frozen.verdict(3000, 59, 60), 'running');
-  t.equal(frozen.verdict(4001, 59, 60), 'end', 'sender reports whose count stands still');
-  frozen.packet(VIDEO, 4002);
+  t.equal(verdictAt(frozen, 1000, 3000, 59), 'running');
+  t.equal(verdictAt(frozen, 3000, 4001, 59), 'end', 'sender reports whose count stands still');
+  frozen.packet(VIDEO);
   t.equal(frozen.verdict(4003, 59, 60), 'running');
 });

@@ -22,6 +22,7 @@ function learned(profile = new OriginProfile('o')): OriginProfile {
   profile.range = 'clock';
   profile.seeks = false;
   profile.onvifReplay = true;
+  profile.saysBye = true;
   profile.sessionLimit = 3;
   profile.methods = new Set(['OPTIONS', 'PLAY']);
   profile.startupsMs = [100, 300, 200];

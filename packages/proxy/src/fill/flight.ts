@@ -80,7 +80,7 @@ export class Flight implements OriginSink {
     this.#title = options.title;
     this.fromMicros = options.fromMicros;
     this.#bornMs = this.#nowMs();
-    this.#ending = new Ending(this.#bornMs);
+    this.#ending = this.#newEnding();
     this.#haste = options.fill === undefined ? undefined : new Haste(options.title, options.fill);
     this.#wasHeld = this.#isHeld();
     this.opened = new Promise((resolve, reject) => {
@@ -173,7 +173,7 @@ export class Flight implements OriginSink {
     const stitch = this.#stitch;
     if (stitch === undefined || this.#state === 'over') return;
     stitch.arrivalMs = this.#nowMs();
-    this.#ending.packet(stream, stitch.arrivalMs);
+    this.#ending.packet(stream);
     try {
       stitch.packet(stream, bytes, start, end);
     } catch (error) {
@@ -306,7 +306,7 @@ export class Flight implements OriginSink {
         else this.#over('fault', asOriginError(error));
       },
     });
-    this.#ending = new Ending(this.#nowMs());
+    this.#ending = this.#newEnding();
     this.#state = 'flying';
     session.start();
   }
@@ -319,6 +319,10 @@ export class Flight implements OriginSink {
     this.#first ??= held;
     this.#resolveOpened(held);
     this.#o.onSegment();
+  }
+
+  #newEnding(): Ending {
+    return new Ending(this.#nowMs(), this.#title.client.profile.saysBye === true);
   }
 
   /** Live media has no end that an origin could announce: it is tried again. */
@@ -357,8 +361,10 @@ export class Flight implements OriginSink {
   #leave(end: FlightEnd): void {
     const nowMs = this.#nowMs();
     // What is only believed is not written to the disk.
-    if (end === 'title-end') this.#stitch?.finish(nowMs, this.#isGoodbyeBelieved() ? 'believed' : 'told');
-    else if (this.#title.live) this.#stitch?.finish(nowMs, 'no');
+    if (end === 'title-end') {
+      this.#title.client.profile.saysBye = this.#ending.isGoodbye;
+      this.#stitch?.finish(nowMs, this.#isGoodbyeBelieved() ? 'believed' : 'told');
+    } else if (this.#title.live) this.#stitch?.finish(nowMs, 'no');
     else this.#stitch?.suspend(end !== 'unneeded' && end !== 'unfit');
   }
 

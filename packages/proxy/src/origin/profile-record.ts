@@ -26,6 +26,7 @@ export interface ProfileRecord {
   readonly range?: string;
   readonly seeks?: boolean;
   readonly onvifReplay?: boolean;
+  readonly saysBye?: boolean;
   readonly sessionLimit?: number;
   readonly methods: readonly string[];
   readonly startupsMs: readonly number[];
@@ -33,7 +34,7 @@ export interface ProfileRecord {
 }
 
 export function recordOf(profile: OriginProfile): ProfileRecord {
-  const { transport, pipelinesProven, controlForm, aggregateForm, sessionLimit, learned } = profile;
+  const { transport, pipelinesProven, controlForm, aggregateForm, saysBye, sessionLimit, learned } = profile;
   const { keepAlive, pipelines, range, seeks, onvifReplay } = learned;
   return {
     ...(transport === undefined ? {} : { transport }),
@@ -45,6 +46,7 @@ export function recordOf(profile: OriginProfile): ProfileRecord {
     ...(range === undefined ? {} : { range }),
     ...(seeks === undefined ? {} : { seeks }),
     ...(onvifReplay === undefined ? {} : { onvifReplay }),
+    ...(saysBye === undefined ? {} : { saysBye }),
     ...(sessionLimit === undefined ? {} : { sessionLimit }),
     methods: [...profile.methods].filter((name) => METHOD_NAME.test(name)).slice(0, METHODS_MAX),
     startupsMs: profile.startupsMs.map((ms) => Math.round(ms)),
@@ -64,6 +66,7 @@ export function takeRecord(profile: OriginProfile, value: unknown): void {
   profile.range = oneOf(RANGE_UNITS, value['range']);
   profile.seeks = truth(value['seeks']);
   profile.onvifReplay = truth(value['onvifReplay']);
+  profile.saysBye = truth(value['saysBye']);
   profile.sessionLimit = isSessionLimit(value['sessionLimit']) ? value['sessionLimit'] : undefined;
   profile.methods = new Set(list(value['methods'], METHODS_MAX).filter(isMethodName));
   profile.startupsMs = list(value['startupsMs'], STARTUP_SAMPLES).filter(isStartup);

@@ -51,6 +51,8 @@ export class OriginProfile {
   pipelinesProven = false;
   controlForm: ControlForm = 'appended';
   aggregateForm: AggregateForm = 'given';
+  /** It says BYE at the end of a title, as it did with the last one; undefined while nobody knows. */
+  saysBye: boolean | undefined;
   /** Methods that the origin says it has; empty while it has not said. */
   methods: ReadonlySet<string> = new Set();
   /** Sessions that the origin has at a time, as it turned out; undefined while it has not refused one. */
