@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 
+import { emptyIndex, type OpenRun, runOf } from './packet-run.js';
 import { SEGMENT_LIMITS, type PacketRun } from './segment.js';
 
 /*
@@ -95,22 +96,12 @@ function chunkOf(run: PacketRun, from: number, to: number, endMicros: number): B
   return chunk;
 }
 
-interface MirroredRun {
-  bytes: Buffer;
-  count: number;
-  offsets: Uint32Array;
-  streams: Uint8Array;
-  dueMicros: Uint32Array;
-  flags: Uint8Array;
-  readonly hashes: Uint32Array;
-}
-
 /** Follows the file of a {@link GrowthWriter}: a run that grows as the writer's does, without its hashes. */
 export class GrowthReader {
   /** NPT of the newest picture; NaN before the first. */
   endMicros = NaN;
   readonly #fd: number;
-  readonly #run: MirroredRun;
+  readonly #run: OpenRun;
   #position = 0;
   #pending = Buffer.allocUnsafeSlow(READ_BYTES);
   #pendingBytes = 0;
@@ -119,15 +110,10 @@ export class GrowthReader {
   constructor(path: string) {
     this.#fd = openSync(path, 'r');
     const packets = 64;
-    this.#run = {
-      bytes: Buffer.allocUnsafeSlow(65_536),
-      count: 0,
-      offsets: new Uint32Array(packets + 1),
-      streams: new Uint8Array(packets),
-      dueMicros: new Uint32Array(packets),
-      flags: new Uint8Array(packets),
+    this.#run = runOf(Buffer.allocUnsafeSlow(65_536), 0, {
+      ...emptyIndex(packets),
       hashes: new Uint32Array(0),
-    };
+    });
   }
 
   /** The packets so far; the same object for the life of the reader. */

@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 
 import { CacheError } from './errors.js';
 import { isGeneration } from './names.js';
+import { runOf } from './packet-run.js';
 import {
   FOOTER_BYTES,
   indexBytes,
@@ -160,15 +161,13 @@ function readIndex(file: Buffer, header: SegmentHeader): PacketRun {
   const streamsAt = hashesAt + 4 * count;
   const payloadAt = dueAt + indexBytes(count);
   insist(isZero(file.subarray(streamsAt + 2 * count, payloadAt)), 'padding of the index');
-  return {
-    bytes: file.subarray(payloadAt, payloadAt + payloadBytes),
-    count,
+  return runOf(file.subarray(payloadAt, payloadAt + payloadBytes), count, {
     dueMicros: readWords(file, dueAt, count),
     offsets: readWords(file, offsetsAt, count + 1),
     hashes: readWords(file, hashesAt, count),
     streams: new Uint8Array(file.buffer, file.byteOffset + streamsAt, count),
     flags: new Uint8Array(file.buffer, file.byteOffset + streamsAt + count, count),
-  };
+  });
 }
 
 /** @throws CacheError `malformed` unless the index says the same as the interleaved framing. */

@@ -11,13 +11,13 @@ import {
   type Start,
 } from './cursor.js';
 import { Lateness } from './lateness.js';
-import type { ReaderOptions } from './library.js';
+import type { MediaSink } from './library.js';
 import { Drift, groupAfter, leaveOut, nearEdge } from './live-edge.js';
 import { LIVE_GIVE_UP_MS, PATIENCE_MS } from './patience.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
 import { Places } from './places.js';
-import { FAREWELL_MS, type RangeSender } from './range-sender.js';
+import { FAREWELL_MS, type RangeSender, type SenderParts } from './range-sender.js';
 import { newestStart } from './start.js';
 import type { ReaderTally } from './tally.js';
 import { Supply } from './supply.js';
@@ -34,21 +34,17 @@ const BEHIND_MICROS = 2_000_000;
 const LEAST_GAP_MS = 250;
 /** Wider holes are not jumped. */
 const JUMP_MICROS = 15_000_000;
-export interface DeliveryParts {
-  readonly title: Playable;
-  readonly flights: Boarder;
-  readonly timeline: Timeline;
-  readonly options: ReaderOptions;
-  readonly clock: PlayClock;
-  readonly tally: ReaderTally;
-  readonly tempo: Tempo;
-  /** The viewer has everything up to the end of a segment. */
-  readonly onReached: (held: Place) => void;
-}
 
 /** Sends one range to one viewer, segment by segment, as it becomes due. */
 export class Delivery implements RangeSender {
-  readonly #p: DeliveryParts;
+  readonly #title: Playable;
+  readonly #flights: Boarder;
+  readonly #timeline: Timeline;
+  readonly #sink: MediaSink;
+  readonly #clock: PlayClock;
+  readonly #tally: ReaderTally;
+  readonly #tempo: Tempo;
+  readonly #onReached: (held: Place) => void;
   readonly #supply: Supply;
   readonly #lateness = new Lateness();
   readonly #places: Places;
@@ -62,8 +58,16 @@ export class Delivery implements RangeSender {
   /** When what it needs next was in line for a session of the origin last: the origin's own time begins after that. */
   #inLineMs = -Infinity;
 
-  constructor(parts: DeliveryParts) {
-    this.#p = parts;
+  /** @param onReached the viewer has everything up to the end of a segment */
+  constructor(parts: SenderParts, flights: Boarder, onReached: (held: Place) => void) {
+    this.#title = parts.title;
+    this.#flights = flights;
+    this.#timeline = parts.timeline;
+    this.#sink = parts.options.sink;
+    this.#clock = parts.clock;
+    this.#tally = parts.tally;
+    this.#tempo = parts.tempo;
+    this.#onReached = onReached;
     this.#supply = new Supply(parts.title);
     this.#places = new Places(parts.title, parts.timeline);
   }
@@ -94,7 +98,7 @@ export class Delivery implements RangeSender {
     this.#isAtEdge = from === 'edge';
     this.#drift.begin();
     this.#supply.prefetch(start.held);
-    this.#places.goTo(this.#bounded(cursorAt(this.#p.title, start)));
+    this.#places.goTo(this.#bounded(cursorAt(this.#title, start)));
   }
 
   /** Keeps its place, and no segment for it: many may stand still in many places. */
@@ -113,12 +117,12 @@ export class Delivery implements RangeSender {
   start(): number {
     this.#lateness.reset();
     this.#blockedSinceMs = undefined;
-    const position = this.#p.clock.positionMicros;
+    const position = this.#clock.positionMicros;
     const { first } = this.#places;
     const due = first === undefined ? Infinity : nextDue(first);
     // What has left early before a pause is no reason to hurry.
     const place = Number.isFinite(due) && due - position > this.#aheadMicros ? due : position;
-    return this.#isAtEdge && Number.isFinite(due) ? Math.max(place, nearEdge(this.#p.title, due)) : place;
+    return this.#isAtEdge && Number.isFinite(due) ? Math.max(place, nearEdge(this.#title, due)) : place;
   }
 
   /** Forgets the range. */
@@ -128,9 +132,9 @@ export class Delivery implements RangeSender {
 
   /** Sends what is due. @returns how the range ended, if it did */
   turn(nowMs: number): 'end' | 'failed' | undefined {
-    const dueMicros = this.#p.clock.dueMicros(nowMs);
+    const dueMicros = this.#clock.dueMicros(nowMs);
     this.#isBlocked = false;
-    const most = this.#p.tempo.batches(dueMicros - this.#places.nextDue());
+    const most = this.#tempo.batches(dueMicros - this.#places.nextDue());
     for (let batches = 0; batches < most && !this.#isBlocked; batches++) {
       const isSent = this.#pumpAll(dueMicros, nowMs);
       this.#moveOn();
@@ -141,16 +145,15 @@ export class Delivery implements RangeSender {
   }
 
   nextTurnMs(nowMs: number): number {
-    const { clock, tempo } = this.#p;
     const { last } = this.#places;
     const isWaiting = last === undefined || this.#isBlocked || last.next >= last.run.count;
-    const dueMs = isWaiting ? Infinity : clock.untilMs(this.#places.nextDue(), nowMs);
-    return nowMs + tempo.waitMs(dueMs, last?.source === 'flight' && !this.#isBlocked);
+    const dueMs = isWaiting ? Infinity : this.#clock.untilMs(this.#places.nextDue(), nowMs);
+    return nowMs + this.#tempo.waitMs(dueMs, last?.source === 'flight' && !this.#isBlocked);
   }
 
   /** NPT of the next packet to send, or of now where that is earlier. */
   place(): number {
-    return this.#places.at(this.#p.clock.positionMicros);
+    return this.#places.at(this.#clock.positionMicros);
   }
 
   /** The viewer's time after everything that was sent. */
@@ -160,8 +163,7 @@ export class Delivery implements RangeSender {
 
   /** Held media may leave so early, media time. */
   get #aheadMicros(): number {
-    const { tempo, clock } = this.#p;
-    return tempo.aheadMs * 1000 * clock.rate;
+    return this.#tempo.aheadMs * 1000 * this.#clock.rate;
   }
 
   #pumpAll(dueMicros: number, nowMs: number): boolean {
@@ -182,40 +184,40 @@ export class Delivery implements RangeSender {
     const lead = cursor.source === 'flight' ? FOLLOW_LEAD_MICROS : this.#aheadMicros;
     const limit = dueMicros + lead - held.startMicros;
     if (run.dueMicros[from]! > limit) return false;
-    if (!this.#p.options.sink.writable()) {
+    if (!this.#sink.writable()) {
       this.#isBlocked = true;
       this.#blockedSinceMs ??= nowMs;
       return false;
     }
     if (this.#blockedSinceMs !== undefined) this.#resumeAfterBlock(cursor, dueMicros, nowMs);
     const isBehind = this.#isAtEdge && limit - run.dueMicros[from]! > BEHIND_MICROS + lead;
-    const newer = isBehind && cursor === this.#places.last ? leaveOut(this.#p.title, cursor) : undefined;
+    const newer = isBehind && cursor === this.#places.last ? leaveOut(this.#title, cursor) : undefined;
     if (newer !== undefined) {
-      this.#goOn(newer.startMicros, nowMs, cursor, cursorAt(this.#p.title, newer));
+      this.#goOn(newer.startMicros, nowMs, cursor, cursorAt(this.#title, newer));
       return false;
     }
     this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
-    const byteLimit = run.offsets[from]! + this.#p.tempo.batchBytes;
+    const byteLimit = run.offsets[from]! + this.#tempo.batchBytes;
     let to = from + 1;
     while (to < run.count && run.dueMicros[to]! <= limit && run.offsets[to + 1]! <= byteLimit) to++;
-    if (isBehind) to = groupAfter(this.#p.title, run, { from, to });
+    if (isBehind) to = groupAfter(this.#title, run, { from, to });
     const bytes = cursor.bounds === undefined ? this.#send(run, from, to) : this.#sendBounded(cursor, to);
     cursor.next = to;
     if (cursor.bounds !== undefined) dropBounds(cursor);
     if (bytes > 0) this.#sentMs = nowMs;
-    this.#p.tally.sent(cursor.source, bytes, nowMs);
+    this.#tally.sent(cursor.source, bytes, nowMs);
     return true;
   }
 
   #send(run: PacketRun, from: number, to: number): number {
-    return this.#p.options.sink.send(run, from, to, this.#p.timeline);
+    return this.#sink.send(run, from, to, this.#timeline);
   }
 
   #sendBounded(cursor: Cursor, to: number): number {
     let bytes = 0;
     let from = -1;
     for (let i = cursor.next; i < to; i++) {
-      const inside = inBounds(this.#p.title, cursor, i);
+      const inside = inBounds(this.#title, cursor, i);
       if (inside && from < 0) from = i;
       if (inside || from < 0) continue;
       bytes += this.#send(cursor.run, from, i);
@@ -235,21 +237,21 @@ export class Delivery implements RangeSender {
   }
 
   #enterNext(last: Cursor): void {
-    const next = this.#p.title.row.following(last.held);
+    const next = this.#title.row.following(last.held);
     if (next === undefined || this.#places.isFull) return;
     const cursor = this.#supply.cursorInto(next);
     if (cursor === undefined) return;
-    if (last.source !== 'flight' && cursor.source === 'flight') this.#p.tally.seams++;
+    if (last.source !== 'flight' && cursor.source === 'flight') this.#tally.seams++;
     this.#places.enter(this.#bounded(cursor));
     if (this.#isAtEdge) this.#keepUp();
-    this.#p.onReached(last.held);
+    this.#onReached(last.held);
     this.#supply.prefetch(next);
   }
 
   /** An origin whose clock runs faster than ours must not leave its viewers ever further behind. */
   #keepUp(): void {
-    const { title, clock } = this.#p;
-    const aheadMicros = (title.row.last?.endMicros ?? 0) - clock.positionMicros;
+    const clock = this.#clock;
+    const aheadMicros = (this.#title.row.last?.endMicros ?? 0) - clock.positionMicros;
     const stepMicros = this.#drift.step(aheadMicros);
     if (stepMicros > 0) clock.run(clock.positionMicros + stepMicros, clock.nowMs);
   }
@@ -258,7 +260,7 @@ export class Delivery implements RangeSender {
   #isDone(dueMicros: number, nowMs: number): boolean {
     if (!this.#isThrough(dueMicros)) return false;
     // What the kernel has not taken is not sent.
-    if (!this.#p.options.sink.writable()) this.#sentMs = nowMs;
+    if (!this.#sink.writable()) this.#sentMs = nowMs;
     return nowMs - this.#sentMs >= FAREWELL_MS;
   }
 
@@ -274,7 +276,7 @@ export class Delivery implements RangeSender {
   #isSentUpTo(end: number): boolean {
     return this.#places.cursors.every(
       (cursor) =>
-        nextDue(cursor) >= end && (cursor.held.state !== 'open' || grownTo(this.#p.title, cursor) >= end),
+        nextDue(cursor) >= end && (cursor.held.state !== 'open' || grownTo(this.#title, cursor) >= end),
     );
   }
 
@@ -297,13 +299,13 @@ export class Delivery implements RangeSender {
     const expected = cursor.held.state === 'open' ? newestDue(cursor) : cursor.held.endMicros;
     if (dueMicros <= expected) return undefined;
     const starvedMs = this.#lateness.starve(nowMs);
-    if (this.#p.title.live) {
+    if (this.#title.live) {
       this.#passHole(cursor, nowMs, starvedMs);
       return starvedMs >= LIVE_GIVE_UP_MS ? 'failed' : undefined;
     }
     // Faster than it comes it cannot be delivered: time waits, and that is no gap.
-    if (this.#p.clock.rate > 1) this.#p.clock.run(expected, nowMs);
-    const outlook = this.#p.flights.outlook(cursor.held.endMicros);
+    if (this.#clock.rate > 1) this.#clock.run(expected, nowMs);
+    const outlook = this.#flights.outlook(cursor.held.endMicros);
     const patience = PATIENCE_MS[outlook];
     if (outlook === 'waiting') this.#inLineMs = nowMs;
     const waitedMs = outlook === 'waiting' ? starvedMs : Math.min(starvedMs, nowMs - this.#inLineMs);
@@ -313,7 +315,7 @@ export class Delivery implements RangeSender {
 
   /** Media goes on behind a hole that nobody fills: the viewer does, too. */
   #jump(cursor: Cursor): void {
-    const { title } = this.#p;
+    const title = this.#title;
     const next = title.row.firstFrom(cursor.held.endMicros, cursor.held);
     if (next === undefined || title.row.following(cursor.held) === next) return;
     if (next.startMicros - cursor.held.endMicros > JUMP_MICROS || !next.randomAccess) return;
@@ -326,12 +328,12 @@ export class Delivery implements RangeSender {
    * to another the viewer's time does not jump.
    */
   #passHole({ held }: Cursor, nowMs: number, starvedMs: number): void {
-    const { title, timeline, tally } = this.#p;
+    const title = this.#title;
     if (held.state === 'open' || title.row.following(held) !== undefined) return;
     if (this.#isAtEdge) {
       const newest = newestStart(title);
       if (newest === undefined || newest.held === held) return;
-      if (starvedMs >= LEAST_GAP_MS) tally.missed(starvedMs * 1000);
+      if (starvedMs >= LEAST_GAP_MS) this.#tally.missed(starvedMs * 1000);
       this.#goOn(nearEdge(title, newest.startMicros), nowMs, cursorAt(title, newest));
       return;
     }
@@ -340,7 +342,7 @@ export class Delivery implements RangeSender {
     if (next === undefined || into === undefined) return;
     const atMicros = this.viewerEnd();
     this.#goOn(next.startMicros, nowMs, into);
-    timeline.lay(next.startMicros, atMicros);
+    this.#timeline.lay(next.startMicros, atMicros);
   }
 
   /** Time runs on from NPT `micros`, in `cursors`. */
@@ -348,7 +350,7 @@ export class Delivery implements RangeSender {
     this.#places.goTo(...cursors.map((cursor) => this.#bounded(cursor)));
     this.#lateness.reset();
     this.#drift.begin();
-    this.#p.clock.run(micros, nowMs);
+    this.#clock.run(micros, nowMs);
   }
 
   /** The viewer takes media again: after a long time it goes on where it stopped, at its pace and not in a burst. */
@@ -357,16 +359,16 @@ export class Delivery implements RangeSender {
     this.#blockedSinceMs = undefined;
     if (blockedMs < BLOCKED_MS || this.#isAtEdge) return;
     this.#lateness.reset();
-    this.#p.clock.run(Math.min(dueMicros, nextDue(cursor)), nowMs);
+    this.#clock.run(Math.min(dueMicros, nextDue(cursor)), nowMs);
   }
 
   #resumeAfterGap(packetMicros: number, dueMicros: number, nowMs: number): void {
     const resumed = this.#lateness.resume(dueMicros - packetMicros);
     if (resumed === undefined) return;
-    const isFaster = this.#p.clock.rate > 1;
-    if (!isFaster) this.#p.tally.missed(resumed.gapMicros);
+    const isFaster = this.#clock.rate > 1;
+    if (!isFaster) this.#tally.missed(resumed.gapMicros);
     if (!isFaster && !resumed.isTooLate) return;
     this.#lateness.reset();
-    this.#p.clock.run(packetMicros, nowMs);
+    this.#clock.run(packetMicros, nowMs);
   }
 }

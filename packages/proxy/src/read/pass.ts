@@ -6,9 +6,9 @@ import { packetTicks, type Start } from './cursor.js';
 import { PATIENCE_MS } from './patience.js';
 import type { Place } from '../fill/row.js';
 import { PassBuffer } from './pass-buffer.js';
-import { FAREWELL_MS, RANGE_STEP_MICROS, type RangeSender } from './range-sender.js';
+import { FAREWELL_MS, RANGE_STEP_MICROS, type RangeSender, type SenderParts } from './range-sender.js';
 import { microsByHash, type Scaling, scalingOf } from './scaling.js';
-import type { SkimParts, SkimRange } from './skim.js';
+import type { SkimRange } from './skim.js';
 
 /** An origin that is not there by then is not worth waiting for: there are key frames, or normal play. */
 const OPEN_MS = 2000;
@@ -22,7 +22,7 @@ const FIRST_PACKETS = 16;
 /** Behind the end of the range by this, NPT over scale, nothing comes any more. */
 const OVERDUE_MS = 1500;
 
-export interface PassParts extends SkimParts {
+export interface PassParts extends SenderParts {
   readonly passage: Passage;
 }
 

@@ -1,4 +1,10 @@
 import type { Place } from '../fill/row.js';
+import type { ReaderOptions } from './library.js';
+import type { PlayClock } from './play-clock.js';
+import type { Playable } from './playable.js';
+import type { ReaderTally } from './tally.js';
+import type { Tempo } from './tempo.js';
+import type { Timeline } from './timeline.js';
 
 /**
  * BYE leaves this long after the last packet. Over UDP it travels on another socket, and must not overtake it. Over TCP
@@ -8,6 +14,16 @@ import type { Place } from '../fill/row.js';
 export const FAREWELL_MS = 200;
 /** Space between the last timestamp of one range and the first of the next: about a frame. */
 export const RANGE_STEP_MICROS = 40_000;
+
+/** What all who send to one viewer share. */
+export interface SenderParts {
+  readonly title: Playable;
+  readonly timeline: Timeline;
+  readonly options: ReaderOptions;
+  readonly clock: PlayClock;
+  readonly tally: ReaderTally;
+  readonly tempo: Tempo;
+}
 
 /** Sends one range to one viewer at one pace. */
 export interface RangeSender {

@@ -1,6 +1,7 @@
 import { RtspError, type RtspRange } from '@forebay/rtsp';
 import type { Rider } from '../fill/flights.js';
 import type { Passage } from '../fill/passage.js';
+import type { Place } from '../fill/row.js';
 import type { Need } from '../origin/budget.js';
 import { OriginError } from '../origin/errors.js';
 import { type Asked, askedRange, backward } from './asked.js';
@@ -61,12 +62,9 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#survey = new Survey(title, flights, this);
     const tempo = new Tempo(parts.pacer, options.transport);
     const common = { title, timeline, options, clock: this.#clock, tally: this.#tally, tempo };
-    this.#delivery = new Delivery({
-      ...common,
-      flights,
-      onReached: (held) => parts.audience.reached(held.endMicros / 1e6),
-    });
-    this.#scaled = new Scaled({ ...common, passage: parts.passage });
+    const onReached = (held: Place): void => parts.audience.reached(held.endMicros / 1e6);
+    this.#delivery = new Delivery(common, flights, onReached);
+    this.#scaled = new Scaled(common, parts.passage);
     this.#sender = this.#delivery;
   }
 

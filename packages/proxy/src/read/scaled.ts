@@ -1,14 +1,9 @@
 import type { Passage } from '../fill/passage.js';
 import type { Pace } from './pace.js';
 import { Pass } from './pass.js';
-import type { RangeSender } from './range-sender.js';
-import { Skim, type SkimParts, type SkimRange } from './skim.js';
+import type { RangeSender, SenderParts } from './range-sender.js';
+import { Skim, type SkimRange } from './skim.js';
 import { findHeldStart } from './start.js';
-
-export interface ScaledParts extends SkimParts {
-  /** The way to an origin that scales by itself, where there is one. */
-  readonly passage: Passage | undefined;
-}
 
 export interface ScaledWish {
   /** NPT. */
@@ -29,14 +24,17 @@ export interface ScaledRange {
 
 /** Finds out how a range can be played at another Scale than 1: by the origin, else by key frames of what is held. */
 export class Scaled {
-  readonly #p: ScaledParts;
+  readonly #p: SenderParts;
+  readonly #passage: Passage | undefined;
   readonly #skim: Skim;
   #pass: Pass | undefined;
   /** The viewer's time after former passes. */
   #passedMicros = 0;
 
-  constructor(parts: ScaledParts) {
+  /** @param passage the way to an origin that scales by itself, where there is one */
+  constructor(parts: SenderParts, passage: Passage | undefined) {
     this.#p = parts;
+    this.#passage = passage;
     this.#skim = new Skim(parts);
   }
 
@@ -58,7 +56,8 @@ export class Scaled {
 
   /** By the origin. One that cannot be asked now is asked the next time. */
   async #passed({ fromMicros, endMicros, pace, signal }: ScaledWish): Promise<ScaledRange | undefined> {
-    const { passage, title } = this.#p;
+    const { title } = this.#p;
+    const passage = this.#passage;
     if (passage === undefined || passage.scales === false) return undefined;
     const range: SkimRange = { startMicros: fromMicros, endMicros, scale: pace.scale };
     try {

@@ -1,14 +1,8 @@
 import type { Place } from '../fill/row.js';
 import { packetTicks } from './cursor.js';
 import { PATIENCE_MS } from './patience.js';
-import type { ReaderOptions } from './library.js';
 import { type Direction, type Picture, Pictures } from './pictures.js';
-import type { PlayClock } from './play-clock.js';
-import type { Playable } from './playable.js';
-import { FAREWELL_MS, RANGE_STEP_MICROS, type RangeSender } from './range-sender.js';
-import type { ReaderTally } from './tally.js';
-import type { Tempo } from './tempo.js';
-import type { Timeline } from './timeline.js';
+import { FAREWELL_MS, RANGE_STEP_MICROS, type RangeSender, type SenderParts } from './range-sender.js';
 
 /**
  * Between one picture and the next, viewer's time: as long as normal play takes for as many bytes, so that the data rate stays
@@ -20,15 +14,6 @@ const STEP_MICROS = { least: 100_000, most: 500_000 } as const;
 const LATE_MICROS = 1_000_000;
 /** Segments without a random access point that are looked through in one turn. */
 const LOOKED_THROUGH = 16;
-
-export interface SkimParts {
-  readonly title: Playable;
-  readonly timeline: Timeline;
-  readonly options: ReaderOptions;
-  readonly clock: PlayClock;
-  readonly tally: ReaderTally;
-  readonly tempo: Tempo;
-}
 
 export interface SkimRange {
   readonly startMicros: number;
@@ -45,7 +30,7 @@ export interface SkimRange {
  * followed at the pace at which it brings media; backward the range ends there.
  */
 export class Skim implements RangeSender {
-  readonly #p: SkimParts;
+  readonly #p: SenderParts;
   readonly #pictures: Pictures;
   #direction: Direction = 1;
   #scale = 1;
@@ -62,7 +47,7 @@ export class Skim implements RangeSender {
   #viewerEndMicros = 0;
   isReady = false;
 
-  constructor(parts: SkimParts) {
+  constructor(parts: SenderParts) {
     this.#p = parts;
     this.#pictures = new Pictures(parts.title);
   }

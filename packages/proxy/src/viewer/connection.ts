@@ -50,7 +50,7 @@ export class ViewerConnection implements ControlConnection, FramerSink {
   #phaseMs: number;
   #heardMs: number | undefined;
   #unfinishedMs: number | undefined;
-  #flushed = { writes: 0, sinceMs: 0 };
+  #taken = { bytes: 0, sinceMs: 0 };
   #stray = { frames: 0, sinceMs: 0 };
   #earlyFrames = 0;
 
@@ -330,9 +330,9 @@ export class ViewerConnection implements ControlConnection, FramerSink {
 
   /** True when bytes wait and the kernel has taken none of the writes for too long. */
   #isStalled(nowMs: number): boolean {
-    const writes = this.writer.flushedWrites;
-    if (this.writer.pendingBytes === 0 || writes !== this.#flushed.writes)
-      this.#flushed = { writes, sinceMs: nowMs };
-    return nowMs - this.#flushed.sinceMs > this.#host.limits.stalledMs;
+    const bytes = this.writer.takenBytes;
+    if (this.writer.pendingBytes === 0 || bytes !== this.#taken.bytes)
+      this.#taken = { bytes, sinceMs: nowMs };
+    return nowMs - this.#taken.sinceMs > this.#host.limits.stalledMs;
   }
 }
