@@ -11,7 +11,8 @@ const PACKAGE_ARROWS = {
   rig: ['rtsp', 'rtp'],
   proxy: ['rtsp', 'rtp', 'cache'],
   simulator: ['cache'],
-  cli: ['rtsp', 'cache', 'proxy', 'rig', 'simulator'],
+  dashboard: [],
+  cli: ['rtsp', 'cache', 'proxy', 'rig', 'simulator', 'dashboard'],
   bench: ['rtsp', 'rtp', 'cache', 'proxy', 'rig', 'simulator'],
 };
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 /** What the interoperability tests use: real players and real origins. */
 const DEBIAN_PACKAGES = [
   'ffmpeg',
+  'chromium',
   'python3-gi',
   'gir1.2-gstreamer-1.0',
   'gir1.2-gst-rtsp-server-1.0',

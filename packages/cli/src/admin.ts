@@ -4,6 +4,7 @@ import type { Log } from '@forebay/proxy';
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
 import { apiPages, type ApiSource } from './api.js';
+import { dashboardPages } from './dashboard.js';
 import { type AccessLogLines, processMetrics } from './process-metrics.js';
 import type { SocketAddress } from './socket-address.js';
 
@@ -22,6 +23,8 @@ export interface AdminOptions {
   readonly version: string;
   /** Names by which the pages may be asked for, besides addresses and `localhost`. */
   readonly hosts: readonly string[];
+  /** Titles are named by their hashes, as in the logs. */
+  readonly hashTitles: boolean;
   readonly log: Log;
 }
 
@@ -41,7 +44,7 @@ const LIMITS = {
 } as const;
 
 /**
- * The pages: `/metrics` (Prometheus text), `/healthz` (the process answers) and `/readyz` (it can serve viewers;
+ * The pages: `/` (the dashboard), `/metrics` (Prometheus text), `/healthz` (the process answers) and `/readyz` (it can serve viewers;
  * 503 with reasons where not). They are read only and know no secrets, and answer no name but
  * the allowed ones, so that a web page cannot read them by pointing a name of its own here (DNS rebinding).
  */
@@ -71,7 +74,8 @@ export function adminPages(source: AdminSource, options: AdminOptions): Hono {
     const texts = await Promise.all([registry.metrics(), own.metrics()]);
     return context.text(texts.join('\n'), 200, { 'content-type': registry.contentType });
   });
-  if (source.api !== undefined) pages.route('/api/v1', apiPages(source.api));
+  dashboardPages(pages);
+  if (source.api !== undefined) pages.route('/api/v1', apiPages(source.api, options.hashTitles));
   pages.notFound((context) => context.json({ error: 'no such page' }, 404));
   pages.onError((error, context) => {
     options.log.error({ err: error, path: context.req.path }, 'admin page failed');

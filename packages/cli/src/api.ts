@@ -1,16 +1,25 @@
-import { failedWarming, type OriginState, type WarmOptions, type WarmProgress } from '@forebay/proxy';
+import {
+  failedWarming,
+  type OriginState,
+  type TitleState,
+  type WarmOptions,
+  type WarmProgress,
+} from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
 import { Hono, type Context } from 'hono';
 import { stream } from 'hono/streaming';
 import { z } from 'zod';
+import { titleName } from './access/access-line.js';
 
 /** What the API is about. */
 export interface ApiSource {
   origins(): readonly OriginState[];
+  titles(most: number): readonly TitleState[];
   warm(options: WarmOptions): Promise<WarmProgress>;
 }
 
 const BODY_BYTES = 65_536;
+const TITLES_MAX = 100;
 const LONGEST_SECONDS = 7 * 24 * 3600;
 
 const warmRequest = z.strictObject({
@@ -25,12 +34,20 @@ export const KEEP_SECONDS = 3600;
  * `/api/v1`, for programs: JSON. What it shows holds no secrets; see docs/operations.md.
  *
  * - GET /origins: what is known of each origin
+ * - GET /titles: those that most viewers play, and what is held of them
  * - POST /warm: fetches a title to the disk. The answer is a line of JSON a few times a second until it is over; whoever
  *   closes the connection earlier ends it.
  */
-export function apiPages(source: ApiSource): Hono {
+export function apiPages(source: ApiSource, hashTitles: boolean): Hono {
   const pages = new Hono();
   pages.get('/origins', (context) => context.json({ origins: source.origins() }));
+  pages.get('/titles', (context) => {
+    const titles = source.titles(TITLES_MAX).map(({ path, ...title }) => ({
+      title: titleName(path, hashTitles),
+      ...title,
+    }));
+    return context.json({ titles });
+  });
   pages.post('/warm', async (context) => await warm(context, source));
   return pages;
 }

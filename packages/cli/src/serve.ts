@@ -72,7 +72,8 @@ async function openAdmin(
       'the admin pages are open to other machines and ask nobody who they are',
     );
   }
-  const pages = adminPages(source, { version: VERSION, hosts: settings.adminHosts, log });
+  const hashTitles = settings.accessLog?.hashTitles === true;
+  const pages = adminPages(source, { version: VERSION, hosts: settings.adminHosts, hashTitles, log });
   return await startAdmin(pages, settings.admin);
 }
 

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { OriginState } from '@forebay/proxy';
+import type { OriginState, TitleState } from '@forebay/proxy';
 import { Registry, Gauge } from 'prom-client';
 import t from 'tap';
 import { adminPages, startAdmin } from '../src/admin.js';
@@ -14,7 +14,7 @@ function pagesOf(reasons: readonly string[] = [], registry = new Registry()) {
     collect: () => Promise.resolve(registry),
     ready: () => ({ ready: reasons.length === 0, reasons }),
   };
-  return adminPages(source, { version: '1.2.3', hosts: ['Cache.example.org'], log: LOG });
+  return adminPages(source, { version: '1.2.3', hosts: ['Cache.example.org'], hashTitles: false, log: LOG });
 }
 
 function ask(path: string, init: { method?: string; host?: string } = {}): Request {
@@ -90,10 +90,21 @@ t.test('what is known of the origins, for programs', async (t) => {
     collect: () => Promise.resolve(new Registry()),
     ready: () => ({ ready: true, reasons: [] }),
   };
-  const api = { origins: () => origins, warm: () => Promise.reject(new Error('not here')) };
-  const pages = adminPages({ ...source, api }, { version: '1', hosts: [], log: LOG });
+  const titles = [{ path: '/a.mp4?token=hunter2&b=1', viewers: 2 }] as unknown as readonly TitleState[];
+  const api = {
+    origins: () => origins,
+    titles: () => titles,
+    warm: () => Promise.reject(new Error('not here')),
+  };
+  const options = { version: '1', hosts: [], hashTitles: false, log: LOG };
+  const pages = adminPages({ ...source, api }, options);
   const answer = await pages.fetch(ask('/api/v1/origins'));
   t.same(await answer.json(), { origins });
+  const named = await pages.fetch(ask('/api/v1/titles'));
+  t.same(await named.json(), { titles: [{ title: '/a.mp4?token=&b=1', viewers: 2 }] });
+  const hashing = adminPages({ ...source, api }, { ...options, hashTitles: true });
+  const hashed = await (await hashing.fetch(ask('/api/v1/titles'))).text();
+  t.match(hashed, /^\{"titles":\[\{"title":"[0-9a-f]+","viewers":2\}\]\}$/);
   t.equal((await pages.fetch(ask('/api/v1/origins', { host: 'evil.example' }))).status, 403);
 });
 
@@ -104,7 +115,9 @@ t.test('a page that fails says so without details', async (t) => {
       throw new Error('inner secret');
     },
   };
-  const answer = await adminPages(source, { version: '1', hosts: [], log: LOG }).fetch(ask('/readyz'));
+  const answer = await adminPages(source, { version: '1', hosts: [], hashTitles: false, log: LOG }).fetch(
+    ask('/readyz'),
+  );
   t.equal(answer.status, 500);
   t.notMatch(await answer.text(), 'inner secret');
 });

@@ -5,6 +5,7 @@ export type { ProfileSettings } from './origin/profile.js';
 export { probeOrigin } from './probe/probe.js';
 export { suggestedRoute, type ProbeReport, type SuggestedRoute } from './probe/report.js';
 export { type OriginState, Proxy, type ProxyOptions, type RouteOptions, type WarmOptions } from './proxy.js';
+export type { HeldSpan, TitleState } from './read/title-state.js';
 export { failedWarming, type WarmProgress } from './read/warmings.js';
 
 // Who fills what for whom, without sockets: for simulations on a clock of their own.

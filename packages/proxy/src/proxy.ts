@@ -21,6 +21,7 @@ import { type ProfileRecord, recordOf } from './origin/profile-record.js';
 import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
 import { type Route, Routes } from './read/routes.js';
+import type { TitleState } from './read/title-state.js';
 import type { Latency } from './read/tempo.js';
 import type { WarmProgress } from './read/warmings.js';
 import type { ViewerLimits } from './viewer/limits.js';
@@ -259,6 +260,11 @@ export class Proxy {
       startupMs: { p50: profile.startupMs(0.5), p90: profile.startupMs(0.9) },
       learned: recordOf(profile),
     }));
+  }
+
+  /** The titles that most viewers play, so many at most. */
+  titles(most: number): TitleState[] {
+    return this.#catalogue.titles(most);
   }
 
   async #openViewers(options: ProxyOptions): Promise<ViewerServer | WorkerTeam> {

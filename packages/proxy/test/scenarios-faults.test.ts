@@ -57,7 +57,7 @@ const FAULTS: readonly {
   {
     name: 'is in a black hole',
     strike: (s) => s.relay.blackhole(),
-    outageMs: 9500,
+    outageMs: 12_000,
     heal: (s) => s.relay.heal(),
   },
   {

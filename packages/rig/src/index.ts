@@ -22,6 +22,8 @@ export type { ViewerOptions, ViewerTimes, ViewerTransport } from './viewer/optio
 export type { Pace } from './viewer/pace.js';
 export { DelayRelay } from './relay/relay.js';
 export type { RelayCounters, RelayOptions } from './relay/relay.js';
+export { renderPage } from './tools/browser.js';
+export type { RenderedPage } from './tools/browser.js';
 export { GstOrigin } from './tools/gst.js';
 export type { GstOriginOptions } from './tools/gst.js';
 export { ensureMedia } from './tools/media.js';

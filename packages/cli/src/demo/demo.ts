@@ -104,6 +104,7 @@ function invitation(stage: Stage): string {
     `  ffplay -rtsp_transport tcp ${stage.proxyUrl}`,
     `  vlc ${stage.proxyUrl}`,
     `and for comparison, straight from the origin: ${stage.directUrl}`,
+    `Dashboard: ${stage.dashboardUrl}`,
     `Metrics: ${stage.metricsUrl}`,
     'Ctrl-C ends it.',
     '',

@@ -68,8 +68,12 @@ export class Stage {
     return `rtsp://${formatSocketAddress(this.#address ?? { host: HOST, port: 0 })}${PATH}`;
   }
 
+  get dashboardUrl(): string {
+    return `http://${formatSocketAddress(this.#admin?.address ?? { host: HOST, port: 0 })}/`;
+  }
+
   get metricsUrl(): string {
-    return `http://${formatSocketAddress(this.#admin?.address ?? { host: HOST, port: 0 })}/metrics`;
+    return `${this.dashboardUrl}metrics`;
   }
 
   /** Media that the origin has sent so far. */
@@ -113,8 +117,8 @@ export class Stage {
   async openAdmin(): Promise<void> {
     const proxy = this.#proxy;
     if (proxy === undefined) return;
-    const source = { collect: () => proxy.collect(), ready: () => proxy.ready() };
-    const pages = adminPages(source, { version: VERSION, hosts: [], log: this.#log });
+    const source = { collect: () => proxy.collect(), ready: () => proxy.ready(), api: proxy };
+    const pages = adminPages(source, { version: VERSION, hosts: [], hashTitles: false, log: this.#log });
     this.#admin = await preferred(9554, async (port) => await startAdmin(pages, { host: HOST, port }));
   }
 

@@ -236,6 +236,11 @@ export class Flights {
     return false;
   }
 
+  /** NPT up to which each flight has filled. */
+  positions(): number[] {
+    return [...this.#legs].map(({ flight }) => flight.positionMicros);
+  }
+
   /** The flight that carries `rider`, if one does. */
   flightOf(rider: Rider): Flight | undefined {
     for (const leg of this.#legs) if (leg.riders.has(rider)) return leg.flight;

@@ -9,6 +9,7 @@ import type { OriginDescription } from '../origin/description.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { type Audience, NO_AUDIENCE, PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
+import { topTitles, type TitleState } from './title-state.js';
 import { formatTitleRecord, parseTitleRecord, type TitleRecord } from './title-record.js';
 import {
   type Library,
@@ -21,7 +22,7 @@ import { Outages } from './outages.js';
 import type { Pacer } from './pacer.js';
 import { Questions } from './questions.js';
 import { SegmentReader } from './reader.js';
-import type { Routed, Routes } from './routes.js';
+import { type Routed, type Routes, viewerPath } from './routes.js';
 import { newTimeline } from './timeline.js';
 import { failedWarming, Warmings, type WarmProgress, type WarmWish } from './warmings.js';
 
@@ -181,6 +182,11 @@ export class Catalogue implements Library {
     for (const { title } of this.#entries) title.rescan();
   }
 
+  /** Those that most viewers play, so many at most. */
+  titles(most: number): TitleState[] {
+    return topTitles(this.#entries, most);
+  }
+
   /** Segments by state, for the metrics. */
   countSegments(): { filling: number; sealed: number } {
     let filling = 0;
@@ -322,6 +328,7 @@ export class Catalogue implements Library {
     });
     const entry: Entry = {
       title,
+      path: viewerPath(routed.route, routed.originPath),
       flights: new Flights(title),
       passage: new Passage(title),
       describedUnixMs: known.describedUnixMs,

@@ -7,6 +7,8 @@ const MAX_TITLES = 4096;
 /** One generation of one title, with who fills it and how many play it. */
 export interface Entry {
   readonly title: Title;
+  /** Path and query by which viewers ask for it. */
+  readonly path: string;
   readonly flights: Flights;
   readonly passage: Passage;
   describedUnixMs: number;

@@ -50,6 +50,13 @@ export class Routes {
   }
 }
 
+/** Path and query by which viewers ask for what is at `originPath`. */
+export function viewerPath({ pathPrefix, baseUrl }: Route, originPath: string): string {
+  const [path = ''] = originPath.split('?', 1);
+  const rest = under(baseUrl.path, path) ?? path;
+  return `${pathPrefix.replace(/\/+$/, '')}${rest}${originPath.slice(path.length)}`;
+}
+
 function routedTo(route: Route, path: string, query: string): Routed {
   const key = canonicalUrl({ ...route.baseUrl, path, query }) + accountOf(route);
   return { route, originPath: `${path}${query}`, key };
