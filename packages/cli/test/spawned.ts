@@ -13,6 +13,12 @@ export interface Ended {
   readonly err: string;
 }
 
+/** What `serve` is given besides, where a test does not say so itself: as `FOREBAY_TEST_WORKERS` and `FOREBAY_TEST_UDP` say. */
+const GIVEN = [
+  ['--workers', process.env['FOREBAY_TEST_WORKERS']],
+  ['--udp-path', process.env['FOREBAY_TEST_UDP']],
+] as const;
+
 /** Runs the command to its end. The environment is `env` and nothing else. */
 export async function forebay(
   args: readonly string[],
@@ -42,7 +48,13 @@ export function running(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Running {
-  const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const given = GIVEN.flatMap(([flag, value]) =>
+    args[0] !== 'serve' || value === undefined || args.includes(flag) ? [] : [flag, value],
+  );
+  const child = spawn(process.execPath, [BIN, ...args, ...given], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const lines: LogLine[] = [];
   const waiting = new Map<string, (line: LogLine) => void>();
   createInterface({ input: child.stderr }).on('line', (line) => {

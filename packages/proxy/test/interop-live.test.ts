@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ffmpegHashes, GstOrigin, gstPlay, prerequisites, RigViewer } from '@forebay/rig';
 import { parseRtspUrl } from '@forebay/rtsp';
 import t, { type Test } from 'tap';
-import { Proxy } from '../src/index.js';
+import { startedProxy } from './started-proxy.js';
 
 t.jobs = 2;
 t.setTimeout(240_000);
@@ -21,7 +21,7 @@ async function setUp(t: Test) {
   let origin = await GstOrigin.start({ media });
   const { port } = origin;
   const directory = await mkdtemp(join(tmpdir(), 'forebay-live-'));
-  const proxy = await Proxy.start({
+  const proxy = await startedProxy({
     routes: [
       {
         id: 'gst',

@@ -33,7 +33,7 @@ async function compare(
   const asked = direct(`${o.player} ${o.title}`);
   stage.watchEnd();
   const got = await play(o.player, stage.url(o.title), { transport: o.transport, timeoutMs });
-  const { goneMs, exitMs } = stage.afterEnd(got.exitMs);
+  const { goneMs, exitMs } = await stage.afterEnd(got.exitMs);
   const reference = await asked;
   t.ok(got.ended, `${o.state}: ended by itself ${got.complaint}`);
   t.same(

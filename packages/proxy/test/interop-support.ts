@@ -14,7 +14,8 @@ import {
 } from '@forebay/rig';
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { Test } from 'tap';
-import { Proxy, type Log, type RouteOptions } from '../src/index.js';
+import type { Log, Proxy, RouteOptions } from '../src/index.js';
+import { startedProxy } from './started-proxy.js';
 
 export const TITLES = [
   'h264_g1.mp4',
@@ -177,7 +178,7 @@ export class Stage {
   /** Starts the proxy, or stops it and starts it again: what is in RAM is forgotten. */
   async start(route: Partial<RouteOptions> = {}): Promise<void> {
     await this.stop();
-    const proxy = await Proxy.start({
+    const proxy = await startedProxy({
       routes: [
         { id: ROUTE, pathPrefix: '/', baseUrl: parseRtspUrl(this.relay.url('/')), allowHosts: [], ...route },
       ],
@@ -186,7 +187,6 @@ export class Stage {
       ramBytes: 64e6,
       udpPorts: { first: 0, last: 0 },
       sessionTimeoutSeconds: 60,
-      workers: Number(process.env['FOREBAY_TEST_WORKERS'] ?? 1),
       log: this.#log(),
     });
     this.#proxy = proxy;
@@ -241,11 +241,15 @@ export class Stage {
   }
 
   /** Milliseconds from the paced end of the watched session to its end, and to `exitMs`. */
-  afterEnd(exitMs: number): { goneMs: number; exitMs: number } {
+  async afterEnd(exitMs: number): Promise<{ goneMs: number; exitMs: number }> {
+    // The player may be gone before the proxy has said so.
+    const deadlineMs = performance.now() + PATIENCE_MS;
+    while (this.#goneMs === undefined && performance.now() < deadlineMs) await delay(LOOK_EVERY_MS);
     clearInterval(this.#watch);
+    const goneMs = this.#goneMs ?? Infinity;
     // Gone before it could be seen to have ended: as soon as the watch can tell.
-    const end = this.#pacedEndMs ?? this.#goneMs ?? NaN;
-    return { goneMs: (this.#goneMs ?? NaN) - end, exitMs: exitMs - end };
+    const endMs = this.#pacedEndMs ?? goneMs;
+    return { goneMs: goneMs - endMs, exitMs: exitMs - endMs };
   }
 
   /** Names of stored segments in play order, by grid cell. */

@@ -26,7 +26,7 @@ for (const [what, route] of [
           const { startSeconds = NaN } = await viewer.play({ range: `npt=${POSITIONS[i]!}-` });
           t.ok(
             startSeconds >= POSITIONS[i]! - 1 && startSeconds <= POSITIONS[i]!,
-            'starts where it asked to',
+            `starts where it asked to: ${startSeconds} for ${POSITIONS[i]!}`,
           );
           starts[i] = startSeconds;
           return performance.now() - startMs;

@@ -14,7 +14,8 @@ import {
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { Test } from 'tap';
 import { type Clock, systemClock } from '../src/clock.js';
-import { type Log, Proxy, type ProxyOptions, type RouteOptions } from '../src/index.js';
+import type { Log, Proxy, ProxyOptions, RouteOptions } from '../src/index.js';
+import { startedProxy } from './started-proxy.js';
 
 export interface SceneOptions {
   readonly title?: Title;
@@ -24,12 +25,10 @@ export interface SceneOptions {
   /** Keep segments on disk; default true. */
   readonly disk?: boolean;
   readonly cacheBytes?: number;
-  /** Worker processes; by default as `FOREBAY_TEST_WORKERS` says, else none. */
+  /** Worker processes; by default as the environment says, else none. */
   readonly workers?: number;
   readonly proxy?: Partial<ProxyOptions>;
 }
-
-const WORKERS = Number(process.env['FOREBAY_TEST_WORKERS'] ?? 1);
 
 /** Three actors on loopback: an origin, the proxy, and viewers. */
 export interface Scene {
@@ -84,13 +83,13 @@ export async function scene(t: Test, o: SceneOptions = {}): Promise<Scene> {
     sessionTimeoutSeconds: 60,
     clock,
     log,
-    workers: o.workers ?? WORKERS,
+    ...(o.workers === undefined ? {} : { workers: o.workers }),
     ...o.proxy,
   };
   const viewers: RigViewer[] = [];
   let addresses = 1;
   const start = async (): Promise<{ proxy: Proxy; port: number }> => {
-    const proxy = await Proxy.start(options);
+    const proxy = await startedProxy(options);
     return { proxy, port: (await proxy.listen('127.0.0.1', 0)).port };
   };
   let running = await start();

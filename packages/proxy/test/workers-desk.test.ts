@@ -26,6 +26,7 @@ class Office {
     const publication = new Publication({
       title,
       flights,
+      passage: { scales: undefined },
       newPath: () => join(folder, String(++files)),
       discard: () => undefined,
     });
@@ -65,6 +66,11 @@ class Office {
     const rider = { positionMicros: atMicros, need: 'playing', untilMicros: undefined } as const;
     this.desk.receive({ op: 'ask', id, question: { is: 'board', reader: READER, atMicros, rider } });
     await settle();
+    return this.reply(id);
+  }
+
+  /** What the latest question was answered. */
+  reply(id = this.#questions): Reply | undefined {
     for (const line of this.told) if (line.op === 'reply' && line.id === id) return line.reply;
     return undefined;
   }
@@ -93,6 +99,31 @@ t.test('a worker that asks for what has come meanwhile costs the origin nothing'
   void office.board(4);
   await settle();
   t.equal(bench.sessions.length, 2, 'what is lacking indeed is fetched');
+});
+
+t.test('a worker hears that its reader is in line for a session, for as long as it is', async (t) => {
+  const bench = flightBench();
+  const office = new Office(t, bench);
+  await office.open();
+  const open = bench.client.open.bind(bench.client);
+  let comeTurn = (): void => undefined;
+  const turn = new Promise<void>((resolve) => (comeTurn = resolve));
+  bench.client.open = async (...wish) => {
+    await turn;
+    return await open(...wish);
+  };
+  for (let i = 0; i < 2; i++) {
+    t.equal(await office.board(20), undefined, 'it is waited for');
+    await bench.pass(300);
+    t.match(office.reply(), { is: 'boarded', isRiding: false, isWaiting: true });
+  }
+  comeTurn();
+  await settle();
+  void office.board(20);
+  await settle();
+  bench.last().send(between(film, 20, 21));
+  await bench.pass(100);
+  t.match(office.reply(), { is: 'boarded', isRiding: true, isWaiting: false });
 });
 
 t.test('when a worker is gone what its readers held is given back', async (t) => {

@@ -36,6 +36,7 @@ class Show {
     this.publication = new Publication({
       title: bench.title,
       flights: bench.flights,
+      passage: { scales: undefined },
       newPath: () => join(folder, String(++this.#files)),
       discard: (path) => this.discarded.push(path),
     });

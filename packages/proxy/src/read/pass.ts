@@ -1,11 +1,11 @@
 import type { PacketRun } from '@forebay/cache';
-import type { Passage } from '../fill/passage.js';
 import { OriginError } from '../origin/errors.js';
-import type { OriginSession, OriginSink } from '../origin/session.js';
+import type { OriginSink } from '../origin/session.js';
 import { packetTicks, type Start } from './cursor.js';
 import { PATIENCE_MS } from './patience.js';
 import type { Place } from '../fill/row.js';
 import { PassBuffer } from './pass-buffer.js';
+import type { PassedSession, ScalingOrigin } from './playable.js';
 import { FAREWELL_MS, RANGE_STEP_MICROS, type RangeSender, type SenderParts } from './range-sender.js';
 import { microsByHash, type Scaling, scalingOf } from './scaling.js';
 import type { SkimRange } from './skim.js';
@@ -23,7 +23,7 @@ const FIRST_PACKETS = 16;
 const OVERDUE_MS = 1500;
 
 export interface PassParts extends SenderParts {
-  readonly passage: Passage;
+  readonly passage: ScalingOrigin;
 }
 
 /**
@@ -36,7 +36,7 @@ export class Pass implements RangeSender, OriginSink {
   readonly #buffer: PassBuffer;
   /** Streams that the origin has said goodbye on. */
   readonly #ended = new Set<number>();
-  #session: OriginSession | undefined;
+  #session: PassedSession | undefined;
   /** By how much they go out later than they came. */
   #delayMs = 0;
   #state: 'judging' | 'ready' | 'playing' | 'over' = 'judging';
@@ -153,7 +153,7 @@ export class Pass implements RangeSender, OriginSink {
     if (this.#state !== 'over') this.#outcome ??= error === undefined ? 'end' : 'failed';
   }
 
-  async #open(signal: AbortSignal): Promise<OriginSession> {
+  async #open(signal: AbortSignal): Promise<PassedSession> {
     const { passage, options, title } = this.#p;
     const { startMicros, endMicros, scale } = this.#range;
     const opening = new AbortController();
@@ -180,7 +180,7 @@ export class Pass implements RangeSender, OriginSink {
 
   /** @throws OriginError when the session ends, or the viewer goes, before it shows */
   async #judge(
-    session: OriginSession,
+    session: PassedSession,
     { held, signal }: { readonly held: Start | undefined; readonly signal: AbortSignal },
   ): Promise<Scaling> {
     const { title } = this.#p;
@@ -216,7 +216,7 @@ export class Pass implements RangeSender, OriginSink {
   }
 
   /** NPT of the first picture: what it is, else what the reply says, else what was asked for. */
-  #startOf({ reply: { range } }: OriginSession, heldMicros: ReadonlyMap<number, number>): number {
+  #startOf({ reply: { range } }: PassedSession, heldMicros: ReadonlyMap<number, number>): number {
     const { run } = this.#buffer;
     for (let i = 0; i < run.count && i < FIRST_PACKETS; i++) {
       const micros = heldMicros.get(run.hashes[i]!);

@@ -3,8 +3,10 @@ import type { AccessUnitClassifier } from '@forebay/rtp';
 import type { RtspRange } from '@forebay/rtsp';
 import type { Boarding, Outlook, Rider } from '../fill/flights.js';
 import type { LiveTime } from '../fill/live-time.js';
+import type { PassageOptions } from '../fill/passage.js';
 import type { Place, Row } from '../fill/row.js';
 import type { Shelves } from '../fill/shelves.js';
+import type { OriginSession, OriginSink } from '../origin/session.js';
 
 /** What a reader needs to know of a title, wherever that is filled. */
 export interface Playable {
@@ -52,4 +54,20 @@ export interface Boarder {
   isWaiting(rider: Rider): boolean;
   /** `rider` needs no flight now. */
   leave(rider: Rider): void;
+}
+
+/** An origin session of one viewer's own. */
+export type PassedSession = Pick<
+  OriginSession,
+  'reply' | 'start' | 'pauseReading' | 'resumeReading' | 'close'
+>;
+
+/** An origin that may scale by itself. */
+export interface ScalingOrigin {
+  /** Whether it scales this title; undefined while that is worth a try. */
+  readonly scales: boolean | undefined;
+  /** What became of a try. */
+  learn(scales: boolean): void;
+  /** @throws OriginError */
+  open(options: PassageOptions, sink: OriginSink): Promise<PassedSession>;
 }

@@ -1,6 +1,5 @@
 import { RtspError, type RtspRange } from '@forebay/rtsp';
 import type { Rider } from '../fill/flights.js';
-import type { Passage } from '../fill/passage.js';
 import type { Place } from '../fill/row.js';
 import type { Need } from '../origin/budget.js';
 import { OriginError } from '../origin/errors.js';
@@ -12,7 +11,7 @@ import type { PlayResult, Reader, ReaderOptions, ReaderStats } from './library.j
 import type { Paced, Pacer } from './pacer.js';
 import { grantable, NORMAL_PACE, type Pace } from './pace.js';
 import { PlayClock } from './play-clock.js';
-import type { Boarder, Playable } from './playable.js';
+import type { Boarder, Playable, ScalingOrigin } from './playable.js';
 import type { RangeSender } from './range-sender.js';
 import { Scaled } from './scaled.js';
 import { findStart } from './start.js';
@@ -27,7 +26,7 @@ const END_SLACK_MICROS = 50_000;
 export interface ReaderParts {
   readonly title: Playable;
   readonly flights: Boarder;
-  readonly passage?: Passage;
+  readonly passage?: ScalingOrigin;
   readonly pacer: Pacer;
   readonly timeline: Timeline;
   readonly options: ReaderOptions;

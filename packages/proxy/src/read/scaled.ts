@@ -1,6 +1,6 @@
-import type { Passage } from '../fill/passage.js';
 import type { Pace } from './pace.js';
 import { Pass } from './pass.js';
+import type { ScalingOrigin } from './playable.js';
 import type { RangeSender, SenderParts } from './range-sender.js';
 import { Skim, type SkimRange } from './skim.js';
 import { findHeldStart } from './start.js';
@@ -25,14 +25,14 @@ export interface ScaledRange {
 /** Finds out how a range can be played at another Scale than 1: by the origin, else by key frames of what is held. */
 export class Scaled {
   readonly #p: SenderParts;
-  readonly #passage: Passage | undefined;
+  readonly #passage: ScalingOrigin | undefined;
   readonly #skim: Skim;
   #pass: Pass | undefined;
   /** The viewer's time after former passes. */
   #passedMicros = 0;
 
   /** @param passage the way to an origin that scales by itself, where there is one */
-  constructor(parts: SenderParts, passage: Passage | undefined) {
+  constructor(parts: SenderParts, passage: ScalingOrigin | undefined) {
     this.#p = parts;
     this.#passage = passage;
     this.#skim = new Skim(parts);

@@ -1,9 +1,11 @@
 import type { Segment, SharedTier } from '@forebay/cache';
 import type { Viewing } from '../access.js';
+import type { Clock, TimerHandle } from '../clock.js';
 import type { Rider } from '../fill/flights.js';
 import { type Held, JOINT_MICROS } from '../fill/row.js';
 import type { Title } from '../fill/title.js';
 import type { Need } from '../origin/budget.js';
+import { OriginError } from '../origin/errors.js';
 import type { Audience } from '../read/audience.js';
 import type { Catalogue, Shown } from '../read/catalogue.js';
 import type { Entry } from '../read/entries.js';
@@ -15,6 +17,7 @@ import {
   type ToldSegment,
   type WorkerLine,
 } from './protocol.js';
+import { Passings } from './passings.js';
 import type { Publication, Watcher } from './publication.js';
 import type { Publications } from './publications.js';
 
@@ -26,7 +29,9 @@ export interface DeskParts {
   readonly onViewing: ((viewing: Viewing) => void) | undefined;
 }
 
-const NOT_NOW: Reply = { is: 'boarded', place: undefined, isRiding: false };
+const NOT_NOW: Reply = { is: 'boarded', place: undefined, isRiding: false, isWaiting: false };
+/** A worker that waits for a flight hears this often that it still does. */
+const BOARDING_MS = 250;
 
 /** A title as one worker knows it. */
 interface Subject {
@@ -52,11 +57,13 @@ export class Desk {
   readonly #byGeneration = new Map<string, Subject>();
   readonly #subjects = new Map<number, Subject>();
   readonly #readers = new Map<number, RemoteReader>();
+  readonly #passings: Passings;
   #numbers = 0;
   #isClosed = false;
 
   constructor(parts: DeskParts) {
     this.#p = parts;
+    this.#passings = new Passings(() => parts.publications.newPath(), parts.tell);
   }
 
   receive(line: WorkerLine): void {
@@ -78,7 +85,11 @@ export class Desk {
       case 'viewing':
         this.#p.onViewing?.(line.viewing);
         break;
+      case 'passing':
+        this.#passings.order(line.pass, line.order);
+        break;
       case 'leave':
+      case 'scales':
       case 'at':
       case 'started':
       case 'reached':
@@ -97,6 +108,7 @@ export class Desk {
     for (const subject of this.#subjects.values()) subject.publication?.remove(subject.watcher);
     this.#subjects.clear();
     this.#byGeneration.clear();
+    this.#passings.close();
   }
 
   #follow(line: Extract<WorkerLine, { reader: number }>): void {
@@ -105,6 +117,9 @@ export class Desk {
     switch (line.op) {
       case 'leave':
         reader.entry.flights.leave(reader);
+        break;
+      case 'scales':
+        reader.entry.passage.learn(line.scales);
         break;
       case 'at':
         Object.assign(reader, line.rider);
@@ -134,7 +149,15 @@ export class Desk {
   async #replyTo(question: Question): Promise<Reply> {
     if (question.is === 'find') return this.#find(question);
     if (question.is === 'load') return { is: 'segment', segment: await this.#load(question) };
+    if (question.is === 'pass') return this.#pass(question);
     return this.#board(question);
+  }
+
+  /** @throws OriginError */
+  async #pass({ pass, reader, wish }: Extract<Question, { is: 'pass' }>): Promise<Reply> {
+    const entry = this.#readers.get(reader)?.entry;
+    if (entry === undefined) throw new OriginError('aborted', 'the viewer went away');
+    return { is: 'passing', reply: await this.#passings.open(pass, entry.passage, wish) };
   }
 
   async #find({ url }: Extract<Question, { is: 'find' }>): Promise<Reply> {
@@ -255,17 +278,17 @@ export class Desk {
     const come = comeMeanwhile(title, atMicros);
     if (come !== undefined) {
       publication.publish(true);
-      return { is: 'boarded', place: publication.idOf(come), isRiding: false };
+      return { is: 'boarded', place: publication.idOf(come), isRiding: false, isWaiting: false };
     }
     const boarding = flights.board(atMicros, reader);
     if (boarding.kind === 'later') {
       if (boarding.error !== undefined) throw boarding.error;
       return NOT_NOW;
     }
-    const opened = await boarding.opened;
+    const opened = await withinMs(title.shelves.clock, BOARDING_MS, boarding.opened);
     publication.publish(true);
     const place = opened === undefined ? undefined : publication.idOf(opened as Held);
-    return { is: 'boarded', place, isRiding: place !== undefined };
+    return { is: 'boarded', place, isRiding: place !== undefined, isWaiting: flights.isWaiting(reader) };
   }
 }
 
@@ -279,4 +302,17 @@ function comeMeanwhile({ live, row }: Title, atMicros: number): Held | undefined
   if (there === undefined || there.state === 'open') return undefined;
   const isInside = atMicros < there.endMicros - JOINT_MICROS;
   return isInside || there.last || row.following(there) !== undefined ? there : undefined;
+}
+
+/** What `promise` brings, or undefined after `ms`. */
+async function withinMs<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: TimerHandle | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = clock.setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    if (timer !== undefined) clock.clearTimeout(timer);
+  }
 }

@@ -15,6 +15,7 @@ const UNKNOWN: TitleFacts = {
   durationSeconds: undefined,
   leadSeconds: 0,
   seeks: undefined,
+  scales: undefined,
   zeroMicros: undefined,
   prospects: { flights: [], otherwise: 'none' },
 };
@@ -129,6 +130,11 @@ export class MirrorTitle implements Playable {
 
   get seeks(): boolean | undefined {
     return this.#facts.seeks;
+  }
+
+  /** Whether the origin scales it; undefined while that is worth a try. */
+  get scales(): boolean | undefined {
+    return this.#facts.scales;
   }
 
   /** What is held is known, and kept up to date. */

@@ -1,8 +1,10 @@
 import { RtspError, type RtspErrorCode, type RtspUrl } from '@forebay/rtsp';
 import type { Viewing } from '../access.js';
 import type { Prospects } from '../fill/flights.js';
+import type { PassageOptions } from '../fill/passage.js';
 import type { Need } from '../origin/budget.js';
 import { ORIGIN_FAULTS, OriginError, type OriginErrorCode } from '../origin/errors.js';
+import type { PlayReply } from '../origin/reply.js';
 import type { AudienceStart } from '../read/audience.js';
 import type { Latency } from '../read/tempo.js';
 import type { PortRange } from '../viewer/ports.js';
@@ -51,6 +53,8 @@ export interface TitleFacts {
   readonly durationSeconds: number | undefined;
   readonly leadSeconds: number;
   readonly seeks: boolean | undefined;
+  /** Whether the origin scales it; undefined while that is worth a try. */
+  readonly scales: boolean | undefined;
   /** Live: where NPT begins, microseconds since 1970; undefined before the first pull. */
   readonly zeroMicros: number | undefined;
   readonly prospects: Prospects;
@@ -89,8 +93,14 @@ export interface ToldSegment {
 export type Reply =
   | { readonly is: 'found'; readonly title: number; readonly route: string }
   | { readonly is: 'segment'; readonly segment: ToldSegment | undefined }
-  /** `place`: the segment to look at; undefined: look again. */
-  | { readonly is: 'boarded'; readonly place: number | undefined; readonly isRiding: boolean }
+  /** `place`: the segment to look at; undefined: ask again. `isWaiting`: in line for a session of the origin. */
+  | {
+      readonly is: 'boarded';
+      readonly place: number | undefined;
+      readonly isRiding: boolean;
+      readonly isWaiting: boolean;
+    }
+  | { readonly is: 'passing'; readonly reply: PlayReply }
   | { readonly is: 'error'; readonly error: ToldError };
 
 /** Where a reader is, and what it wants. */
@@ -99,6 +109,18 @@ export interface ToldRider {
   readonly need: Need;
   readonly untilMicros: number | undefined;
 }
+
+/** What an origin session of a viewer's own is opened for. */
+export type PassWish = Omit<PassageOptions, 'signal'>;
+
+/** What becomes of such a session: packets go on in a file; the origin said goodbye on a stream; it is over. */
+export type PassLine =
+  | { readonly is: 'file'; readonly path: string }
+  | { readonly is: 'bye'; readonly stream: number }
+  | { readonly is: 'closed'; readonly error: ToldOriginError | undefined };
+
+/** `read`: the earliest file was read to its end. */
+export type PassOrder = 'start' | 'hold' | 'resume' | 'read' | 'close';
 
 /** What a worker waits for an answer to. */
 export type Question =
@@ -109,7 +131,9 @@ export type Question =
       readonly reader: number;
       readonly atMicros: number;
       readonly rider: ToldRider;
-    };
+    }
+  /** `pass`: the worker's name for the session. */
+  | { readonly is: 'pass'; readonly pass: number; readonly reader: number; readonly wish: PassWish };
 
 export type WorkerLine =
   | { readonly op: 'ready' }
@@ -122,6 +146,8 @@ export type WorkerLine =
   | { readonly op: 'at'; readonly reader: number; readonly rider: ToldRider }
   | { readonly op: 'started'; readonly reader: number; readonly start: AudienceStart }
   | { readonly op: 'reached'; readonly reader: number; readonly seconds: number }
+  | { readonly op: 'scales'; readonly reader: number; readonly scales: boolean }
+  | { readonly op: 'passing'; readonly pass: number; readonly order: PassOrder }
   | { readonly op: 'viewing'; readonly viewing: Viewing }
   | { readonly op: 'adopted' | 'disconnected'; readonly connection: number }
   | { readonly op: 'measures'; readonly id: number | undefined; readonly measures: Measures }
@@ -136,6 +162,7 @@ export type OwnerLine =
   | { readonly op: 'begin'; readonly options: WorkerOptions }
   | { readonly op: 'reply'; readonly id: number; readonly reply: Reply }
   | { readonly op: 'title'; readonly title: number; readonly about: TitleLine }
+  | { readonly op: 'pass'; readonly pass: number; readonly about: PassLine }
   | {
       readonly op: 'identity';
       readonly title: number;
@@ -150,17 +177,28 @@ export type OwnerLine =
 export type Measures = readonly object[];
 
 /** An error that a viewer is to be told. */
-export type ToldError =
-  | { readonly of: 'rtsp'; readonly code: RtspErrorCode }
-  | { readonly of: 'origin'; readonly code: OriginErrorCode; readonly detail: string };
+export type ToldError = { readonly of: 'rtsp'; readonly code: RtspErrorCode } | ToldOriginError;
+
+export interface ToldOriginError {
+  readonly of: 'origin';
+  readonly code: OriginErrorCode;
+  readonly detail: string;
+}
 
 export function tellError(error: unknown): ToldError {
   if (error instanceof RtspError && error.party === 'viewer') return { of: 'rtsp', code: error.code };
-  if (!(error instanceof OriginError)) return { of: 'origin', code: 'internal', detail: String(error) };
-  const { code, message } = error;
+  if (error instanceof OriginError) return tellOriginError(error);
+  return { of: 'origin', code: 'internal', detail: String(error) };
+}
+
+export function tellOriginError({ code, message }: OriginError): ToldOriginError {
   return { of: 'origin', code, detail: message.replace(`${ORIGIN_FAULTS[code].text}: `, '') };
 }
 
 export function errorOf(told: ToldError): Error {
-  return told.of === 'rtsp' ? new RtspError('viewer', told.code) : new OriginError(told.code, told.detail);
+  return told.of === 'rtsp' ? new RtspError('viewer', told.code) : originErrorOf(told);
+}
+
+export function originErrorOf({ code, detail }: ToldOriginError): OriginError {
+  return new OriginError(code, detail);
 }

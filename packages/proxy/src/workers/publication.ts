@@ -1,5 +1,6 @@
 import { GrowthWriter } from '@forebay/cache';
 import type { Flights, Prospects } from '../fill/flights.js';
+import type { Passage } from '../fill/passage.js';
 import type { Held } from '../fill/row.js';
 import type { Title } from '../fill/title.js';
 import type { TitleFacts, TitleLine, ToldPlace } from './protocol.js';
@@ -22,6 +23,7 @@ interface Shown {
 export interface PublicationParts {
   readonly title: Title;
   readonly flights: Flights;
+  readonly passage: Pick<Passage, 'scales'>;
   /** A path for a new file. */
   readonly newPath: () => string;
   /** The file is removed when nobody can be about to open it any more. */
@@ -172,6 +174,7 @@ export class Publication {
       durationSeconds: this.title.durationSeconds,
       leadSeconds: this.title.leadSeconds(),
       seeks: this.title.seeks,
+      scales: this.#p.passage.scales,
       zeroMicros: this.title.liveTime?.zeroMicros,
       prospects: this.#p.flights.prospects,
     };
@@ -203,6 +206,7 @@ function areSameFacts(a: TitleFacts, b: TitleFacts): boolean {
     a.durationSeconds === b.durationSeconds &&
     a.leadSeconds === b.leadSeconds &&
     a.seeks === b.seeks &&
+    a.scales === b.scales &&
     a.zeroMicros === b.zeroMicros &&
     areSameProspects(a.prospects, b.prospects)
   );

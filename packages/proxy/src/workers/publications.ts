@@ -25,17 +25,23 @@ export class Publications {
     this.#tick();
   }
 
-  of({ title, flights }: Entry): Publication {
+  of({ title, flights, passage }: Entry): Publication {
     const known = this.#byGeneration.get(title.generation);
     if (known?.title === title) return known;
     const publication = new Publication({
       title,
       flights,
-      newPath: () => this.#folder.newPath(),
+      passage,
+      newPath: () => this.newPath(),
       discard: (path) => this.discard(path),
     });
     this.#byGeneration.set(title.generation, publication);
     return publication;
+  }
+
+  /** A path for a new file. */
+  newPath(): string {
+    return this.#folder.newPath();
   }
 
   /** Removes a file of the folder after a while. */

@@ -25,6 +25,8 @@ export class RemoteFlights implements Boarder {
   readonly #link: Link;
   readonly #reader: number;
   #wish: Wish | undefined;
+  /** As the owner said last. */
+  #isWaiting = false;
 
   constructor(title: MirrorTitle, link: Link, reader: number) {
     this.#title = title;
@@ -50,13 +52,13 @@ export class RemoteFlights implements Boarder {
   }
 
   isWaiting(): boolean {
-    const wish = this.#wish;
-    return wish !== undefined && wish.state !== 'refused' && this.outlook(wish.atMicros) === 'waiting';
+    return this.#isWaiting;
   }
 
   leave(): void {
     if (this.#wish === undefined) return;
     this.#wish = undefined;
+    this.#isWaiting = false;
     this.#link.tell({ op: 'leave', reader: this.#reader });
   }
 
@@ -79,6 +81,7 @@ export class RemoteFlights implements Boarder {
   async #ask(wish: Wish, rider: ToldRider): Promise<Place | undefined> {
     const { atMicros } = wish;
     const reply = await this.#link.ask({ is: 'board', reader: this.#reader, atMicros, rider });
+    if (this.#wish === wish) this.#isWaiting = reply.is === 'boarded' && reply.isWaiting;
     wish.state = reply.is === 'boarded' && reply.isRiding ? 'riding' : 'refused';
     const place = reply.is === 'boarded' ? this.#title.place(reply.place) : undefined;
     if (place === undefined) await this.#wait();

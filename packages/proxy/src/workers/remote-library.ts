@@ -18,6 +18,7 @@ import type { Link } from './link.js';
 import { MirrorTitle } from './mirror.js';
 import { GLANCE_MS, type OwnerLine } from './protocol.js';
 import { RemoteFlights } from './remote-flights.js';
+import { RemotePassages } from './remote-passage.js';
 
 const SWEEP_MS = 1000;
 /** A title that nobody plays is kept up to date for so long after it was asked for. */
@@ -67,12 +68,14 @@ export class RemoteLibrary implements Library {
   readonly #p: RemoteLibraryParts;
   readonly #mirrors = new Map<number, MirrorTitle>();
   readonly #riding = new Map<SegmentReader, RemoteFlights>();
+  readonly #passages: RemotePassages;
   #readers = 0;
   #timer: TimerHandle | undefined;
   #sweptMs = 0;
 
   constructor(parts: RemoteLibraryParts) {
     this.#p = parts;
+    this.#passages = new RemotePassages(parts.link);
     this.#tick();
   }
 
@@ -101,6 +104,7 @@ export class RemoteLibrary implements Library {
     const reader = new SegmentReader({
       title: mirror,
       flights,
+      passage: this.#passages.of(mirror, number),
       pacer,
       timeline: newTimeline(mirror.streams, options.streams),
       options,
@@ -116,13 +120,14 @@ export class RemoteLibrary implements Library {
     return reader;
   }
 
-  /** What the owner tells of titles. */
+  /** What the owner tells of titles, and of sessions that are passed on. */
   take(line: OwnerLine): void {
     if (line.op === 'identity') {
       const { identity, sdp, title: number } = line;
       const { link, ram, shelves } = this.#p;
       this.#mirrors.set(number, new MirrorTitle({ number, identity, sdp, link, ram, shelves }));
     } else if (line.op === 'title') this.#mirrors.get(line.title)?.take(line.about);
+    else if (line.op === 'pass') this.#passages.take(line.pass, line.about);
   }
 
   close(): void {
@@ -133,6 +138,7 @@ export class RemoteLibrary implements Library {
     const { clock } = this.#p.shelves;
     const nowMs = clock.nowMs();
     for (const mirror of this.#mirrors.values()) if (mirror.readers > 0) mirror.poll();
+    this.#passages.poll();
     if (nowMs - this.#sweptMs >= SWEEP_MS) this.#sweep(nowMs);
     this.#timer = clock.setTimeout(() => this.#tick(), GLANCE_MS[this.#p.pacer.latency]);
   }

@@ -87,6 +87,7 @@ export class Worker {
         break;
       case 'identity':
       case 'title':
+      case 'pass':
         this.#library.take(line);
         break;
       case 'measure':
