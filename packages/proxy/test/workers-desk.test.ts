@@ -18,17 +18,18 @@ class Office {
   readonly desk: Desk;
   readonly told: OwnerLine[] = [];
   readonly held = { readers: 0 };
+  files = 0;
+  discarded = 0;
   #questions = 0;
 
   constructor(t: Test, { title, flights }: FlightBench) {
     const folder = t.testdir();
-    let files = 0;
     const publication = new Publication({
       title,
       flights,
       passage: { scales: undefined },
-      newPath: () => join(folder, String(++files)),
-      discard: () => undefined,
+      newPath: () => join(folder, String(++this.files)),
+      discard: () => this.discarded++,
     });
     const entry = { title, flights };
     const shown = { entry, route: 'fake' };
@@ -133,6 +134,9 @@ t.test('when a worker is gone what its readers held is given back', async (t) =>
   void office.board(0);
   await settle();
   bench.last().send(between(film, 0, 2));
+  void office.board(40);
+  await settle();
+  void office.open();
   office.desk.close();
   t.equal(office.held.readers, 0);
   await bench.pass(5000);
@@ -140,4 +144,5 @@ t.test('when a worker is gone what its readers held is given back', async (t) =>
   const lines = office.told.length;
   await bench.pass(500);
   t.equal(office.told.length, lines, 'nothing is told to nobody');
+  t.equal(office.files, office.discarded, 'what was shown is given up, and nothing more is shown');
 });

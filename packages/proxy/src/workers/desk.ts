@@ -162,6 +162,7 @@ export class Desk {
 
   async #find({ url }: Extract<Question, { is: 'find' }>): Promise<Reply> {
     const shown = await this.#p.catalogue.find(url, new AbortController().signal);
+    if (this.#isClosed) throw new OriginError('aborted', 'the worker is gone');
     return { is: 'found', title: this.#subjectOf(shown).number, route: shown.route };
   }
 
@@ -249,7 +250,9 @@ export class Desk {
       return { path: shared.path, bytes: shared.meta.byteLength, source: 'ram', isLent: false };
     const loaded = await title.load(held, use);
     publication.publish(true);
-    return loaded === undefined ? undefined : this.#share(loaded.segment, held, publication, loaded.source);
+    return loaded === undefined || this.#isClosed
+      ? undefined
+      : this.#share(loaded.segment, held, publication, loaded.source);
   }
 
   /** A segment that the tier does not keep goes to this one worker. */

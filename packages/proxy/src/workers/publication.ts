@@ -58,7 +58,7 @@ export class Publication {
   /** Everything is told to `watcher` now, and what changes from now on. */
   add(watcher: Watcher): void {
     if (this.#watchers.has(watcher)) return;
-    this.publish(true);
+    this.#update(true);
     watcher({ is: 'anew' });
     if (this.#facts !== undefined) watcher({ is: 'facts', facts: this.#facts });
     for (const { told } of this.#shown.values()) {
@@ -90,6 +90,10 @@ export class Publication {
 
   /** Tells what has changed. Cost: a look at each segment that grows; a few times a second at everything. */
   publish(isWhole = false): void {
+    if (this.isWatched) this.#update(isWhole);
+  }
+
+  #update(isWhole: boolean): void {
     const { row, shelves } = this.title;
     const nowMs = shelves.clock.nowMs();
     for (const held of this.#open) this.#look(held);
