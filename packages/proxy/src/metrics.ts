@@ -103,8 +103,8 @@ export class Metrics {
   });
   readonly loopLag = this.#gauge(
     'forebay_event_loop_lag_seconds',
-    'Lateness of the shared tick.',
-    ['quantile'],
+    'Worst lateness of a turn of the pacer within the last second.',
+    [],
     'max',
   );
 

@@ -323,7 +323,7 @@ export class Proxy {
     this.metrics.cacheBytes.set({ tier: 'disk' }, store?.bytes ?? 0);
     this.metrics.cacheCapacity.set({ tier: 'ram' }, ram.capacityBytes);
     this.metrics.cacheCapacity.set({ tier: 'disk' }, store?.capacityBytes ?? 0);
-    this.metrics.loopLag.set({ quantile: 'max' }, this.#pacer.takeWorstMs() / 1000);
+    this.metrics.loopLag.set(this.#pacer.takeWorstMs() / 1000);
     for (const { profile, sessions } of this.#clients) {
       const origin = { origin: profile.route };
       this.metrics.originLead.set(origin, profile.leadSeconds());

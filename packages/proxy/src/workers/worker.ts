@@ -132,7 +132,7 @@ export class Worker {
     workerCpu.inc({ worker: this.#number }, cpuSeconds - this.#cpuSeconds);
     this.#cpuSeconds = cpuSeconds;
     workerResident.set({ worker: this.#number }, residentBytes);
-    if (id === undefined) loopLag.set({ quantile: 'max' }, this.#pacer.takeWorstMs() / 1000);
+    if (id === undefined) loopLag.set(this.#pacer.takeWorstMs() / 1000);
     const all = await this.#metrics.registry.getMetricsAsJSON();
     this.#link.tell({ op: 'measures', id, measures: all.filter(({ values }) => values.length > 0) });
   }
