@@ -30,7 +30,7 @@ const PROXY_FOLDER_ARROWS = {
 };
 
 /** Files at the top of packages/proxy/src that put the folders together; any other file there is a leaf. */
-const PROXY_WIRING = new Set(['proxy.ts', 'index.ts']);
+const PROXY_WIRING = new Set(['proxy.ts', 'options.ts', 'index.ts']);
 
 /** Packages whose sources may touch the process they run in. */
 const PROCESS_OWNERS = new Set(['cli', 'bench']);

@@ -4,7 +4,8 @@ export type { Log } from './log.js';
 export type { ProfileSettings } from './origin/profile.js';
 export { probeOrigin } from './probe/probe.js';
 export { suggestedRoute, type ProbeReport, type SuggestedRoute } from './probe/report.js';
-export { type OriginState, Proxy, type ProxyOptions, type RouteOptions, type WarmOptions } from './proxy.js';
+export type { OriginState, ProxyOptions, RouteOptions, WarmOptions } from './options.js';
+export { Proxy } from './proxy.js';
 export type { HeldSpan, TitleState } from './read/title-state.js';
 export { failedWarming, type WarmProgress } from './read/warmings.js';
 
