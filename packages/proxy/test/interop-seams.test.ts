@@ -4,11 +4,11 @@ import t, { type Test } from 'tap';
 import { assertContinuous, assertRun, playDirect, reached } from './interop-linear.js';
 import {
   goAbroad,
+  KINDS,
   once,
   open,
   play,
   Stage,
-  TITLES,
   type PlayerName,
   type Transport,
 } from './interop-support.js';
@@ -63,12 +63,13 @@ async function filled(t: Test, title: string, transport: Transport): Promise<Sta
   return stage;
 }
 
-for (const [i, title] of TITLES.entries()) {
+for (const [i, title] of KINDS.entries()) {
   t.test(`${title}: a seam behind every prefix, and around a hole`, async (t) => {
     const transports = i % 2 === 0 ? (['tcp', 'udp'] as const) : (['udp', 'tcp'] as const);
     const full = await filled(t, title, transports[0]);
     const cells = (await full.segments()).map(({ cell }) => cell);
-    t.same(cells, [0, 1, 2], 'three segments');
+    t.same(cells.slice(0, 3), [0, 1, 2], 'three segments, and one more where sound ends a little later');
+    t.ok(cells.length <= 4);
     await Promise.all(
       HOLDINGS.map(async ({ name, isHeld, seams }, k) => {
         const stage = await Stage.set(t, abroad, full);
@@ -88,7 +89,7 @@ for (const [i, title] of TITLES.entries()) {
           `${name}: ${player} over ${transport}: frames as from the origin`,
         );
         const { sessions, mediaBytes } = await stage.spent();
-        t.equal(sessions, 2, `${name}: one origin session, of two streams, for both`);
+        t.equal(sessions, (await linear(title)).streams.length, `${name}: one origin session for both`);
         t.ok(mediaBytes > 0);
         t.ok(
           (await stage.metric('viewer_bytes_total', { source: 'disk' })) > 0,

@@ -8,13 +8,15 @@ import {
   reached,
   type Linear,
 } from './interop-linear.js';
-import { goAbroad, once, open, play, Stage, TITLES, type PlayerName } from './interop-support.js';
+import { goAbroad, KINDS, once, open, play, Stage, type PlayerName } from './interop-support.js';
 
-t.jobs = 10;
+t.jobs = 12;
 t.setTimeout(300_000);
 
 /** Of audio, at most. */
 const STALE_FRAMES = 4;
+/** Between two entries of a Matroska file of sound. */
+const ENTRY_SECONDS = 5.1;
 
 const abroad = await goAbroad(t);
 const { timeoutMs } = abroad;
@@ -37,8 +39,10 @@ async function seek(
   const start = reply.startSeconds ?? NaN;
   // Times are rounded: of two key frames that lie on both sides of the wish within 4 ms, either is the one before it.
   const expected = [o.from, o.from - 0.004].map((at) => keyFrameBefore(whole, at));
+  // Without pictures an origin starts where its container has an entry.
+  const mostLate = whole.hasPictures ? 0.025 : ENTRY_SECONDS;
   t.ok(
-    expected.some((at) => Math.abs(start - at) < 0.025),
+    expected.some((at) => Math.abs(start - at) < 0.025 || (start < at && at - start < mostLate)),
     `${o.name}: starts at ${start}, the key frame before ${o.from}`,
   );
   if (o.to === undefined) await viewer.ended({ timeoutMs });
@@ -47,7 +51,7 @@ async function seek(
   return reply;
 }
 
-for (const [i, title] of TITLES.entries()) {
+for (const [i, title] of [...KINDS, 'h264_b2.mp4', 'h264_g10.mp4'].entries()) {
   const transport = i % 2 === 0 ? 'tcp' : 'udp';
   t.test(`${title} over ${transport}: seeks, a pause, and then everything from the patchwork`, async (t) => {
     const whole = await linear(title);

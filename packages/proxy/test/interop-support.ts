@@ -17,17 +17,27 @@ import type { Test } from 'tap';
 import type { Log, Proxy, RouteOptions } from '../src/index.js';
 import { startedProxy } from './started-proxy.js';
 
-export const TITLES = [
+/** Of each kind one, in one of the containers. */
+export const KINDS = [
   'h264_g1.mp4',
-  'h264_g1.mkv',
   'h264_g5.mp4',
-  'h264_g5.mkv',
-  'h264_b2.mp4',
   'h264_b2.mkv',
   'h265_g1.mp4',
-  'h265_g1.mkv',
+  'h265_open.mkv',
+  'mpeg2_b2.mkv',
   'mjpeg.mkv',
   'h264_opus.mkv',
+  'aac.mp4',
+  'opus.mkv',
+] as const;
+
+export const TITLES = [
+  ...KINDS,
+  'h264_g1.mkv',
+  'h264_g5.mkv',
+  'h264_b2.mp4',
+  'h265_g1.mkv',
+  'h264_g10.mp4',
 ] as const;
 
 export type Transport = 'tcp' | 'udp';

@@ -246,7 +246,7 @@ const admitted = (
   const entrance = new Entrance({
     seek,
     clockRates: CLOCK_RATES,
-    reference: VIDEO,
+    pictures: VIDEO,
     confirms: () => o.confirms === true,
     role: (p) => (p.stream === VIDEO ? (ROLES[p.bytes[12]! & 0x1f] ?? ROLE.picture) : ROLE.picture),
     mayLead: () => o.mayLead === true,

@@ -30,12 +30,16 @@ DEMUXERS = {
     ".mkv": "matroskademux",
     ".webm": "matroskademux",
 }
-# By caps name. Parameter sets before every key frame, as cameras send them.
+# By caps name, and MPEG version where there are several. Parameter sets before every key frame, as cameras send them.
 PAYLOADERS = {
     "video/x-h264": "h264parse ! rtph264pay config-interval=-1",
     "video/x-h265": "h265parse ! rtph265pay config-interval=-1",
+    "video/mpeg 1": "mpegvideoparse ! rtpmpvpay",
+    "video/mpeg 2": "mpegvideoparse ! rtpmpvpay",
     "image/jpeg": "jpegparse ! rtpjpegpay",
-    "audio/mpeg": "aacparse ! rtpmp4gpay",
+    "audio/mpeg 1": "mpegaudioparse ! rtpmpapay",
+    "audio/mpeg 2": "aacparse ! rtpmp4gpay",
+    "audio/mpeg 4": "aacparse ! rtpmp4gpay",
     "audio/x-opus": "opusparse ! rtpopuspay",
 }
 # Longer than any group of pictures: with the default of one second a seek onto a key frame of a long group never
@@ -49,10 +53,15 @@ ROLE = "viewer"
 
 
 def codecs_of(path):
-    """Caps names of a file's video and audio streams, video first, as the demuxer will offer them."""
+    """What a file's video and audio streams are, video first, as the demuxer will offer them."""
     found = GstPbutils.Discoverer.new(PROBE_TIMEOUT).discover_uri(path.resolve().as_uri())
     streams = found.get_video_streams() + found.get_audio_streams()
-    return [stream.get_caps().get_structure(0).get_name() for stream in streams]
+    return [codec_of(stream.get_caps().get_structure(0)) for stream in streams]
+
+
+def codec_of(structure):
+    known, version = structure.get_int("mpegversion")
+    return f"{structure.get_name()} {version}" if known else structure.get_name()
 
 
 def pipeline_for(path, mtu):

@@ -32,6 +32,7 @@ DEPAYLOADERS = {
     "H265": "rtph265depay ! h265parse ! video/x-h265,stream-format=byte-stream,alignment=au",
     "JPEG": "rtpjpegdepay",
     "MPEG4-GENERIC": "rtpmp4gdepay",
+    "MPV": "rtpmpvdepay ! mpegvideoparse",
     "OPUS": "rtpopusdepay",
 }
 # Looked up once and by one thread: pads appear on several at a time, and the first look is not safe then.

@@ -31,6 +31,15 @@ t.test('pictures that may be shown before the key frame in front of them', async
       ['PPS', '4401 80', true],
       ['nothing', '', true],
     ],
+    MPV: [
+      ['B-picture', '00001300 00000102', true],
+      ['P-picture', '00001200 00000102', false],
+      ['I-picture', '00001900 00000102', false],
+      ['empty header: B-picture', '00000000 00000100 005ffffb', true],
+      ['empty header: P-picture', '00000000 00000100 00d7fffb', false],
+      ['empty header: in the middle of a slice', '00000000 1298050a', true],
+      ['nothing', '', true],
+    ],
   };
   for (const [encoding, rows] of Object.entries(cases)) {
     const { mayLead } = videoClassifier(encoding);

@@ -254,6 +254,20 @@ t.test('MPEG-1 and MPEG-2 video', async (t) => {
     ['no picture type', '00001000 00000100', other],
     ['cut off', '000039', other],
   ]);
+  const empty = '00000000';
+  const sequence = '000001b31400b433ffffe050 000001b5148a00010000 000001b800080040';
+  check(t, videoClassifier('MPV'), [
+    ['empty header: sequence header and I-picture', `${empty} ${sequence} 00000100 000ffff8`, randomAccess],
+    ['empty header: I-picture without sequence header', `${empty} 00000100 000ffff8`, picture],
+    ['empty header: group and I-picture', `${empty} 000001b800080040 00000100 000ffff8`, picture],
+    ['empty header: P-picture', `${empty} 00000100 00d7fffb`, picture],
+    ['empty header: sequence header and P-picture', `${empty} ${sequence} 00000100 00d7fffb`, picture],
+    ['empty header: slice', `${empty} 00000102 1298050a 00000100 000ffff8`, picture],
+    ['empty header: in the middle of a slice', `${empty} 1298050a 000001b3 00000100 000ffff8`, picture],
+    ['empty header: sequence header alone', `${empty} ${sequence}`, parameter],
+    ['empty header: picture header cut off', `${empty} ${sequence} 00000100 00`, picture],
+    ['empty header: nothing else', empty, other],
+  ]);
 });
 
 t.test('MPEG-4 part 2', async (t) => {

@@ -14,6 +14,8 @@ const WINDOW_MICROS = 400_000;
  * sessions may place one packet up to a frame apart, and the one that is early would repeat it.
  */
 const FRAME_MICROS = 100_000;
+/** Where there are no pictures, the packet that begins this close before held media is the one that it begins with. */
+const HALF_FRAME_SHARE = 0.5;
 
 /** `parameter`: it belongs to a picture that may be held, the next packets show. */
 export type Arrived = 'no' | 'parameter' | 'yes';
@@ -23,6 +25,9 @@ export class Approach {
   readonly #title: Title;
   #ahead: Held | undefined;
   #head: Head | undefined;
+  /** NPT of the newest packet of the reference stream, and from the one before to it. */
+  #newestMicros = Infinity;
+  #stepMicros = 0;
 
   constructor(title: Title) {
     this.#title = title;
@@ -54,15 +59,27 @@ export class Approach {
     this.#head = undefined;
   }
 
-  /** Whether a packet of the reference stream at NPT `micros` is where held media begins: by content, else by time. */
+  /**
+   * Whether a packet of the reference stream at NPT `micros` is where held media begins: by content, else by time. Of sound
+   * many packets in a row may be alike: time alone tells, to the nearest packet.
+   */
   reference(p: Arrival, micros: number, role: (p: Arrival) => number): Arrived {
     const ahead = this.#ahead;
+    if (!this.#title.isVideo) return ahead !== undefined && this.#isNearest(micros, ahead) ? 'yes' : 'no';
     if (ahead === undefined) return 'no';
     const isNear = Math.abs(micros - ahead.startMicros) <= WINDOW_MICROS;
     const hash = isNear ? this.#head?.hash : undefined;
     if (hash !== undefined && packetHash(p.bytes, p.start, p.end) === hash) return 'yes';
     if (micros < ahead.startMicros - JOINT_MICROS) return 'no';
     return isNear && role(p) === ROLE.parameter ? 'parameter' : 'yes';
+  }
+
+  #isNearest(micros: number, ahead: Held): boolean {
+    const step = micros - this.#newestMicros;
+    if (step > 0) this.#stepMicros = Math.min(step, FRAME_MICROS);
+    this.#newestMicros = micros;
+    const halfMicros = this.#stepMicros > 0 ? HALF_FRAME_SHARE * this.#stepMicros : JOINT_MICROS;
+    return micros >= ahead.startMicros - halfMicros;
   }
 
   /** Whether a packet of another stream at NPT `micros` is held already: by time, or by content right before that. */

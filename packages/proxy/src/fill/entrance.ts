@@ -8,7 +8,8 @@ export interface EntranceOptions {
   /** The session was asked to start inside the title: its first timestamps may be clamped. */
   readonly seek: boolean;
   readonly clockRates: readonly number[];
-  readonly reference: number;
+  /** The stream of pictures; undefined where there is none. */
+  readonly pictures: number | undefined;
   /** RTP-Info and the packet agree. */
   confirms(p: Arrival, timestamp: number): boolean;
   role(p: Arrival): number;
@@ -104,12 +105,12 @@ export class Entrance {
   }
 
   #isPictureClamped(lane: Lane, stream: number): boolean {
-    return this.#o.seek && stream === this.#o.reference && lane.markers > 1;
+    return this.#o.seek && stream === this.#o.pictures && lane.markers > 1;
   }
 
-  /** Several packets of a stream other than the reference share the first timestamp: one more is needed to time them. */
+  /** Several packets of a stream without pictures share the first timestamp: one more is needed to time them. */
   #isUnitClamped(lane: Lane, p: Arrival): boolean {
-    return this.#o.seek && p.stream !== this.#o.reference && lane.held.length > 1;
+    return this.#o.seek && p.stream !== this.#o.pictures && lane.held.length > 1;
   }
 
   #openLane(lane: Lane, p: Arrival, timestamp: number, pass: (p: Arrival) => void): void {

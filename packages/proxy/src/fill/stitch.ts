@@ -183,7 +183,7 @@ export class Stitch {
     return new Entrance({
       seek: this.#o.startMicros > 0 && !title.live,
       clockRates: title.streams.map((s) => s.clockRate),
-      reference: title.reference,
+      pictures: title.isVideo ? title.reference : undefined,
       confirms: (p, ts) => this.#anchor.confirms(p.stream, ts, sequenceNumber(p.bytes, p.start)),
       role: this.#roleOf,
       mayLead: (p) => mayLead(title.streams[p.stream]?.classifier, p),

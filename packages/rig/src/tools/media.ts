@@ -16,7 +16,10 @@ const SECONDS = 12;
 const FPS = 25;
 
 const X264 = '-c:v libx264 -preset ultrafast -threads 1 -sc_threshold 0 -pix_fmt yuv420p';
+const X265 =
+  '-c:v libx265 -preset ultrafast -tag:v hvc1 -pix_fmt yuv420p -b:v 400k -x265-params pools=1:frame-threads=1:log-level=error:scenecut=0';
 const AAC = '-c:a aac -b:a 64k -ac 2';
+const OPUS = '-c:a libopus -b:a 64k -ac 2';
 const SOURCES = `-f lavfi -i testsrc2=size=320x180:rate=${FPS}:duration=${SECONDS} -f lavfi -i sine=frequency=330:beep_factor=4:sample_rate=48000:duration=${SECONDS}`;
 const BITEXACT = '-flags +bitexact -fflags +bitexact';
 
@@ -32,15 +35,27 @@ const RECIPES = {
     containers: ['mp4', 'mkv'],
   },
   h265_g1: {
-    encode: `-c:v libx265 -preset ultrafast -x265-params keyint=25:min-keyint=25:scenecut=0:open-gop=0:bframes=0:pools=1:frame-threads=1:log-level=error -tag:v hvc1 -pix_fmt yuv420p -b:v 400k ${AAC}`,
+    encode: `${X265}:keyint=25:min-keyint=25:open-gop=0:bframes=0 ${AAC}`,
     containers: ['mp4', 'mkv'],
   },
+  /** Pictures behind a key frame that are shown before it, and refer to those before it. */
+  h265_open: {
+    encode: `${X265}:keyint=24:min-keyint=12:open-gop=1:bframes=3:b-adapt=0 ${AAC}`,
+    containers: ['mkv'],
+  },
+  /** Two key frames in all. */
+  h264_g10: { encode: `${X264} -g 250 -keyint_min 250 -bf 0 -b:v 400k ${AAC}`, containers: ['mp4'] },
+  /** Open groups of pictures, too. */
+  mpeg2_b2: { encode: `-c:v mpeg2video -g 25 -bf 2 -b:v 600k ${AAC}`, containers: ['mkv'] },
   /** With the tables that RFC 2435 implies: it carries no others. */
   mjpeg: { encode: `-c:v mjpeg -huffman default -q:v 8 -pix_fmt yuvj420p ${AAC}`, containers: ['mkv'] },
   h264_opus: {
-    encode: `${X264} -g 25 -keyint_min 25 -bf 0 -b:v 400k -c:a libopus -b:a 64k -ac 2`,
+    encode: `${X264} -g 25 -keyint_min 25 -bf 0 -b:v 400k ${OPUS}`,
     containers: ['mkv'],
   },
+  /** A tone: many packets of it are alike. */
+  aac: { encode: `-map 1:a ${AAC}`, containers: ['mp4'] },
+  opus: { encode: `-map 1:a ${OPUS}`, containers: ['mkv'] },
 } as const;
 
 export type ClipName = keyof typeof RECIPES;
