@@ -9,7 +9,7 @@ import {
   settle,
   spans,
 } from './flight-bench.js';
-import { AUDIO_RATE, makePackets, type MadePacket } from './packets.js';
+import { AUDIO_RATE, makePackets } from './packets.js';
 
 const FRAME_TICKS = 1024;
 

@@ -139,6 +139,26 @@ t.test('fill methods are tried in order until one is faster, and again after a w
   t.end();
 });
 
+t.test('one odd title condemns no fill method: a second one does', (t) => {
+  const findings = new FillFindings(undefined);
+  const finding = { verdict: 'unequal', factor: 0, unixMs: NOW_MS } as const;
+  const unfit = new Set(['rate-control'] as const);
+  findings.failed('rate-control', 'odd', finding);
+  findings.failed('rate-control', 'odd', finding);
+  t.equal(findings.entries.size, 0);
+  t.equal(findings.next(NOW_MS), 'rate-control', 'for other titles it is worth a try');
+  t.equal(findings.next(NOW_MS, unfit), 'speed', 'for this one it is not');
+  findings.measured('rate-control', 4, NOW_MS);
+  t.equal(findings.proven(NOW_MS), 'rate-control');
+  t.equal(findings.proven(NOW_MS, unfit), undefined);
+  findings.failed('rate-control', 'odd', finding);
+  t.equal(findings.proven(NOW_MS), 'rate-control', 'it has been faster since');
+  findings.failed('rate-control', 'odd, too', finding);
+  t.equal(findings.proven(NOW_MS), undefined);
+  t.match(findings.entries.get('rate-control'), { verdict: 'unequal' });
+  t.end();
+});
+
 t.test('a recorder that names ONVIF tracks is asked for replay, in SETUP and PLAY', async (t) => {
   const { origin, open, client } = await bench(t, vod({}, ONVIF_SDP));
   await (await open()).close();

@@ -65,9 +65,12 @@ t.test('an origin that sends as fast as it can is let', { buffered: true }, asyn
 t.test('what is squeezed or thinned is never stored', { buffered: true }, async (t) => {
   const title = film(24);
   const direct = await reference(t, title);
-  const s = await scene(t, { title, faults: { speedHeader: 'squeezed', scaleHeader: 'thinned' } });
+  const titles = { '/film': title, '/other': film(24, { seed: 7 }) };
+  const s = await scene(t, { titles, faults: { speedHeader: 'squeezed', scaleHeader: 'thinned' } });
   const { end } = await warm(s);
   t.match(end, { state: 'done', storedSeconds: 24, fill: 'real-time' });
+  t.same(Object.keys(s.proxy.origins()[0]?.learned.fill ?? {}), ['rate-control'], 'one title may be odd');
+  t.match((await warm(s, { url: parseRtspUrl('rtsp://anything/other') })).end, { state: 'done', fill: 'real-time' });
   t.match(s.proxy.origins()[0]?.learned.fill, {
     'rate-control': { verdict: 'no-faster' },
     speed: { verdict: 'unequal' },

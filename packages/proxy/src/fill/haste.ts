@@ -35,7 +35,7 @@ export function bestFill(title: Title, which: 'proven' | 'to try'): FillMethod |
   const { seeks, transport, fill } = title.client.profile;
   if (title.live || seeks === false || transport === 'udp') return undefined;
   const unixMs = title.shelves.clock.unixMs();
-  return which === 'proven' ? fill.proven(unixMs) : fill.next(unixMs);
+  return which === 'proven' ? fill.proven(unixMs, title.unfit) : fill.next(unixMs, title.unfit);
 }
 
 /** Whether so much is held in front of NPT `atMicros` that a faster play can be told from a wrong one. */
@@ -93,11 +93,12 @@ export class Haste {
     this.#log({ factor: Number(factor.toFixed(2)) });
   }
 
-  /** The origin does not do it, or what it sends is something else. */
+  /** The origin does not do it, or what it sends is something else: this title is not asked for so again. */
   failed(verdict: Extract<FillVerdict, 'unequal' | 'refused'>): void {
-    const { client, shelves } = this.#title;
+    const { client, key, shelves, unfit } = this.#title;
     this.#isJudged = true;
-    client.profile.fill.note(this.#method, { verdict, factor: 0, unixMs: shelves.clock.unixMs() });
+    unfit.add(this.#method);
+    client.profile.fill.failed(this.#method, key, { verdict, factor: 0, unixMs: shelves.clock.unixMs() });
     this.#log({ verdict });
   }
 

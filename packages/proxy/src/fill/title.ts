@@ -3,6 +3,7 @@ import { type AccessUnitClassifier, classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
+import type { FillMethod } from '../origin/fill-methods.js';
 import { type SegmenterStream, streamsOf } from './filling.js';
 import { Offers } from './offers.js';
 import { Lead } from './lead.js';
@@ -47,6 +48,8 @@ export class Title {
   readonly slices: AccessUnitClassifier | undefined;
   origin: OriginDescription;
   standing: Standing = 'current';
+  /** How it cannot be asked for faster than it plays. */
+  readonly unfit = new Set<FillMethod>();
   #durationSeconds: number | undefined;
   #anchors = 0;
   /** Told what became of each segment that was offered to the disk. */

@@ -33,10 +33,16 @@ export function fillHeaders(method: FillMethod | undefined): [string, string][] 
   return method === 'scale' ? [['Scale', FACTOR]] : [];
 }
 
+/** Methods that do not do for some title, whatever they do for others. */
+type Except = ReadonlySet<FillMethod>;
+const NOTHING: Except = new Set();
+
 /** What was found of the fill methods of one origin. */
 export class FillFindings {
   readonly #fixed: FillMethod | 'real-time' | undefined;
   readonly #found = new Map<FillMethod, FillFinding>();
+  /** By method: the title with which it failed, where it has not been faster since. */
+  readonly #failed = new Map<FillMethod, string>();
 
   /** @param fixed the one to use, by configuration; undefined: what was found decides */
   constructor(fixed: FillMethod | 'real-time' | undefined) {
@@ -54,18 +60,25 @@ export class FillFindings {
   /** The packets of a normal play came `factor` times as fast as they play. */
   measured(method: FillMethod, factor: number, unixMs: number): void {
     this.note(method, { verdict: factor >= FASTER_FACTOR ? 'faster' : 'no-faster', factor, unixMs });
+    this.#failed.delete(method);
+  }
+
+  /** It did not do for `title`. One odd title says little of an origin: that is noted once it does not for another one, too. */
+  failed(method: FillMethod, title: string, finding: FillFinding): void {
+    const before = this.#failed.get(method);
+    if (before === undefined) this.#failed.set(method, title);
+    else if (before !== title) this.note(method, finding);
   }
 
   /** The best method that was faster and brought what a normal play brings. */
-  proven(unixMs: number): FillMethod | undefined {
-    return this.#allowed().find((method) => this.#verdict(method, unixMs) === 'faster');
+  proven(unixMs: number, except = NOTHING): FillMethod | undefined {
+    return this.#allowed().find((m) => !except.has(m) && this.#verdict(m, unixMs) === 'faster');
   }
 
   /** The method to ask for next: one that is proven, else the first that nobody has tried. */
-  next(unixMs: number): FillMethod | undefined {
-    return (
-      this.proven(unixMs) ?? this.#allowed().find((method) => this.#verdict(method, unixMs) === undefined)
-    );
+  next(unixMs: number, except = NOTHING): FillMethod | undefined {
+    const isUntried = (m: FillMethod): boolean => !except.has(m) && this.#verdict(m, unixMs) === undefined;
+    return this.proven(unixMs, except) ?? this.#allowed().find(isUntried);
   }
 
   #allowed(): readonly FillMethod[] {
