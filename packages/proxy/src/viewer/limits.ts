@@ -72,7 +72,7 @@ const REJECTS = {
   'foreign-session': 'the id of a session of another address: 454',
   'bad-report': 'RTCP that is malformed: dropped',
   destination: 'media asked to be sent elsewhere: 462',
-  port: 'a media port below 1024, or one of our own: 461',
+  port: 'a media port that is one of our own: 461',
   draining: 'a new session while the proxy drains: 503',
 } as const;
 
