@@ -1,7 +1,7 @@
 import t from 'tap';
 import { standingAfter } from '../src/fill/standing.js';
 import { between, described, flightBench, type FlightBench, sdp, settle, spans } from './flight-bench.js';
-import { makePackets } from './packets.js';
+import { type MadePacket, makePackets } from './packets.js';
 
 const film = makePackets({ seconds: 60 });
 const long = { description: described(sdp('npt=0-600')) };
@@ -160,4 +160,33 @@ t.test('a flight that has brought all that its riders want ends', async (t) => {
   b.flights.leave(other);
   await b.pass(100);
   t.ok(b.last().isClosed);
+});
+
+t.test('a title whose flights join by content is another one once nothing matches', async (t) => {
+  const other = film.map((p) => ({ ...p, payload: Buffer.concat([p.payload, Buffer.from('other')]) }));
+  const rejoined = async (b: FlightBench, packets: readonly MadePacket[], to: number): Promise<void> => {
+    const end = b.title.row.last!.endMicros;
+    const rider = b.rider(end / 1e6);
+    b.flights.board(end, rider);
+    await settle();
+    b.last().send(between(packets, Math.floor(end / 1e6), to));
+    b.flights.leave(rider);
+    await b.pass(3000);
+  };
+  for (const isKnown of [true, false]) {
+    const b = flightBench(long);
+    const rider = b.rider(0);
+    b.flights.board(0, rider);
+    await settle();
+    b.last().send(between(film, 0, 9));
+    b.flights.leave(rider);
+    await b.pass(3000);
+    if (isKnown) await rejoined(b, film, 11);
+    t.equal(b.title.joinsByContent, isKnown);
+    const [, end] = spans(b.title).at(-1)!;
+    await rejoined(b, other, 15);
+    t.equal(b.title.standing, isKnown ? 'superseded' : 'current');
+    // An origin that never sends the same twice is joined by time: nobody can tell.
+    if (isKnown) t.equal(spans(b.title).at(-1)?.[1], end, 'nothing of it is kept');
+  }
 });

@@ -3,6 +3,7 @@ import {
   assertSound,
   directFrames,
   film,
+  forget,
   framesOf,
   holding,
   runIn,
@@ -190,6 +191,51 @@ t.test(
     await late.ended({ timeoutMs: 60_000 });
     sameFrames(t, late, await reference(s), 'whoever comes then sees the new one');
     t.equal(late.continuity().sequenceGaps, 0);
+  },
+);
+
+t.test(
+  'a title that is replaced under the same description is found out at a seam',
+  { buffered: true },
+  async (t) => {
+    const old = film(8);
+    const other = film(8, { seed: 7 });
+    const s = await scene(t, { title: old });
+    const direct = await reference(s);
+    await holding(s, (cell) => cell < 1);
+    const first = await s.viewer();
+    await first.play({ range: 'npt=3-' });
+    await first.received(2 * SECOND_PACKETS, { timeoutMs: 30_000 });
+    await first.close();
+    t.equal(await s.metric('forebay_seams_total', { result: 'content' }), 1, 'it is the same every time');
+    await s.restart();
+    await forget(s, (cell) => cell > 0);
+    await s.restart();
+    s.origin.mount('/film', {
+      streams: old.streams,
+      durationSeconds: old.durationSeconds,
+      packets: other.packets,
+      writePayload: (packet, lap, target, offset) => other.writePayload(packet, lap, target, offset),
+    });
+    const viewer = await s.viewer();
+    await viewer.play({ range: 'npt=0-' });
+    await viewer.ended({ timeoutMs: 60_000 });
+    for (const [stream, frames] of framesOf(viewer).entries()) {
+      t.ok(frames.length > 0);
+      t.equal(runIn(direct[stream]!, frames), 0, 'nothing of the new one behind what is held of the old one');
+    }
+    const late = await s.viewer();
+    await late.play({ range: 'npt=0-' });
+    await late.ended({ timeoutMs: 60_000 });
+    const anew = await reference(s);
+    sameFrames(t, late, anew, 'whoever comes then sees the new one');
+    await s.restart();
+    const again = await s.viewer();
+    await again.play({ range: 'npt=0-2' });
+    await again.ended({ timeoutMs: 30_000 });
+    for (const [stream, frames] of framesOf(again).entries()) {
+      t.equal(runIn(anew[stream]!, frames), 0, 'so does the next process');
+    }
   },
 );
 

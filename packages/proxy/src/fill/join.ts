@@ -10,6 +10,8 @@ const STEADY_SECONDS = 0.0005;
 /** A run of matches proves that a session plays as others did when it is as long as this, or as this share of a short tail. */
 const PROOF_SECONDS = 1;
 const PROOF_SHARE = 0.8;
+/** So many packets that lie in the held tail by time, and not one of which is in it, are of another title. */
+const STRANGE_PACKETS = 8;
 /** Only this much of the held tail can be matched: longer than any usual GOP. */
 const MAX_TAIL_PACKETS = 16_384;
 
@@ -64,6 +66,7 @@ export class StreamJoin {
   #lastTicks = 0;
   /** Held time over which the last matches advanced as the held packets do, without one left out. */
   #evenTicks = 0;
+  #strangers = 0;
 
   constructor(tail: Tail) {
     this.#tail = tail;
@@ -88,6 +91,11 @@ export class StreamJoin {
     const heldTicks = (ticks.at(-1) ?? 0) - (ticks[0] ?? 0);
     const least = Math.min(PROOF_SECONDS * clockRate, PROOF_SHARE * heldTicks);
     return this.#at === ticks.length - 1 && this.#evenTicks >= least && this.#sure();
+  }
+
+  /** Nothing of what came before the seam is what is held there. */
+  get isStrange(): boolean {
+    return this.#at < 0 && this.#strangers >= STRANGE_PACKETS;
   }
 
   /** A packet like this is in the held tail. */
@@ -117,6 +125,7 @@ export class StreamJoin {
     }
     if (this.#at === lastIndex && lastIndex >= 0) return 'content';
     const beyond = ticks + this.#offsetTicks >= tail.endTicks - 1;
+    if (!beyond && ticks >= (tail.ticks[0] ?? Infinity) && !this.#positions.has(hash)) this.#strangers++;
     return beyond && !randomAccessOnly ? 'time' : 'before';
   }
 

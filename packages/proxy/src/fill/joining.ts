@@ -11,6 +11,8 @@ export interface Joined {
   readonly offsetTicks: number;
   /** What came before the seam was what is held there, and at the same distances of time. */
   readonly isProven: boolean;
+  /** Nothing of it was. */
+  readonly isStrange: boolean;
 }
 
 /** The joins of one session, stream by stream, behind the last segment of held media. */
@@ -57,6 +59,7 @@ export class Joining {
     if (join === undefined) return undefined;
     const by = join.judge(p.hash, p.ticks, role !== ROLE.randomAccess && role !== ROLE.parameter);
     if (by === 'before') return undefined;
-    return { by, offsetTicks: join.offsetTicks, isProven: by === 'content' && join.isProven };
+    const { offsetTicks, isStrange } = join;
+    return { by, offsetTicks, isProven: by === 'content' && join.isProven, isStrange };
   }
 }

@@ -6,7 +6,7 @@ import { TimeAnchor } from './anchor.js';
 import { Approach } from './approach.js';
 import type { Arrival } from './arrival.js';
 import { Entrance } from './entrance.js';
-import { Joining } from './joining.js';
+import { type Joined, Joining } from './joining.js';
 import { Numbering } from './numbering.js';
 import { mayLead, roleOf } from './role.js';
 import { type Held, JOINT_MICROS, markHeadless } from './row.js';
@@ -253,7 +253,7 @@ export class Stitch {
     p.lost = 0;
     this.#anchor.shift(p.stream, joined.offsetTicks);
     p.ticks += joined.offsetTicks;
-    if (isReference && joined.by === 'time' && this.#title.standing !== 'current') {
+    if (isReference && joined.by === 'time' && this.#isAnother(joined)) {
       this.#title.standing = 'superseded';
       this.#o.onLost(new OriginError('changed', 'nothing that it sends is what is held'));
       return false;
@@ -262,12 +262,21 @@ export class Stitch {
     return true;
   }
 
+  /** What came is another title than the one that is held, though it may be described alike. */
+  #isAnother({ isStrange }: Joined): boolean {
+    const { joinsByContent, standing } = this.#title;
+    return standing !== 'current' || (joinsByContent && isStrange);
+  }
+
   #passSeam(by: 'content' | 'time'): void {
     const segmenter = this.#segmenter;
     this.#state = 'filling';
     if (this.#isCoasting) segmenter.reopen();
     else if (by === 'content') this.#title.client.profile.seeks ??= true;
-    if (by === 'content') segmenter.proceed();
+    if (by === 'content') {
+      this.#title.joinedByContent();
+      segmenter.proceed();
+    }
     this.#approach.forget();
     this.#title.shelves.metrics.seams.inc({ result: by });
     if (segmenter.current !== undefined) this.#fill(segmenter.current);

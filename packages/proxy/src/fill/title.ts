@@ -29,6 +29,8 @@ export interface TitleOptions {
   /** Live: how much of it is kept on disk; and where its NPT begins, if that was settled earlier. */
   readonly windowSeconds?: number | undefined;
   readonly zeroMicros?: number | undefined;
+  /** Flights have been joined to it by content. */
+  readonly joinsByContent?: boolean;
   readonly shelves: Shelves;
 }
 
@@ -51,6 +53,7 @@ export class Title {
   /** How it cannot be asked for faster than it plays. */
   readonly unfit = new Set<FillMethod>();
   #durationSeconds: number | undefined;
+  #joinsByContent: boolean;
   #anchors = 0;
   /** Told what became of each segment that was offered to the disk. */
   onDecided: ((decision: Decision) => void) | undefined;
@@ -60,7 +63,7 @@ export class Title {
   readonly #lead: Lead;
   /** A stored segment could not be read. */
   #missedMs: number | undefined;
-  /** Called when the length was learned. */
+  /** Called when its length was learned, or that it is joined by content. */
   onLearned: (() => void) | undefined;
   /** A flight has failed: whether the origin still has this title is asked before the next one. */
   isDoubted = false;
@@ -83,6 +86,7 @@ export class Title {
     this.#offers = new Offers(options.shelves);
     this.#lead = new Lead(options.client.profile, options.shelves.clock);
     this.#durationSeconds = options.durationSeconds ?? options.origin.description.durationSeconds;
+    this.#joinsByContent = options.joinsByContent === true;
     const streams = options.origin.description.streams;
     this.streams = streamsOf(options.origin.description);
     const video = streams.findIndex((s) => s.media === 'video');
@@ -150,6 +154,18 @@ export class Title {
     if (this.live || !(seconds > 0) || this.#durationSeconds === seconds) return;
     if (this.#durationSeconds !== undefined && this.description.durationSeconds !== undefined) return;
     this.#durationSeconds = seconds;
+    this.onLearned?.();
+  }
+
+  /** Flights have been joined to it by content: what the origin sends of it is the same every time. */
+  get joinsByContent(): boolean {
+    return this.#joinsByContent;
+  }
+
+  /** A flight was joined to it by content. */
+  joinedByContent(): void {
+    if (this.#joinsByContent) return;
+    this.#joinsByContent = true;
     this.onLearned?.();
   }
 

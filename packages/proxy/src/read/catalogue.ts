@@ -208,6 +208,7 @@ export class Catalogue implements Library {
   async #entry(routed: Routed): Promise<Entry> {
     const known = this.#entries.get(routed.key) ?? this.#restore(routed);
     if (known === undefined || known.standing === 'refused') return this.#ask(routed);
+    if (known.title.standing === 'superseded') return this.#ask(routed);
     const ageMs = this.#ageMs(known);
     if (ageMs >= 0 && ageMs < FRESH_MS) return known;
     if (ageMs >= REVALIDATE_MS) return this.#askFirst(routed, known);
@@ -280,9 +281,10 @@ export class Catalogue implements Library {
 
   #described(routed: Routed, origin: OriginDescription): Entry {
     const describedUnixMs = this.#shelves.clock.unixMs();
-    const generation = generationOf(routed.key, origin.description.fingerprint);
     const known = this.#entries.get(routed.key);
-    if (known?.title.generation === generation) {
+    const { edition = 0 } = known ?? {};
+    const isAlike = known?.title.description.fingerprint === origin.description.fingerprint;
+    if (known !== undefined && isAlike && known.title.standing !== 'superseded') {
       const isOld = this.#ageMs(known) >= REMEMBER_MS;
       known.title.origin = origin;
       known.describedUnixMs = describedUnixMs;
@@ -292,10 +294,17 @@ export class Catalogue implements Library {
     }
     if (known !== undefined) {
       this.#shelves.log.info({ route: routed.route.id }, 'the title changed: a new generation');
-      known.title.standing = standingAfter(known.title.description, origin.description);
+      if (!isAlike) known.title.standing = standingAfter(known.title.description, origin.description);
     }
     const { zeroMicros } = known?.title.liveTime ?? {};
-    return this.#adopt(routed, { origin, describedUnixMs, durationSeconds: undefined, zeroMicros });
+    return this.#adopt(routed, {
+      origin,
+      describedUnixMs,
+      durationSeconds: undefined,
+      zeroMicros,
+      edition: isAlike ? edition + 1 : edition,
+      joinsByContent: false,
+    });
   }
 
   /** What the disk knows of a title from an earlier run. */
@@ -305,8 +314,9 @@ export class Catalogue implements Library {
     if (record === undefined || saved === undefined) return undefined;
     try {
       const origin = { ...saved.origin, description: parseDescription(saved.sdp) };
-      if (generationOf(routed.key, origin.description.fingerprint) !== record.generation) return undefined;
-      return this.#adopt(routed, { ...saved, origin });
+      const generation = generationOf(routed.key, origin.description.fingerprint, saved.edition);
+      if (generation !== record.generation) return undefined;
+      return this.#adopt(routed, { ...saved, origin }, 'on disk');
     } catch {
       return undefined;
     }
@@ -315,15 +325,17 @@ export class Catalogue implements Library {
   #adopt(
     routed: Routed,
     known: Omit<TitleRecord, 'sdp' | 'origin'> & { readonly origin: OriginDescription },
+    from?: 'on disk',
   ): Entry {
     const title = new Title({
       key: routed.key,
-      generation: generationOf(routed.key, known.origin.description.fingerprint),
+      generation: generationOf(routed.key, known.origin.description.fingerprint, known.edition),
       client: routed.route.client,
       origin: known.origin,
       durationSeconds: known.durationSeconds,
       windowSeconds: this.#shelves.store === undefined ? 0 : routed.route.timeshiftSeconds,
       zeroMicros: known.zeroMicros,
+      joinsByContent: known.joinsByContent,
       shelves: this.#shelves,
     });
     const entry: Entry = {
@@ -331,19 +343,20 @@ export class Catalogue implements Library {
       path: viewerPath(routed.route, routed.originPath),
       flights: new Flights(title),
       passage: new Passage(title),
+      edition: known.edition,
       describedUnixMs: known.describedUnixMs,
       revalidating: false,
       standing: 'confirmed',
       readers: 0,
     };
     title.onOpening = () => this.#confirm(routed, entry);
-    this.#remember(entry);
+    this.#remember(entry, from === 'on disk');
     this.#entries.enter(entry);
     return entry;
   }
 
-  /** Writes what is known of the title to disk, before its first segment and whenever more is learned. */
-  #remember(entry: Entry): void {
+  /** Writes what is known of the title to disk, before its first segment and, from then on, whenever more is learned. */
+  #remember(entry: Entry, isOnDisk: boolean): void {
     const { title } = entry;
     const { store, log } = this.#shelves;
     const { windowMicros = 0 } = title.liveTime ?? {};
@@ -358,6 +371,8 @@ export class Catalogue implements Library {
             describedUnixMs: entry.describedUnixMs,
             durationSeconds: title.durationSeconds,
             zeroMicros: title.liveTime?.zeroMicros,
+            edition: entry.edition,
+            joinsByContent: title.joinsByContent,
           }),
           durationSeconds: title.durationSeconds,
           windowSeconds: windowMicros > 0 ? windowMicros / 1e6 : undefined,
@@ -368,7 +383,7 @@ export class Catalogue implements Library {
     };
     title.onStoring = () => (saved ??= save());
     title.onLearned = () => {
-      if (saved !== undefined) saved = saved.then(save);
+      if (saved !== undefined || isOnDisk) saved = (saved ?? Promise.resolve()).then(save);
     };
   }
 }
@@ -377,7 +392,12 @@ function isGone(error: unknown): boolean {
   return error instanceof OriginError && GONE.has(error.code);
 }
 
-/** Names a generation: the same title described alike is the same generation, also after a restart. */
-function generationOf(key: string, fingerprint: string): string {
-  return createHash('sha256').update(`${key}\n${fingerprint}`).digest('hex').slice(0, 32);
+/**
+ * Names a generation: the same title described alike is the same generation, also after a restart, unless another one was found
+ * under that description.
+ */
+function generationOf(key: string, fingerprint: string, edition: number): string {
+  const hash = createHash('sha256').update(`${key}\n${fingerprint}`);
+  if (edition > 0) hash.update(`\n${edition}`);
+  return hash.digest('hex').slice(0, 32);
 }

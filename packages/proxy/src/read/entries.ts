@@ -11,6 +11,8 @@ export interface Entry {
   readonly path: string;
   readonly flights: Flights;
   readonly passage: Passage;
+  /** How often another title was found under the same description. */
+  readonly edition: number;
   describedUnixMs: number;
   revalidating: boolean;
   /** What came of asking the origin last: it describes the title so; it did not answer; it has no such title any more. */

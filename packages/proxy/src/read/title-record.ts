@@ -10,20 +10,22 @@ export interface TitleRecord {
   readonly durationSeconds: number | undefined;
   /** Live: wall clock of NPT 0, microseconds since 1970. */
   readonly zeroMicros: number | undefined;
+  /** How often another title was found under the same description. */
+  readonly edition: number;
+  /** Flights have been joined to it by content. */
+  readonly joinsByContent: boolean;
 }
 
 export function formatTitleRecord(
   record: Omit<TitleRecord, 'sdp' | 'origin'> & { readonly origin: OriginDescription },
 ): string {
-  const { origin, describedUnixMs, durationSeconds, zeroMicros } = record;
+  const { origin, ...others } = record;
   const { description, ...rest } = origin;
   return JSON.stringify({
     version: VERSION,
     sdp: description.text,
     origin: rest,
-    describedUnixMs,
-    durationSeconds,
-    zeroMicros,
+    ...others,
   });
 }
 
@@ -37,7 +39,7 @@ export function parseTitleRecord(text: string): TitleRecord | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as Record<string, unknown>;
-  const { version, sdp, origin, describedUnixMs, durationSeconds, zeroMicros } = record;
+  const { version, sdp, origin, describedUnixMs, durationSeconds, zeroMicros, edition } = record;
   if (version !== VERSION || typeof sdp !== 'string' || typeof describedUnixMs !== 'number') return undefined;
   if (typeof origin !== 'object' || origin === null) return undefined;
   const { contentBase, url, ...others } = origin as Record<string, unknown>;
@@ -49,5 +51,7 @@ export function parseTitleRecord(text: string): TitleRecord | undefined {
     describedUnixMs,
     durationSeconds: typeof durationSeconds === 'number' && durationSeconds > 0 ? durationSeconds : undefined,
     zeroMicros: typeof zeroMicros === 'number' && zeroMicros > 0 ? zeroMicros : undefined,
+    edition: typeof edition === 'number' && Number.isSafeInteger(edition) && edition > 0 ? edition : 0,
+    joinsByContent: record['joinsByContent'] === true,
   };
 }
