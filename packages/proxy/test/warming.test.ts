@@ -70,7 +70,10 @@ t.test('what is squeezed or thinned is never stored', { buffered: true }, async 
   const { end } = await warm(s);
   t.match(end, { state: 'done', storedSeconds: 24, fill: 'real-time' });
   t.same(Object.keys(s.proxy.origins()[0]?.learned.fill ?? {}), ['rate-control'], 'one title may be odd');
-  t.match((await warm(s, { url: parseRtspUrl('rtsp://anything/other') })).end, { state: 'done', fill: 'real-time' });
+  t.match((await warm(s, { url: parseRtspUrl('rtsp://anything/other') })).end, {
+    state: 'done',
+    fill: 'real-time',
+  });
   t.match(s.proxy.origins()[0]?.learned.fill, {
     'rate-control': { verdict: 'no-faster' },
     speed: { verdict: 'unequal' },
