@@ -17,7 +17,7 @@ const MAGIC = {
   origins: Buffer.from('\x89FBORG\r\n', 'latin1'),
 } as const;
 const MAGIC_BYTES = 8;
-const HEADER_BYTES = 12;
+export const KEPT_HEADER_BYTES = 12;
 
 export type KeptKind = keyof typeof MAGIC;
 
@@ -28,19 +28,19 @@ export const KEPT_BYTES_MAX: Readonly<Record<KeptKind, number>> = {
 };
 
 export function formatKeptState(kind: KeptKind, state: Uint8Array): Buffer {
-  const file = Buffer.allocUnsafeSlow(HEADER_BYTES + state.length);
+  const file = Buffer.allocUnsafeSlow(KEPT_HEADER_BYTES + state.length);
   MAGIC[kind].copy(file);
-  file.set(state, HEADER_BYTES);
+  file.set(state, KEPT_HEADER_BYTES);
   file.writeUInt32LE(crc32(state), MAGIC_BYTES);
   return file;
 }
 
 /** @throws CacheError `bad-state`. */
 export function parseKeptState(kind: KeptKind, file: Buffer): Uint8Array {
-  if (file.length < HEADER_BYTES || !file.subarray(0, MAGIC_BYTES).equals(MAGIC[kind])) {
+  if (file.length < KEPT_HEADER_BYTES || !file.subarray(0, MAGIC_BYTES).equals(MAGIC[kind])) {
     throw new CacheError('bad-state', 'magic');
   }
-  const state = file.subarray(HEADER_BYTES);
+  const state = file.subarray(KEPT_HEADER_BYTES);
   if (crc32(state) !== file.readUInt32LE(MAGIC_BYTES)) throw new CacheError('bad-state', 'checksum');
   return state;
 }

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { Shelf } from './catalogue.js';
 import { CacheError, cacheErrorFrom, systemCode } from './errors.js';
-import { formatKeptState, KEPT_BYTES_MAX } from './kept-state.js';
+import { formatKeptState, KEPT_BYTES_MAX, KEPT_HEADER_BYTES } from './kept-state.js';
 import { formatSegmentName, NOTES_NAME, STATE_NAME, temporaryName, TITLE_NAME } from './names.js';
 import type { AdmitReason, Decision, RejectReason, SegmentFacts } from './policy/index.js';
 import { encodeSegment } from './segment-file.js';
@@ -24,6 +24,8 @@ export class StoreWrites {
   readonly #parts: StoreParts;
   readonly #room: StoreRoom;
   readonly #wishes: Wishes;
+  /** Header of each state file as it was last written: it has a checksum of the rest. */
+  readonly #kept = new Map<string, Buffer>();
 
   constructor(parts: StoreParts, room: StoreRoom) {
     this.#parts = parts;
@@ -94,11 +96,13 @@ export class StoreWrites {
     if (!health.may('write', 0)) return;
     await this.attempt(async () => {
       const bytes = await format();
+      if (this.#kept.get(name)?.equals(bytes.subarray(0, KEPT_HEADER_BYTES)) === true) return;
       if (bytes.length > STATE_SHARE_MAX * this.#room.capacityBytes) return;
       if (!(await this.#room.makeRoom(bytes.length, 'room'))) return;
       const giveBack = this.#room.reserve(bytes.length);
       await this.#writeFile(join(directory, name), bytes).finally(giveBack);
       this.#room.setStateBytes(name, bytes.length);
+      this.#kept.set(name, Buffer.from(bytes.subarray(0, KEPT_HEADER_BYTES)));
     });
   }
 

@@ -34,7 +34,6 @@ const LIMIT_MS = { read: 500, open: 1500 } as const;
 /** Segments that wait to be written stay in memory: as many, and as many bytes, and no more. */
 const OFFERS_MAX = 64;
 const OFFERED_BYTES_MAX = 256 * 1024 * 1024;
-const SAVE_POLICY_SECONDS = 300;
 
 /**
  * Segments on disk. The directory is the database (docs/segment-format.md); the index of it is in memory.
@@ -55,7 +54,8 @@ export class SegmentStore {
   #offeredBytes = 0;
   /** Live windows of which segments are being dropped. */
   readonly #passing = new Set<Shelf>();
-  #policySavedSeconds: number;
+  /** What the policy has learned is being written. */
+  #keeping = false;
   #state: 'indexing' | 'open' | 'closed' = 'indexing';
 
   private constructor(options: SegmentStoreOptions, lock: DirectoryLock) {
@@ -76,7 +76,6 @@ export class SegmentStore {
     });
     this.#recovery = new StoreRecovery(this.#parts, this.#room);
     this.#lock = lock;
-    this.#policySavedSeconds = nowSeconds();
   }
 
   /**
@@ -148,6 +147,19 @@ export class SegmentStore {
     await this.#lane.run(() => this.#writes.saveNotes(notes), 'in-time');
   }
 
+  /** Keeps what the policy has learned for the next process, in the background; nothing is written where nothing was learned since. */
+  keepLearned(): void {
+    if (this.#state !== 'open' || this.#keeping || this.#lane.isFull) return;
+    this.#keeping = true;
+    this.#lane.inBackground(
+      () => this.#writes.savePolicy(),
+      'in-time',
+      () => {
+        this.#keeping = false;
+      },
+    );
+  }
+
   /** All generations of all titles. */
   *titles(): Generator<TitleRecord> {
     const { catalogue } = this.#parts;
@@ -207,7 +219,6 @@ export class SegmentStore {
       this.#offered.delete(name);
       this.#offeredBytes -= meta.byteLength;
     });
-    this.#savePolicyNowAndThen();
     return decision ?? rejected('disk-error');
   }
 
@@ -352,13 +363,6 @@ export class SegmentStore {
 
   async #attempt(work: () => Promise<void>): Promise<void> {
     await this.#writes.attempt(work);
-  }
-
-  #savePolicyNowAndThen(): void {
-    const nowSeconds = this.#parts.nowSeconds();
-    if (Math.abs(nowSeconds - this.#policySavedSeconds) < SAVE_POLICY_SECONDS) return;
-    this.#policySavedSeconds = nowSeconds;
-    this.#lane.inBackground(() => this.#writes.savePolicy(), 'in-time');
   }
 }
 

@@ -1,6 +1,17 @@
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { chmod, mkdir, readFile, rename, rm, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -15,7 +26,6 @@ import {
   eventTypes,
   filesBelow,
   filled,
-  offerAll,
   openStore,
   pathOf,
   segmentAt,
@@ -248,31 +258,50 @@ t.test('notes are kept for the next process, and damaged ones are none', async (
   }
 });
 
-t.test('it is saved now and then, and only where it is small against the capacity', async (t) => {
-  const time = new TestTime();
-  const directory = join(t.testdir(), 'cache');
-  const policy = new FifoPolicy();
-  const store = await openStore(directory, { policy, nowSeconds: time.nowSeconds });
-  t.teardown(() => store.close());
-  await store.saveTitle(TITLE);
-  const saved = async (): Promise<boolean> => (await filesBelow(directory)).has('popularity.state');
-  await offerAll(store, [segmentAt(0)]);
-  await store.indexed();
-  t.notOk(await saved());
-  time.seconds += 301;
-  await offerAll(store, [segmentAt(1)]);
-  await store.indexed();
-  t.ok(await saved());
-  policy.saving = function* () {
-    yield;
-    return new Uint8Array(100_000);
-  };
-  time.seconds += 301;
-  await offerAll(store, [segmentAt(2)]);
-  await store.indexed();
-  t.equal((await filesBelow(directory)).get('popularity.state'), 20, 'not replaced by a large one');
-  await checkInvariants(t, store, directory);
-});
+t.test(
+  'what was learned is kept when asked for, where it has changed, and only where it is small against the capacity',
+  async (t) => {
+    const directory = join(t.testdir(), 'cache');
+    const policy = new FifoPolicy();
+    let slices = 0;
+    let state = new Uint8Array(8);
+    policy.saving = function* () {
+      for (let slice = 0; slice < 5; slice++) {
+        slices += 1;
+        yield;
+      }
+      return state;
+    };
+    const store = await openStore(directory, { policy });
+    t.teardown(() => store.close());
+    await store.saveTitle(TITLE);
+    const path = join(directory, 'popularity.state');
+    const size = async (): Promise<number | undefined> =>
+      (await filesBelow(directory)).get('popularity.state');
+    const keep = async (): Promise<void> => {
+      store.keepLearned();
+      await store.indexed();
+    };
+    t.equal(await size(), undefined);
+    await keep();
+    t.equal(await size(), 20);
+    const before = await stat(path);
+    await keep();
+    t.equal((await stat(path)).ino, before.ino, 'the same again is not written again');
+    state = new Uint8Array(9);
+    await keep();
+    t.equal(await size(), 21);
+    state = new Uint8Array(100_000);
+    await keep();
+    t.equal(await size(), 21, 'not replaced by a large one');
+    slices = 0;
+    store.keepLearned();
+    store.keepLearned();
+    await store.indexed();
+    t.equal(slices, 5, 'asked for twice at a time, it is made once');
+    await checkInvariants(t, store, directory);
+  },
+);
 
 t.test('a large directory is indexed in slices while what has been found is served', async (t) => {
   const directory = join(t.testdir(), 'cache');

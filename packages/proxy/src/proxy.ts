@@ -29,6 +29,8 @@ const TICK_MS = 100;
 const PUBLISH_MS = 1000;
 /** What was learned of origins is kept this often, where something was. */
 const KEEP_PROFILES_MS = 60_000;
+/** What the policy has learned since is lost with a process that is killed, and what is being written then. */
+const KEEP_LEARNED_MS = 30_000;
 const SERVER_NAME = 'Forebay';
 
 interface OwnShelves extends Shelves {
@@ -56,6 +58,7 @@ export class Proxy {
   readonly #profiles: ProfileKeeper;
   #publishedMs = -Infinity;
   #profilesKeptMs: number;
+  #learnedKeptMs: number;
   #state: 'starting' | 'ready' | 'draining' | 'closed' = 'starting';
 
   private constructor(options: ProxyOptions, parts: Parts) {
@@ -68,6 +71,7 @@ export class Proxy {
     this.#pacer = new Pacer(shelves.clock, latencyOf(options));
     this.#profiles = new ProfileKeeper(clients);
     this.#profilesKeptMs = shelves.clock.nowMs();
+    this.#learnedKeptMs = this.#profilesKeptMs;
     const routes = options.routes.map((r, i): Route => ({ ...r, client: clients[i]! }));
     this.#catalogue = new Catalogue(new Routes(routes), shelves, this.#pacer);
   }
@@ -232,6 +236,10 @@ export class Proxy {
     const nowMs = this.#clock.nowMs();
     this.#catalogue.tick(nowMs);
     if (nowMs - this.#profilesKeptMs >= KEEP_PROFILES_MS) void this.#keepProfiles();
+    if (nowMs - this.#learnedKeptMs >= KEEP_LEARNED_MS) {
+      this.#learnedKeptMs = nowMs;
+      this.#shelves.store?.keepLearned();
+    }
     if (nowMs - this.#publishedMs >= PUBLISH_MS) {
       this.#publish(nowMs);
       this.#catalogue.passWindows();

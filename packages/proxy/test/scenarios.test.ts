@@ -1,4 +1,10 @@
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { PopularityPolicy, SegmentStore } from '@forebay/cache';
 import t from 'tap';
+import { systemClock } from '../src/clock.js';
 import { assertSound, directFrames, film, forget, framesOf, runIn, sameFrames, scene } from './scene.js';
 
 t.jobs = 8;
@@ -199,3 +205,43 @@ t.test('seeks and pauses in quick succession leave one timeline', { buffered: tr
   await viewer.received(400, { timeoutMs: 60_000 });
   assertSound(t, viewer, 'over ten ranges');
 });
+
+t.test(
+  'killed at any time, the proxy has lost a minute of what it learned',
+  { buffered: true },
+  async (t) => {
+    let aheadMs = 0;
+    const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+    const s = await scene(t, { faults: { speed: 10 }, proxy: { clock } });
+    const viewer = await s.viewer();
+    await viewer.play({ range: 'npt=0-4' });
+    await viewer.ended({ timeoutMs: 60_000 });
+    await viewer.close();
+    const isKept = async (): Promise<boolean> => (await readdir(s.directory)).includes('popularity.state');
+    t.notOk(await isKept());
+    aheadMs += 59_000;
+    for (let tries = 0; tries < 500 && !(await isKept()); tries++) await wait(20);
+    const left = await mkdtemp(join(tmpdir(), 'forebay-left-'));
+    t.teardown(() => rm(left, { recursive: true, force: true }));
+    await cp(join(s.directory, 'popularity.state'), join(left, 'popularity.state'));
+    const policy = new PopularityPolicy();
+    const store = await SegmentStore.open({
+      directory: left,
+      capacityBytes: 1e9,
+      policy,
+      nowSeconds: () => 0,
+    });
+    t.teardown(() => store.close());
+    await store.indexed();
+    const title = `rtsp://127.0.0.1:${s.relay.port}/film`;
+    const start = {
+      title,
+      segment: 0,
+      startSeconds: 0,
+      durationSeconds: 6,
+      bytes: 1000,
+      titleDurationSeconds: 8,
+    };
+    t.ok(policy.value(start, 0) > 0, `${title} is worth something to the next process`);
+  },
+);

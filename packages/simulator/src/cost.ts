@@ -18,7 +18,7 @@ export interface Cost {
   readonly decisions: number;
   /** Processor time. */
   readonly microsPerDecision: number;
-  /** Longest single call in processor time, of those in which the collector was not at work: of the growth to `held`, of the decisions, of the slices of a saved state. */
+  /** Longest single call, of those in which the collector was not at work: of the growth to `held`, of the decisions, of the slices of a saved state. */
   readonly longestMs: { readonly growth: number; readonly decision: number; readonly savedSlice: number };
   /** Longest pause of the garbage collector in all that. */
   readonly longestPauseMs: number;
@@ -41,7 +41,7 @@ class Stopwatch {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** Runs `step` for 0..count-1. @returns the longest call in milliseconds of processor time. */
+  /** Runs `step` for 0..count-1. @returns the longest call in milliseconds: by the clock or by the processor time of all threads, whichever is less; the thread's own is below both. */
   async longest(count: number, step: (i: number) => void): Promise<number> {
     const slow: (Span & { readonly spentMs: number })[] = [];
     for (let i = 0; i < count; i++) {
@@ -49,8 +49,9 @@ class Stopwatch {
       const begun = cpuUsage();
       step(i);
       const { user, system } = cpuUsage(begun);
-      const spentMs = (user + system) / 1000;
-      if (spentMs > SLOW_MS) slow.push({ from, to: performance.now(), spentMs });
+      const to = performance.now();
+      const spentMs = Math.min((user + system) / 1000, to - from);
+      if (spentMs > SLOW_MS) slow.push({ from, to, spentMs });
       if (i % TURN === 0) await setImmediate();
     }
     await setImmediate();
@@ -70,24 +71,25 @@ class Stopwatch {
 export async function measureCost(held: number): Promise<Cost> {
   const titles = 2 * Math.ceil(held / TITLE_SEGMENTS);
   const policy = new PopularityPolicy({ titles: 2 * titles });
+  const names = Array.from({ length: titles }, (_, t) => `rtsp://origin.example:554/library/title-${t}`);
   const random = new Random(9);
   const watch = new Stopwatch();
   let now = 0;
   const view = (title: number): void => {
     now += 0.5;
-    const start = { title: nameOf(title), startSeconds: 0, titleDurationSeconds: 800, viewerAddress: '' };
+    const start = { title: names[title]!, startSeconds: 0, titleDurationSeconds: 800, viewerAddress: '' };
     policy.sessionStarted(1, start, now);
     policy.sessionReached(1, SEGMENT_SECONDS * (1 + random.below(TITLE_SEGMENTS)), now);
     policy.sessionEnded(1, now);
   };
   const growth = await watch.longest(held, (i) => {
     if (i % TITLE_SEGMENTS === 0) for (let k = 0; k < 2; k++) view((2 * i) / TITLE_SEGMENTS + k);
-    policy.hold(factsOf(Math.floor(i / TITLE_SEGMENTS), i % TITLE_SEGMENTS), now);
+    policy.hold(factsOf(names[Math.floor(i / TITLE_SEGMENTS)]!, i % TITLE_SEGMENTS), now);
   });
   const decide = (): void => {
     const title = Math.floor(titles * random.next() ** 2);
     view(title);
-    const facts = factsOf(title, random.below(TITLE_SEGMENTS));
+    const facts = factsOf(names[title]!, random.below(TITLE_SEGMENTS));
     const decided = policy.decide(facts, 0, now);
     if (!decided.admitted) return;
     for (const victim of decided.victims) policy.dropped(victim);
@@ -112,13 +114,9 @@ export async function measureCost(held: number): Promise<Cost> {
   };
 }
 
-function nameOf(title: number): string {
-  return `rtsp://origin.example:554/library/title-${title}`;
-}
-
-function factsOf(title: number, segment: number): SegmentFacts {
+function factsOf(title: string, segment: number): SegmentFacts {
   return {
-    title: nameOf(title),
+    title,
     segment,
     startSeconds: segment * SEGMENT_SECONDS,
     durationSeconds: SEGMENT_SECONDS,

@@ -3,7 +3,8 @@ import { type Extent, Held } from './held.js';
 import { OperationalClock } from './operational-clock.js';
 import { ASIDE, ASIDE_STEP, Ranking } from './ranking.js';
 import { REACH_BINS, Reach } from './reach.js';
-import { HALF_LIVES, Titles } from './titles.js';
+import { HALF_LIVES } from './time-scales.js';
+import { Titles } from './titles.js';
 import { type IndexQuestion, Viewers } from './viewers.js';
 
 /** Slot of the titles for which there is no slot. */
@@ -213,18 +214,12 @@ export class PopularityEngine {
     return handle !== NONE && value > this.#options.margin * this.leastValue ? handle : NONE;
   }
 
-  /** A segment that was set aside as pinned is back in line once nobody reads it. */
+  /** A segment that was set aside as pinned is back in line once nobody reads it: it counts as least until it is valued again. */
   unpin(handle: number): void {
     this.held.unpin(handle);
     if (!this.held.has(handle) || this.held.pinned(handle)) return;
-    if (this.#ranking.stepOf(handle) === ASIDE_STEP) this.revalue([handle]);
-  }
-
-  /** Puts segments that were passed over as pinned back in line: they count as least until they are valued again. */
-  revalue(handles: readonly number[]): void {
-    for (const handle of handles) {
-      if (this.held.has(handle)) this.#ranking.place(handle, this.#group[this.held.title(handle)]!, 0);
-    }
+    if (this.#ranking.stepOf(handle) === ASIDE_STEP)
+      this.#ranking.place(handle, this.#group[this.held.title(handle)]!, 0);
   }
 
   #valueOf(handle: number, nowSeconds: number): number {

@@ -1,5 +1,5 @@
 const NONE = -1;
-/** Columns grow by pages of so many rows: growing never copies what is there, which would stop everything for as long. */
+/** Tables grow by pages of so many rows: growing never copies what is there, which would stop everything for as long. */
 export const PAGE_BITS = 14;
 export const PAGE_ROWS = 1 << PAGE_BITS;
 export const PAGE_MASK = PAGE_ROWS - 1;
@@ -12,34 +12,47 @@ export interface Extent {
   readonly point: number;
 }
 
+/** A row is 32 bytes, half a line of the processor's cache, so that to look at a segment costs one access to memory. */
+const ROW_INTS = 8;
+const ROW_DOUBLES = 4;
+/** Columns of a row, as 32-bit integers, 32-bit floats and doubles. */
+const TITLE = 0;
+const START = 1;
+const DURATION = 2;
+const POINT = 3;
+const BYTES = 2;
+/** Place in `dense`; -1: nothing is held here. */
+const AT = 6;
+const PINS = 7;
+
 /**
- * The segments that are held: 34 bytes each, in columns of pages. A handle is a row, used again after `drop`. `dense` lists the
+ * The segments that are held: 36 bytes each, in pages. A handle is a row, used again after `drop`. `dense` lists the
  * handles without holes, so that a victim can be drawn at random in one step.
  */
 export class Held {
   count = 0;
   bytes = 0;
-  readonly #title: Int32Array[] = [];
-  readonly #startSeconds: Float32Array[] = [];
-  readonly #durationSeconds: Float32Array[] = [];
-  readonly #bytes: Float64Array[] = [];
-  readonly #point: Float32Array[] = [];
-  readonly #pins: Uint16Array[] = [];
-  readonly #at: Int32Array[] = [];
+  /** The same pages as integers, floats and doubles. */
+  readonly #ints: Int32Array[] = [];
+  readonly #floats: Float32Array[] = [];
+  readonly #doubles: Float64Array[] = [];
   readonly #dense: Int32Array[] = [];
   #used = 0;
-  /** Chain of free rows, through #title. */
+  /** Chain of free rows, through their titles. */
   #free = NONE;
 
   hold(title: number, extent: Extent): number {
     const handle = this.#row();
-    this.#title[handle >>> PAGE_BITS]![handle & PAGE_MASK] = title;
-    this.#startSeconds[handle >>> PAGE_BITS]![handle & PAGE_MASK] = extent.startSeconds;
-    this.#durationSeconds[handle >>> PAGE_BITS]![handle & PAGE_MASK] = extent.durationSeconds;
-    this.#bytes[handle >>> PAGE_BITS]![handle & PAGE_MASK] = extent.bytes;
-    this.#point[handle >>> PAGE_BITS]![handle & PAGE_MASK] = extent.point;
-    this.#pins[handle >>> PAGE_BITS]![handle & PAGE_MASK] = 0;
-    this.#at[handle >>> PAGE_BITS]![handle & PAGE_MASK] = this.count;
+    const ints = this.#ints[handle >>> PAGE_BITS]!;
+    const floats = this.#floats[handle >>> PAGE_BITS]!;
+    const row = (handle & PAGE_MASK) * ROW_INTS;
+    ints[row + TITLE] = title;
+    floats[row + START] = extent.startSeconds;
+    floats[row + DURATION] = extent.durationSeconds;
+    floats[row + POINT] = extent.point;
+    this.#doubles[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW_DOUBLES + BYTES] = extent.bytes;
+    ints[row + AT] = this.count;
+    ints[row + PINS] = 0;
     this.#dense[this.count >>> PAGE_BITS]![this.count & PAGE_MASK] = handle;
     this.count += 1;
     this.bytes += extent.bytes;
@@ -49,34 +62,35 @@ export class Held {
   /** @returns false when nothing is held under this handle. */
   drop(handle: number): boolean {
     if (!this.has(handle)) return false;
-    const at = this.#at[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+    const ints = this.#ints[handle >>> PAGE_BITS]!;
+    const row = (handle & PAGE_MASK) * ROW_INTS;
+    const at = ints[row + AT]!;
     this.count -= 1;
     const last = this.nth(this.count);
     this.#dense[at >>> PAGE_BITS]![at & PAGE_MASK] = last;
-    this.#at[last >>> PAGE_BITS]![last & PAGE_MASK] = at;
-    this.#at[handle >>> PAGE_BITS]![handle & PAGE_MASK] = NONE;
-    this.bytes -= this.#bytes[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
-    this.#title[handle >>> PAGE_BITS]![handle & PAGE_MASK] = this.#free;
+    this.#ints[last >>> PAGE_BITS]![(last & PAGE_MASK) * ROW_INTS + AT] = at;
+    ints[row + AT] = NONE;
+    this.bytes -= this.bytesOf(handle);
+    ints[row + TITLE] = this.#free;
     this.#free = handle;
     return true;
   }
 
   has(handle: number): boolean {
-    return handle >= 0 && handle < this.#used && this.#at[handle >>> PAGE_BITS]![handle & PAGE_MASK] !== NONE;
+    return handle >= 0 && handle < this.#used && this.#int(handle, AT) !== NONE;
   }
 
   pin(handle: number): void {
-    if (this.has(handle) && this.#pins[handle >>> PAGE_BITS]![handle & PAGE_MASK]! < 0xffff)
-      this.#pins[handle >>> PAGE_BITS]![handle & PAGE_MASK]! += 1;
+    if (this.has(handle)) this.#ints[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW_INTS + PINS]! += 1;
   }
 
   unpin(handle: number): void {
-    if (this.has(handle) && this.#pins[handle >>> PAGE_BITS]![handle & PAGE_MASK]! > 0)
-      this.#pins[handle >>> PAGE_BITS]![handle & PAGE_MASK]! -= 1;
+    if (this.has(handle) && this.pinned(handle))
+      this.#ints[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW_INTS + PINS]! -= 1;
   }
 
   pinned(handle: number): boolean {
-    return this.#pins[handle >>> PAGE_BITS]![handle & PAGE_MASK]! > 0;
+    return this.#int(handle, PINS) > 0;
   }
 
   /** The handle at place `index` of 0..count-1; places change as segments come and go. */
@@ -85,29 +99,37 @@ export class Held {
   }
 
   title(handle: number): number {
-    return this.#title[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+    return this.#int(handle, TITLE);
   }
 
   startSeconds(handle: number): number {
-    return this.#startSeconds[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+    return this.#float(handle, START);
   }
 
   durationSeconds(handle: number): number {
-    return this.#durationSeconds[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+    return this.#float(handle, DURATION);
   }
 
   point(handle: number): number {
-    return this.#point[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+    return this.#float(handle, POINT);
   }
 
   bytesOf(handle: number): number {
-    return this.#bytes[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+    return this.#doubles[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW_DOUBLES + BYTES]!;
+  }
+
+  #int(handle: number, column: number): number {
+    return this.#ints[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW_INTS + column]!;
+  }
+
+  #float(handle: number, column: number): number {
+    return this.#floats[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW_INTS + column]!;
   }
 
   #row(): number {
     if (this.#free !== NONE) {
       const handle = this.#free;
-      this.#free = this.#title[handle >>> PAGE_BITS]![handle & PAGE_MASK]!;
+      this.#free = this.#int(handle, TITLE);
       return handle;
     }
     if ((this.#used & PAGE_MASK) === 0) this.#turnPage();
@@ -115,13 +137,10 @@ export class Held {
   }
 
   #turnPage(): void {
-    this.#title.push(new Int32Array(PAGE_ROWS));
-    this.#startSeconds.push(new Float32Array(PAGE_ROWS));
-    this.#durationSeconds.push(new Float32Array(PAGE_ROWS));
-    this.#bytes.push(new Float64Array(PAGE_ROWS));
-    this.#point.push(new Float32Array(PAGE_ROWS));
-    this.#pins.push(new Uint16Array(PAGE_ROWS));
-    this.#at.push(new Int32Array(PAGE_ROWS).fill(NONE));
+    const doubles = new Float64Array(PAGE_ROWS * ROW_DOUBLES);
+    this.#doubles.push(doubles);
+    this.#ints.push(new Int32Array(doubles.buffer));
+    this.#floats.push(new Float32Array(doubles.buffer));
     this.#dense.push(new Int32Array(PAGE_ROWS));
   }
 }

@@ -196,8 +196,7 @@ export class PopularityPolicy implements CachePolicy {
       chosen.push(handle);
       held.pin(handle);
     }
-    for (const handle of chosen) held.unpin(handle);
-    this.#engine.revalue(chosen);
+    for (const handle of chosen) this.#engine.unpin(handle);
     return freed < bytes ? undefined : chosen;
   }
 

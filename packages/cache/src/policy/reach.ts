@@ -97,9 +97,13 @@ export class Reach {
   /** Share of the title's viewers who are delivered the media at a {@link point}; between bins, in proportion. */
   share(slot: number, point: number): number {
     const low = Math.min(REACH_BINS - 1, Math.floor(point));
-    const part = point - low;
-    if (part === 0 || low === REACH_BINS - 1) return this.#at(slot, low);
-    return (1 - part) * this.#at(slot, low) + part * this.#at(slot, low + 1);
+    const part = low === REACH_BINS - 1 ? 0 : point - low;
+    const k = this.#class[slot]!;
+    const alike = between(this.#classReached, k * REACH_BINS + low, part) / this.#classViewers[k]!;
+    const share =
+      (this.#priorViewers * alike + between(this.#reached, slot * REACH_BINS + low, part)) /
+      (this.#priorViewers + this.#viewers[slot]!);
+    return share < NOTHING ? NOTHING : share;
   }
 
   /** Seconds of the title that a viewer watches on average, by titles of like length. */
@@ -129,15 +133,10 @@ export class Reach {
   tables(): Float64Array[] {
     return [this.#classReached, this.#classViewers, this.#classWatched];
   }
+}
 
-  #at(slot: number, bin: number): number {
-    const k = this.#class[slot]!;
-    const prior = this.#classReached[k * REACH_BINS + bin]! / this.#classViewers[k]!;
-    const share =
-      (this.#priorViewers * prior + this.#reached[slot * REACH_BINS + bin]!) /
-      (this.#priorViewers + this.#viewers[slot]!);
-    return share < NOTHING ? NOTHING : share;
-  }
+function between(column: Float32Array | Float64Array, at: number, part: number): number {
+  return part === 0 ? column[at]! : (1 - part) * column[at]! + part * column[at + 1]!;
 }
 
 /** How far a title's viewers got. */

@@ -2,16 +2,21 @@ import { crc32 } from 'node:zlib';
 import { CacheError } from '../errors.js';
 import type { PopularityEngine } from './engine.js';
 import { REACH_BINS } from './reach.js';
-import { SCALES } from './titles.js';
+import { SCALES } from './time-scales.js';
 
 const MAGIC = 0x46424950;
-const VERSION = 2;
-/** Most lately asked for titles that are saved: about 3 MB. */
+const VERSION = 3;
+/** Most lately asked for titles that are saved, and bytes of a state: about 3 MB with names of usual length. */
 const SAVED_TITLES = 16_384;
-/** Titles of one slice. */
-const SLICE_TITLES = 512;
+const SAVED_BYTES_MAX = 16 * 1024 * 1024;
+/** Of one slice: titles or bytes, whichever is reached first; or numbers. */
+const SLICE_TITLES = 64;
+const SLICE_BYTES = 64 * 1024;
+const SLICE_NUMBERS = 2048;
 const CLOCK_NUMBERS = 6;
-const HEAD_BYTES = 20;
+const HEAD_BYTES = 16;
+/** What the checksum is over begins here. */
+const CHECKED_FROM = 12;
 const FIXED_BYTES = 2 + 4 * (2 + 3 + SCALES) + REACH_BINS;
 
 interface SavedTitle {
@@ -28,41 +33,70 @@ interface SavedTitle {
 /**
  * What was learned, as bytes, big-endian:
  *
- *     magic u32 | version u32 | CRC-32 of all that follows u32 | numbers u32 | titles u32
+ *     magic u32 | version u32 | CRC-32 of all that follows u32 | numbers u32
  *     numbers x f64      the clock, then the tables
- *     titles x           nameBytes u16 | name | duration, viewers, lastAge, firstAge, gap: f32 | SCALES counts f32 | REACH_BINS reached u8 / 255 of viewers
+ *     titles, each       nameBytes u16 | name | duration, viewers, lastAge, firstAge, gap: f32 | SCALES counts f32 | REACH_BINS reached u8 / 255 of viewers
+ *     0 u16
  *
- * Ages are in seconds of operational time, so that they mean the same on another node's clock.
- * Made in slices of {@link SLICE_TITLES}, so that nobody waits for all of it.
+ * Ages are in seconds of operational time, so that they mean the same on another node's clock. Made in slices, so that nobody waits for all of it.
  */
 export function* savingState(
   engine: PopularityEngine,
   nameOf: (slot: number) => string | undefined,
 ): Generator<undefined, Uint8Array> {
-  const numbers = [...engine.clock.save(), ...learned(engine).flatMap((table) => Array.from(table))];
-  const head = Buffer.alloc(HEAD_BYTES + 8 * numbers.length);
-  numbers.forEach((number, i) => head.writeDoubleBE(number, HEAD_BYTES + 8 * i));
+  const tables = [Float64Array.from(engine.clock.save()), ...learned(engine)];
+  const head = Buffer.alloc(HEAD_BYTES);
+  head.writeUInt32BE(MAGIC, 0);
+  head.writeUInt32BE(VERSION, 4);
+  head.writeUInt32BE(
+    tables.reduce((sum, table) => sum + table.length, 0),
+    CHECKED_FROM,
+  );
   const parts: Buffer[] = [head];
-  yield;
-  const u = engine.clock.u;
-  const slots = engine.titles.latest(SAVED_TITLES);
-  let titles = 0;
-  for (let from = 0; from < slots.length; from += SLICE_TITLES) {
+  let crc = crc32(head.subarray(CHECKED_FROM));
+  let bytes = HEAD_BYTES;
+  for (const part of slices(engine, tables, nameOf)) {
+    parts.push(part);
+    bytes += part.length;
+    crc = crc32(part, crc);
     yield;
-    for (const slot of slots.slice(from, from + SLICE_TITLES)) {
-      const name = Buffer.from(nameOf(slot) ?? '');
-      if (name.length === 0 || name.length > 0xffff) continue;
-      parts.push(formatTitle(engine, slot, { name, u }));
-      titles += 1;
-    }
+    if (bytes > SAVED_BYTES_MAX) break;
   }
-  yield;
-  const out = Buffer.concat(parts);
-  out.writeUInt32BE(MAGIC, 0);
-  out.writeUInt32BE(VERSION, 4);
-  out.writeUInt32BE(numbers.length, 12);
-  out.writeUInt32BE(titles, 16);
-  out.writeUInt32BE(checksum(out), 8);
+  const end = Buffer.alloc(2);
+  head.writeUInt32BE(crc32(end, crc), 8);
+  return Buffer.concat([...parts, end]);
+}
+
+/** The tables, then the titles. */
+function* slices(
+  engine: PopularityEngine,
+  tables: readonly Float64Array[],
+  nameOf: (slot: number) => string | undefined,
+): Generator<Buffer> {
+  for (const table of tables) {
+    for (let from = 0; from < table.length; from += SLICE_NUMBERS)
+      yield formatNumbers(table.subarray(from, from + SLICE_NUMBERS));
+  }
+  const u = engine.clock.u;
+  let titles: Buffer[] = [];
+  let bytes = 0;
+  for (const slot of engine.titles.latest(SAVED_TITLES)) {
+    const name = Buffer.from(nameOf(slot) ?? '');
+    if (name.length === 0 || name.length > 0xffff) continue;
+    const title = formatTitle(engine, slot, { name, u });
+    bytes += title.length;
+    titles.push(title);
+    if (titles.length < SLICE_TITLES && bytes < SLICE_BYTES) continue;
+    yield Buffer.concat(titles);
+    titles = [];
+    bytes = 0;
+  }
+  yield Buffer.concat(titles);
+}
+
+function formatNumbers(numbers: Float64Array): Buffer {
+  const out = Buffer.allocUnsafe(8 * numbers.length);
+  for (let i = 0; i < numbers.length; i++) out.writeDoubleBE(numbers[i]!, 8 * i);
   return out;
 }
 
@@ -77,8 +111,8 @@ function formatTitle(engine: PopularityEngine, slot: number, at: { name: Buffer;
   for (const number of [duration, watched.viewers, lastAgeSeconds, firstAgeSeconds, gapSeconds, ...counts]) {
     end = out.writeFloatBE(number, end);
   }
-  for (const reached of watched.reached) {
-    const share = watched.viewers > 0 ? reached / watched.viewers : 0;
+  for (let b = 0; b < REACH_BINS; b++) {
+    const share = watched.viewers > 0 ? watched.reached[b]! / watched.viewers : 0;
     end = out.writeUInt8(Math.min(255, Math.round(255 * share)), end);
   }
   return out;
@@ -125,20 +159,26 @@ function learnedLength(engine: PopularityEngine): number {
 function parse(bytes: Buffer, numberCount: number): { numbers: number[]; titles: SavedTitle[] } {
   if (bytes.length < HEAD_BYTES || bytes.readUInt32BE(0) !== MAGIC) throw bad('it is no popularity state');
   if (bytes.readUInt32BE(4) !== VERSION) throw bad('it was written by another version');
-  if (bytes.readUInt32BE(8) !== checksum(bytes)) throw bad('its checksum does not match');
-  if (bytes.readUInt32BE(12) !== numberCount) throw bad('its tables have another size');
+  if (bytes.readUInt32BE(8) !== crc32(bytes.subarray(CHECKED_FROM))) throw bad('its checksum does not match');
+  if (bytes.readUInt32BE(CHECKED_FROM) !== numberCount) throw bad('its tables have another size');
   let at = HEAD_BYTES;
   if (bytes.length < at + 8 * numberCount) throw bad('it ends too early');
   const numbers: number[] = [];
   for (let i = 0; i < numberCount; i++, at += 8) numbers.push(finite(bytes.readDoubleBE(at)));
+  return { numbers, titles: parseTitles(bytes, at) };
+}
+
+function parseTitles(bytes: Buffer, from: number): SavedTitle[] {
   const titles: SavedTitle[] = [];
-  for (let left = bytes.readUInt32BE(16); left > 0; left--) {
-    const nameBytes = at + 2 <= bytes.length ? bytes.readUInt16BE(at) : 0;
+  let at = from;
+  for (;;) {
+    if (at + 2 > bytes.length) throw bad('it ends too early');
+    const nameBytes = bytes.readUInt16BE(at);
+    if (nameBytes === 0) return titles;
     if (at + FIXED_BYTES + nameBytes > bytes.length) throw bad('it ends too early');
     titles.push(readTitle(bytes, at, nameBytes));
     at += FIXED_BYTES + nameBytes;
   }
-  return { numbers, titles };
 }
 
 function readTitle(bytes: Buffer, from: number, nameBytes: number): SavedTitle {
@@ -170,10 +210,6 @@ function readTitle(bytes: Buffer, from: number, nameBytes: number): SavedTitle {
 function finite(number: number): number {
   if (!Number.isFinite(number) || number < 0) throw bad('it holds a number that cannot be');
   return number;
-}
-
-function checksum(bytes: Buffer): number {
-  return crc32(bytes.subarray(12));
 }
 
 function bad(why: string): CacheError {
