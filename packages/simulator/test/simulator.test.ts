@@ -45,6 +45,8 @@ async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
+t.setTimeout(180_000);
+
 t.test('sessions become requests in order of time, one a segment', async (t) => {
   const w = small(200, 20);
   t.equal(
