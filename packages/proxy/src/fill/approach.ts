@@ -2,11 +2,13 @@ import { packetHash } from '@forebay/cache';
 import { ROLE } from '@forebay/rtp';
 import type { Arrival } from './arrival.js';
 import { type Held, JOINT_MICROS } from './row.js';
-import { type Head, headOf } from './seam.js';
+import { type Head, headOf, isDistinct } from './seam.js';
 import type { Title } from './title.js';
 
 /** The head of held media is looked at when a flight comes this close. */
 const APPROACH_MICROS = 3_000_000;
+/** After this much media a head that was not told, or not all of it, is asked for again. */
+const ASK_AGAIN_MICROS = 100_000;
 /** Content is compared with the head of held media only this close to it. */
 const WINDOW_MICROS = 400_000;
 /**
@@ -25,6 +27,8 @@ export class Approach {
   readonly #title: Title;
   #ahead: Held | undefined;
   #head: Head | undefined;
+  /** At this NPT the head is asked for (again). */
+  #askMicros = -Infinity;
   /** NPT of the newest packet of the reference stream, and from the one before to it. */
   #newestMicros = Infinity;
   #stepMicros = 0;
@@ -42,21 +46,31 @@ export class Approach {
   look(current: Held, micros: number): void {
     const { row } = this.#title;
     const next = row.firstFrom(current.startMicros + 1, current);
-    if (next === this.#ahead) return;
-    this.forget();
-    if (next === undefined || next.startMicros - micros > APPROACH_MICROS) return;
-    this.#ahead = next;
-    headOf(this.#title, next).then(
-      (head) => {
-        if (this.#ahead === next) this.#head = head;
-      },
-      () => undefined,
-    );
+    if (next !== this.#ahead) {
+      this.forget();
+      if (next === undefined || next.startMicros - micros > APPROACH_MICROS) return;
+      this.#ahead = next;
+    }
+    if (next !== undefined && micros >= this.#askMicros) this.#ask(next, micros);
+  }
+
+  /** What grows may not yet tell enough of its head, and the disk not in time: both are asked again. */
+  #ask(ahead: Held, micros: number): void {
+    this.#askMicros = Infinity;
+    const isGrowing = ahead.growth !== undefined;
+    const answered = (head: Head | undefined): void => {
+      if (this.#ahead !== ahead) return;
+      this.#head = head ?? this.#head;
+      const isWhole = head !== undefined && (!isGrowing || isDistinct(head));
+      if (!isWhole) this.#askMicros = micros + ASK_AGAIN_MICROS;
+    };
+    headOf(this.#title, ahead).then(answered, () => answered(undefined));
   }
 
   forget(): void {
     this.#ahead = undefined;
     this.#head = undefined;
+    this.#askMicros = -Infinity;
   }
 
   /**

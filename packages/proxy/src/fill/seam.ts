@@ -56,6 +56,11 @@ export async function headOf(title: Title, held: Held): Promise<Head | undefined
   };
 }
 
+/** Whether the first packets of every stream are there to be known again. */
+export function isDistinct({ firstHashes }: Head): boolean {
+  return firstHashes.every((hashes) => hashes !== undefined);
+}
+
 function firstHashes({ count, streams, hashes }: PacketRun, stream: number): Set<number> | undefined {
   const found = new Set<number>();
   for (let i = 0; i < count && found.size < HEAD_PACKETS; i++) {
