@@ -42,6 +42,24 @@ t.test(
   },
 );
 
+t.test('nor where held media had only just begun when the flight first looked at it', async (t) => {
+  const b = flightBench();
+  b.flights.board(8e6, b.rider(8));
+  await settle();
+  const ahead = b.last();
+  ahead.send(between(film, 8, 8.06));
+  b.flights.board(5e6, b.rider(5));
+  await settle();
+  await playStretch(b, film, 5, 7.5);
+  ahead.send(between(film, 8.06, 10));
+  await playStretch(b, film, 7.5, 9);
+  const [filled, next] = [...b.title.row].map((held) =>
+    audioOf(held.growth?.run ?? b.title.resident(held)!.run),
+  );
+  t.equal(filled?.at(-1), 374);
+  t.equal(next?.[0], 375);
+});
+
 t.test('a seek whose key frame another flight is bringing needs no flight of its own', async (t) => {
   const b = flightBench();
   b.answer.startSeconds = 20;
