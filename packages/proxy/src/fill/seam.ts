@@ -57,8 +57,8 @@ export async function headOf(title: Title, held: Held): Promise<Head | undefined
 }
 
 /** Whether the first packets of every stream are there to be known again. */
-export function isDistinct({ firstHashes }: Head): boolean {
-  return firstHashes.every((hashes) => hashes !== undefined);
+export function isDistinct(head: Head): boolean {
+  return head.firstHashes.every((hashes) => hashes !== undefined);
 }
 
 function firstHashes({ count, streams, hashes }: PacketRun, stream: number): Set<number> | undefined {
