@@ -111,27 +111,31 @@ t.test('a flight whose first key frame lies behind what was asked for is what wa
   t.equal(b.sessions.length, 1);
 });
 
+/** A title of open groups: two pictures behind each key frame are shown before it. */
+const openGroups = { description: described(sdp().replace('H264', 'H265')) };
+const open = (from: number, to: number): MadePacket[] =>
+  between(film, from, to).map((p) => {
+    if (p.stream === AUDIO) return p;
+    const type = p.payload[0]! & 0x1f;
+    const isLeading = type === 1 && p.ticks % VIDEO_RATE < 0.1 * VIDEO_RATE;
+    const payload = Buffer.from(p.payload);
+    payload[0] = 2 * (type === 5 ? 21 : type >= 7 ? type + 25 : isLeading ? 8 : 1);
+    payload[1] = 1;
+    return { ...p, payload };
+  });
+
+/** As GStreamer sends them after a seek to 8 s: with the time of the key frame. */
+const clamp = (p: MadePacket): number => {
+  const ahead = p.ticks - 8 * VIDEO_RATE;
+  return p.stream === VIDEO && ahead < 0.1 * VIDEO_RATE ? -ahead : 0;
+};
+
 t.test('a segment that lacks what is shown before its key frame is not entered from before', async (t) => {
-  const b = flightBench({ description: described(sdp().replace('H264', 'H265')) });
-  const open = (from: number, to: number): MadePacket[] =>
-    between(film, from, to).map((p) => {
-      if (p.stream === AUDIO) return p;
-      const type = p.payload[0]! & 0x1f;
-      const isLeading = type === 1 && p.ticks % VIDEO_RATE < 0.1 * VIDEO_RATE;
-      const payload = Buffer.from(p.payload);
-      payload[0] = 2 * (type === 5 ? 21 : type >= 7 ? type + 25 : isLeading ? 8 : 1);
-      payload[1] = 1;
-      return { ...p, payload };
-    });
+  const b = flightBench(openGroups);
   b.answer.startSeconds = 8;
   const rider = b.rider(9);
   b.flights.board(9e6, rider);
   await settle();
-  // As GStreamer sends them: with the time of the key frame.
-  const clamp = (p: MadePacket): number => {
-    const ahead = p.ticks - 8 * VIDEO_RATE;
-    return p.stream === VIDEO && ahead < 0.1 * VIDEO_RATE ? -ahead : 0;
-  };
   b.last().send(open(8, 11), clamp);
   const [headless] = [...b.title.row];
   t.match(headless, { startMicros: 8e6, headless: true });
@@ -144,4 +148,18 @@ t.test('a segment that lacks what is shown before its key frame is not entered f
   t.equal(b.title.row.following(b.title.row.startingAt(4e6)!), undefined);
   b.flights.board(8e6, rider);
   t.notOk(b.title.row.has(headless!), 'it makes way for a flight from there');
+});
+
+t.test('a segment that lacks what is shown before its key frame is not asked for again', async (t) => {
+  const b = flightBench(openGroups);
+  b.answer.startSeconds = 8;
+  const rider = b.rider(9);
+  b.flights.board(9e6, rider);
+  await settle();
+  b.last().send(open(8, 13), clamp);
+  await b.pass(1500);
+  t.same(spans(b.title), [[12, 12.96]], 'it is complete, and not kept');
+  b.flights.leave(rider);
+  await b.pass(10_000);
+  t.equal(b.sessions.length, 1);
 });

@@ -244,7 +244,8 @@ export class Title {
     // What is missing of a live segment cannot be fetched again: it is passed on as lost.
     if ((growth.damaged && !this.live) || growth.builder.run.count === 0) {
       this.#drop(held);
-      if (growth.damaged && !this.live) this.onDamaged?.(held);
+      // What is shown before its first picture would be missing again: only a flight from before brings it.
+      if (growth.damaged && !this.live && !held.headless) this.onDamaged?.(held);
       return;
     }
     const segment = growth.builder.seal(
