@@ -27,7 +27,10 @@ export function failedWarming(reason: string): WarmProgress {
   return { state: 'failed', ...nothing, fill: 'real-time', reason };
 }
 
-/** Titles that are fetched ahead of viewers, a few at a time, in the order in which they were wished for. */
+/**
+ * Titles that are fetched ahead of viewers, a few at a time, in the order in which they were wished for; of one title one
+ * wish at a time.
+ */
 export class Warmings {
   readonly #clock: Clock;
   readonly #jobs = new Set<Job>();
@@ -71,9 +74,11 @@ export class Warmings {
 
   /** Called a few times a second. */
   tick(nowMs: number): void {
-    let running = 0;
+    const running = new Set<Entry>();
     for (const job of this.#jobs) {
-      if (running++ === MOST_RUNNING) return;
+      if (running.size === MOST_RUNNING) return;
+      if (running.has(job.entry)) continue;
+      running.add(job.entry);
       this.#tickJob(job, nowMs);
     }
   }
