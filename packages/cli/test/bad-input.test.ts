@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { RigOrigin, syntheticTitle } from '@forebay/rig';
 import { Framer, parseSession, type RtspMessage, type RtspResponse } from '@forebay/rtsp';
 import t, { type Test } from 'tap';
 import { BAD_DIALOGUES } from './bad-dialogues.js';
 import type { BadInput } from './bad-inputs.js';
 import { BAD_REQUESTS } from './bad-requests.js';
-import { running } from './spawned.js';
+import { running, type Running } from './spawned.js';
 
 const PROBE_CSEQ = 424_242;
 const PROBE = `OPTIONS * RTSP/1.0\r\nCSeq: ${PROBE_CSEQ}\r\n\r\n`;
@@ -60,15 +61,13 @@ const origin = await RigOrigin.start({
   },
 });
 t.teardown(() => origin.close());
-const serving = running(t, [
-  'serve',
-  '--origin',
-  origin.url('/'),
-  '--listen',
-  '127.0.0.1:0',
-  '--admin',
-  '127.0.0.1:0',
-]);
+/** The command in front of the origin, with a cache of its own. */
+function serve(test: Test): Running {
+  const places = ['--origin', origin.url('/'), '--cache-dir', join(test.testdir(), 'cache')];
+  return running(test, ['serve', ...places, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0']);
+}
+
+const serving = serve(t);
 const { rtsp, admin } = await serving.logged('forebay serves');
 const host = String(rtsp);
 const port = Number(host.split(':')[1]);
@@ -176,4 +175,30 @@ t.test('a session is of use to nobody at another address', async (t) => {
   await owner.until(() => owner.responses.length === 1);
   t.equal(owner.responses[0]?.status, 200, 'the owner plays undisturbed');
   owner.socket.destroy();
+});
+
+t.test('a viewer that resets its connection in mid-stream leaves nothing behind', async (t) => {
+  const own = serve(t);
+  const where = await own.logged('forebay serves');
+  const metric = async (name: string): Promise<number> => {
+    const text = await (await fetch(`http://${String(where['admin'])}/metrics`)).text();
+    const values = [...text.matchAll(new RegExp(`^forebay_${name}(?:\\{.*\\})? (\\d+)$`, 'gm'))];
+    return values.reduce((sum, [, value]) => sum + Number(value), 0);
+  };
+  const viewer = new RawViewer(Number(String(where['rtsp']).split(':')[1]), '127.0.0.1');
+  const url = `rtsp://${String(where['rtsp'])}/film`;
+  viewer.socket.write(
+    `SETUP ${url}/trackID=0 RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n`,
+  );
+  await viewer.until(() => viewer.responses.length === 1);
+  const session = parseSession(viewer.responses[0]?.headers.get('Session') ?? '').id;
+  viewer.socket.write(`PLAY ${url} RTSP/1.0\r\nCSeq: 2\r\nSession: ${session}\r\n\r\n`);
+  await viewer.until(() => viewer.responses.length === 2);
+  t.equal(await metric('viewer_sessions'), 1);
+  t.ok((await metric('origin_sessions')) > 0);
+  viewer.socket.resetAndDestroy();
+  t.match(await own.logged('viewer session ended'), { title: '/film' });
+  t.equal(await metric('viewer_sessions'), 0);
+  while ((await metric('origin_sessions')) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  t.pass('the origin has its session back');
 });
