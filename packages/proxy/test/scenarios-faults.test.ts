@@ -1,3 +1,4 @@
+import type { Title } from '@forebay/rig';
 import t, { type Test } from 'tap';
 import {
   assertSound,
@@ -28,6 +29,14 @@ async function reference(s: Scene): Promise<number[][]> {
   const frames = await directFrames(s.origin);
   s.origin.setFaults(s.faults);
   return frames;
+}
+
+/** `media` under the description of another title. */
+function disguised(media: Title, { streams, durationSeconds }: Title): Title {
+  const { packets } = media;
+  const writePayload: Title['writePayload'] = (packet, lap, target, offset) =>
+    media.writePayload(packet, lap, target, offset);
+  return { streams, durationSeconds, packets, writePayload };
 }
 
 /** What happens to an origin in mid-title, and what makes it good again. */
@@ -238,6 +247,38 @@ t.test(
     }
   },
 );
+
+for (const [etag, next] of [
+  ['"one"', '"two"'],
+  ['"*"', '"*"'],
+] as const) {
+  const isBelieved = etag !== next;
+  t.test(`a title whose ETag is ${etag}, then ${next}`, { buffered: true }, async (t) => {
+    const old = film(3);
+    const other = film(3, { seed: 7 });
+    const s = await scene(t, { title: old, faults: { etag } });
+    const direct = await reference(s);
+    await holding(s, () => true);
+    const describes = (): number => s.origin.counters.describes;
+    /** Asks the origin again, behind somebody who comes long after the last answer. */
+    const revalidated = async (): Promise<void> => {
+      const before = describes();
+      s.later(120_000);
+      await (await s.viewer()).close();
+      while (describes() === before) await pause(20);
+      await pause(200);
+    };
+    await revalidated();
+    s.origin.mount('/film', disguised(other, old));
+    s.origin.setFaults({ etag: next });
+    await revalidated();
+    const viewer = await s.viewer();
+    await viewer.play({ range: 'npt=0-' });
+    await viewer.ended({ timeoutMs: 30_000 });
+    const expected = isBelieved ? await reference(s) : direct;
+    sameFrames(t, viewer, expected, isBelieved ? 'the new one' : 'what is held: nobody can tell');
+  });
+}
 
 t.test(
   'held titles while the origin is down: served, counted, said once, and not for ever',

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type Description, parseDescription, RtspError, type RtspUrl } from '@forebay/rtsp';
 import { Flights } from '../fill/flights.js';
 import { LiveTime } from '../fill/live-time.js';
@@ -10,6 +9,7 @@ import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { type Audience, NO_AUDIENCE, PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
 import { topTitles, type TitleState } from './title-state.js';
+import { generationOf, isReplaced, validatorOf } from './generation.js';
 import { formatTitleRecord, parseTitleRecord, type TitleRecord } from './title-record.js';
 import {
   type Library,
@@ -284,12 +284,9 @@ export class Catalogue implements Library {
     const known = this.#entries.get(routed.key);
     const { edition = 0 } = known ?? {};
     const isAlike = known?.title.description.fingerprint === origin.description.fingerprint;
+    if (known !== undefined && isAlike && isReplaced(known, origin)) known.title.standing = 'superseded';
     if (known !== undefined && isAlike && known.title.standing !== 'superseded') {
-      const isOld = this.#ageMs(known) >= REMEMBER_MS;
-      known.title.origin = origin;
-      known.describedUnixMs = describedUnixMs;
-      known.standing = 'confirmed';
-      if (isOld) known.title.onLearned?.();
+      this.#confirmed(known, origin, describedUnixMs);
       return known;
     }
     if (known !== undefined) {
@@ -304,7 +301,21 @@ export class Catalogue implements Library {
       zeroMicros,
       edition: isAlike ? edition + 1 : edition,
       joinsByContent: false,
+      keepsValidator: false,
     });
+  }
+
+  /** The origin describes a title as before. */
+  #confirmed(known: Entry, origin: OriginDescription, describedUnixMs: number): void {
+    const isOld = this.#ageMs(known) >= REMEMBER_MS;
+    const validator = validatorOf(origin);
+    const isKept = validator !== undefined && validator === validatorOf(known.title.origin);
+    const isNews = isKept && !known.keepsValidator;
+    known.title.origin = origin;
+    known.describedUnixMs = describedUnixMs;
+    known.standing = 'confirmed';
+    known.keepsValidator ||= isKept;
+    if (isOld || isNews) known.title.onLearned?.();
   }
 
   /** What the disk knows of a title from an earlier run. */
@@ -344,6 +355,7 @@ export class Catalogue implements Library {
       flights: new Flights(title),
       passage: new Passage(title),
       edition: known.edition,
+      keepsValidator: known.keepsValidator,
       describedUnixMs: known.describedUnixMs,
       revalidating: false,
       standing: 'confirmed',
@@ -372,6 +384,7 @@ export class Catalogue implements Library {
             durationSeconds: title.durationSeconds,
             zeroMicros: title.liveTime?.zeroMicros,
             edition: entry.edition,
+            keepsValidator: entry.keepsValidator,
             joinsByContent: title.joinsByContent,
           }),
           durationSeconds: title.durationSeconds,
@@ -390,14 +403,4 @@ export class Catalogue implements Library {
 
 function isGone(error: unknown): boolean {
   return error instanceof OriginError && GONE.has(error.code);
-}
-
-/**
- * Names a generation: the same title described alike is the same generation, also after a restart, unless another one was found
- * under that description.
- */
-function generationOf(key: string, fingerprint: string, edition: number): string {
-  const hash = createHash('sha256').update(`${key}\n${fingerprint}`);
-  if (edition > 0) hash.update(`\n${edition}`);
-  return hash.digest('hex').slice(0, 32);
 }

@@ -13,6 +13,8 @@ export interface Entry {
   readonly passage: Passage;
   /** How often another title was found under the same description. */
   readonly edition: number;
+  /** The origin has named its state by the same ETag or Last-Modified at different times. */
+  keepsValidator: boolean;
   describedUnixMs: number;
   revalidating: boolean;
   /** What came of asking the origin last: it describes the title so; it did not answer; it has no such title any more. */

@@ -14,6 +14,8 @@ export interface TitleRecord {
   readonly edition: number;
   /** Flights have been joined to it by content. */
   readonly joinsByContent: boolean;
+  /** The origin has named its state by the same ETag or Last-Modified at different times. */
+  readonly keepsValidator: boolean;
 }
 
 export function formatTitleRecord(
@@ -53,5 +55,6 @@ export function parseTitleRecord(text: string): TitleRecord | undefined {
     zeroMicros: typeof zeroMicros === 'number' && zeroMicros > 0 ? zeroMicros : undefined,
     edition: typeof edition === 'number' && Number.isSafeInteger(edition) && edition > 0 ? edition : 0,
     joinsByContent: record['joinsByContent'] === true,
+    keepsValidator: record['keepsValidator'] === true,
   };
 }

@@ -56,6 +56,8 @@ export interface OriginFaults {
   readonly delaysMs?: Readonly<Partial<Record<string, number>>>;
   /** A method is answered with this status. */
   readonly statuses?: Readonly<Partial<Record<string, number>>>;
+  /** DESCRIBE is answered with this ETag; a `*` in it stands for the number of the answer. */
+  readonly etag?: string;
   /** DESCRIBE is answered with 302 and this Location. */
   readonly redirect?: string;
   /** Media seconds a second; default 1. A large number sends as fast as is taken. */

@@ -232,6 +232,9 @@ export class RigOrigin {
       headers: [
         ['Content-Type', 'application/sdp'],
         ['Content-Base', `${base}/`],
+        ...(faults.etag === undefined
+          ? []
+          : [['ETag', faults.etag.replace('*', String(this.counters.describes))] as const]),
       ],
       body,
     };
