@@ -1,24 +1,17 @@
 // The viewers of the live benchmark, in a process of their own.
 import { setTimeout as delay } from 'node:timers/promises';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { type AccessUnit, RigError, RigViewer, type ViewerTransport } from '@forebay/rig';
+import type { AccessUnit, RigViewer } from '@forebay/rig';
 import { compareGroups, type Groups } from './groups.js';
 import { compare, type Row } from './rows.js';
+import { type Audience, audienceOf, open, openMany, TIMEOUT_MS } from './viewers.js';
 
-const PER_ADDRESS = 30;
-const TIMEOUT_MS = 120_000;
-const PORT_REFUSED = 461;
-const MOST_TRIES = 10;
-/** Viewers that are being set up at a time. */
-const AT_A_TIME = 25;
 const STALL_AFTER_MS = 2000;
 const STALL_MS = 8000;
 /** So many more come while the others watch, one after the other. */
 const LATE_SHARE = 0.1;
 /** Who comes last watches for so long at least. */
 const LATE_SECONDS = 4;
-/** Values of each kind that are kept for the plot. */
-const SAMPLES = 400;
 
 export interface CrowdOrder {
   readonly url: string;
@@ -27,24 +20,6 @@ export interface CrowdOrder {
   readonly tcp: number;
   readonly udp: number;
   readonly seconds: number;
-}
-
-/** Milliseconds behind the direct viewer. */
-export interface Delays {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly most: number;
-  readonly samples: readonly number[];
-}
-
-export interface Audience {
-  readonly viewers: number;
-  /** Viewers who got every packet from their first to their last, and that less than 2 s before the direct viewer's. */
-  readonly complete: number;
-  readonly packets: number;
-  readonly missing: number;
-  readonly addedMs: Delays;
 }
 
 export interface CrowdResult {
@@ -65,60 +40,6 @@ export type CrowdMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'watched' }
   | { readonly kind: 'result'; readonly result: CrowdResult };
-
-let addresses = 0;
-
-/** A proxy on the same machine refuses a port that it has itself: then another one is tried. */
-async function open(url: string, transport: ViewerTransport): Promise<RigViewer> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await openOnce(url, transport);
-    } catch (error) {
-      if (!(error instanceof RigError) || error.status !== PORT_REFUSED || tries === MOST_TRIES) throw error;
-    }
-  }
-}
-
-async function openOnce(url: string, transport: ViewerTransport): Promise<RigViewer> {
-  const number = Math.floor(addresses++ / PER_ADDRESS) + 2;
-  const localAddress = `127.0.${number >>> 8}.${number & 0xff}`;
-  return await RigViewer.open({ url, transport, localAddress, timeoutMs: TIMEOUT_MS });
-}
-
-async function openMany(url: string, transport: ViewerTransport, count: number): Promise<RigViewer[]> {
-  const viewers: RigViewer[] = [];
-  while (viewers.length < count) {
-    const more = Math.min(AT_A_TIME, count - viewers.length);
-    viewers.push(...(await Promise.all(Array.from({ length: more }, () => open(url, transport)))));
-  }
-  return viewers;
-}
-
-function audienceOf(viewers: readonly RigViewer[], direct: readonly Row[]): Audience {
-  let [complete, packets, missing] = [0, 0, 0];
-  const all: number[] = [];
-  for (const viewer of viewers) {
-    const compared = viewer.recordings.map((recording) =>
-      compare(recording, direct[recording.stream.index]!),
-    );
-    for (const { expected, right, delaysMs } of compared) {
-      packets += right;
-      missing += expected - right;
-      for (const ms of delaysMs) all.push(ms);
-    }
-    if (compared.every(({ expected, right, shortMs }) => expected === right && shortMs < 2000)) complete++;
-  }
-  return { viewers: viewers.length, complete, packets, missing, addedMs: delaysOf(all) };
-}
-
-function delaysOf(values: readonly number[]): Delays {
-  const sorted = Float64Array.from(values).sort();
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
-  const step = Math.max(1, Math.floor(sorted.length / SAMPLES));
-  const samples = Array.from({ length: Math.min(SAMPLES, sorted.length) }, (_, i) => sorted[i * step]!);
-  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), most: sorted.at(-1) ?? NaN, samples };
-}
 
 interface Seats {
   readonly tcp: readonly RigViewer[];

@@ -3,13 +3,20 @@ import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { liveLine, liveMarkdown, liveObject, livePlot, type Run } from './report.js';
-import { measure } from './stage.js';
+import { measure, measureSettled } from './stage.js';
 
-async function perform({ tcp, udp, seconds, command }: Options): Promise<Outcome> {
+/** Who began a second late is up to what is on after so long. */
+const SETTLE_SECONDS = 18;
+
+async function perform({ tcp, udp, settled, seconds, command }: Options): Promise<Outcome> {
   const machine = await describeMachine();
   const progress = new Progress();
   try {
-    const measured = await measure({ tcp, udp, seconds }, (line) => progress.begin(line));
+    const say = (line: string): void => progress.begin(line);
+    const measured = await measure({ tcp, udp, seconds }, say);
+    const order = { ...settled, settleSeconds: SETTLE_SECONDS, seconds };
+    const usual = await measureSettled(order, false, say);
+    const low = await measureSettled(order, true, say);
     return outcomeOf({
       command,
       endedAt: new Date().toISOString(),
@@ -17,6 +24,7 @@ async function perform({ tcp, udp, seconds, command }: Options): Promise<Outcome
       machine,
       loadAtEnd: currentLoad(),
       measured,
+      settled: { usual, low },
     });
   } finally {
     progress.end();

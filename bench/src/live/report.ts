@@ -1,8 +1,8 @@
 import type { Machine } from '../report/machine.js';
 import { type Column, formatMs, markdownTable } from '../report/markdown.js';
 import { stripPlot } from '../report/strip-plot.js';
-import type { Audience } from './crowd.js';
-import { GOP_SECONDS, type Measured, VIDEO_KBPS, WIDE_KBPS } from './stage.js';
+import { GOP_SECONDS, type Measured, type Settled, VIDEO_KBPS, WIDE_KBPS } from './stage.js';
+import type { Audience } from './viewers.js';
 
 /** A run, with everything needed to judge or repeat it. */
 export interface Run {
@@ -14,6 +14,8 @@ export interface Run {
   /** Load of the machine when it ended; the machine has that of the beginning. */
   readonly loadAtEnd: number;
   readonly measured: Measured;
+  /** Viewers who came one after the other, once they had caught up, by the proxy's mode. */
+  readonly settled: { readonly usual: Settled; readonly low: Settled };
 }
 
 /** Delays below are drawn here: the axis is logarithmic. */
@@ -36,7 +38,7 @@ export function liveObject(run: Run): unknown {
 }
 
 /** The figures alone, for programs. */
-export function liveLine({ measured }: Run): string {
+export function liveLine({ measured, settled }: Run): string {
   const short = ({ viewers, complete, addedMs }: Audience): object => ({
     viewers,
     complete,
@@ -50,11 +52,13 @@ export function liveLine({ measured }: Run): string {
     late: short(late),
     stalled,
     crowd: { utilisation: rounded(crowd.utilisation), lagP99Ms: rounded(crowd.lagP99Ms) },
+    settled: { tcp: short(settled.usual.tcp), udp: short(settled.usual.udp) },
+    lowLatency: { tcp: short(settled.low.tcp), udp: short(settled.low.udp) },
   });
 }
 
 export function liveMarkdown(run: Run): string {
-  const { measured, machine, seconds } = run;
+  const { measured, settled, machine, seconds } = run;
   const { stalled, crowd, proxyLagMs } = measured;
   return `# Live fan-out
 
@@ -62,19 +66,27 @@ One origin, one pull, ${measured.tcp.viewers} viewers over TCP and ${measured.ud
 ${VIDEO_KBPS} kbit/s with a key frame each ${GOP_SECONDS} s, and audio. Every packet is matched by its payload with the same one at a viewer of the
 origin itself, in the same run; its delay is how much later it came. Milliseconds:
 
-${delayTable(measured)}
+${delayTable(NAMES.map((name) => [LABELS[name], measured[name]]))}
 
 - Everybody but those who came later had asked before the origin sent its first packet, so they begin with it: their delay is what
   the proxy adds, and the two processes around it.
-- Who comes later begins with the newest key frame, and so stays as far behind as that was old, less the 0.3 s that it is sent at
-  once: key frames are ${GOP_SECONDS} s apart here.
+- Who comes later begins with the newest key frame, and so is as far behind as that was old, less the 0.3 s that it is sent at
+  once: key frames are ${GOP_SECONDS} s apart here. From then on it comes nearer by a twentieth of the time.
 - Sessions that the proxy had at the origin, for two presentations: ${measured.pulls}.
+
+Once they have caught up, ${settled.usual.tcp.viewers + settled.usual.udp.viewers} viewers who came one after the other, ${seconds} s:
+
+${settledTable(settled)}
+
+The viewers' process was busy ${percent(settled.usual.crowd.utilisation)} of the time, and ${percent(settled.low.crowd.utilisation)} with \`--low-latency\`; its timers were ${formatMs(settled.usual.crowd.lagP99Ms)}
+and ${formatMs(settled.low.crowd.lagP99Ms)} ms late (99th percentile, the step of 5 ms in which this is measured included). The proxy used ${percent(settled.usual.proxyCpu)} and ${percent(settled.low.proxyCpu)} of
+a core.
 
 Of a presentation of ${WIDE_KBPS / 1000} Mbit/s one viewer did not read for ${stalled.stallMs / 1000} s in the middle of all this. It saw ${stalled.whole} groups of pictures from
 the first to the last picture, ${stalled.partial} in part, and ${stalled.leftOut} not at all; ${stalled.broken} pictures were broken. Another one, who watched the
 same, missed ${stalled.neighbourMissing} packets.
 
-The viewers' process was busy ${(100 * crowd.utilisation).toFixed(0)} % of the time, its timers ${formatMs(crowd.lagP99Ms)} ms late (99th percentile); the proxy's timers
+Their process was busy ${percent(crowd.utilisation)} of the time, its timers ${formatMs(crowd.lagP99Ms)} ms late (99th percentile); the proxy's timers
 ${formatMs(proxyLagMs.p99Ms)} ms. Delays include both.
 
 ![Added latency](live.svg)
@@ -120,7 +132,20 @@ export function livePlot({ measured, seconds }: Run): string {
 
 const right = (title: string): Column => ({ title, align: 'right' });
 
-function delayTable(measured: Measured): string {
+function settledTable({ usual, low }: Run['settled']): string {
+  return delayTable([
+    ['TCP', usual.tcp],
+    ['UDP', usual.udp],
+    ['TCP, `--low-latency`', low.tcp],
+    ['UDP, `--low-latency`', low.udp],
+  ]);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
+}
+
+function delayTable(rows: readonly (readonly [label: string, Audience])[]): string {
   return markdownTable(
     [
       { title: 'viewers' },
@@ -132,11 +157,10 @@ function delayTable(measured: Measured): string {
       right('p99.9'),
       right('most'),
     ],
-    NAMES.map((name) => {
-      const { viewers, complete, packets, missing, addedMs } = measured[name];
+    rows.map(([label, { viewers, complete, packets, missing, addedMs }]) => {
       const { p50, p99, p999, most } = addedMs;
       return [
-        LABELS[name],
+        label,
         `${complete} of ${viewers}`,
         String(packets),
         String(missing),

@@ -7,9 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
 import { ProxyHost } from '../proxy/host.js';
 import type { CrowdMessage, CrowdOrder, CrowdResult } from './crowd.js';
+import type { SettledMessage, SettledOrder, SettledResult } from './settled.js';
 import { rowsOf } from './rows.js';
+import { spentBy } from '../relay/spent.js';
 
 const CROWD = fileURLToPath(new URL('crowd.js', import.meta.url));
+const SETTLED = fileURLToPath(new URL('settled.js', import.meta.url));
 /** All must have asked before media comes, so that they all begin with its first packet. */
 const MEDIA_AFTER_MS = 3000;
 export const GOP_SECONDS = 1;
@@ -25,10 +28,16 @@ export interface Measured extends CrowdResult {
   readonly proxyLagMs: { readonly p99Ms: number; readonly mostMs: number };
 }
 
-const live = (videoKbps: number) => ({
+export interface Settled extends SettledResult {
+  readonly proxyLagMs: Measured['proxyLagMs'];
+  /** Share of a core that the proxy used. */
+  readonly proxyCpu: number;
+}
+
+const live = (videoKbps: number, mediaAfterMs = 0) => ({
   title: syntheticTitle({ seconds: 24, gopSeconds: GOP_SECONDS, videoKbps }),
   live: true,
-  faults: { liveKeyFrame: true, delaysMs: { media: MEDIA_AFTER_MS } },
+  faults: { liveKeyFrame: true, delaysMs: { media: mediaAfterMs } },
 });
 
 async function direct(url: string): Promise<RigViewer> {
@@ -43,7 +52,9 @@ export async function measure(
   onStep: (line: string) => void,
 ): Promise<Measured> {
   const directory = await mkdtemp(join(tmpdir(), 'forebay-bench-live-'));
-  const origin = await RigOrigin.start({ titles: { '/film': live(VIDEO_KBPS), '/wide': live(WIDE_KBPS) } });
+  const origin = await RigOrigin.start({
+    titles: { '/film': live(VIDEO_KBPS, MEDIA_AFTER_MS), '/wide': live(WIDE_KBPS, MEDIA_AFTER_MS) },
+  });
   const proxy = ProxyHost.start();
   const crowd = fork(CROWD, { stdio: ['ignore', 2, 2, 'ipc'] });
   const viewers: RigViewer[] = [];
@@ -53,15 +64,15 @@ export async function measure(
     viewers.push(await direct(origin.url('/film')), await direct(origin.url('/wide')));
     const url = (path: string): string => `rtsp://127.0.0.1:${port}${path}`;
     onStep('live: setting up the viewers');
-    const ready = answer(crowd, 'ready');
+    const ready = answer<CrowdMessage, 'ready'>(crowd, 'ready');
     crowd.send({ ...order, url: url('/film'), wideUrl: url('/wide') });
     await ready;
     onStep(`live: ${order.tcp + order.udp} viewers watch for ${order.seconds} s`);
     await proxy.lag();
-    await answer(crowd, 'watched');
+    await answer<CrowdMessage, 'watched'>(crowd, 'watched');
     const proxyLagMs = await proxy.lag();
     onStep('live: comparing packets');
-    const result = answer(crowd, 'result');
+    const result = answer<CrowdMessage, 'result'>(crowd, 'result');
     crowd.send({ rows: rowsOf(viewers[0]!), wideRows: rowsOf(viewers[1]!) });
     const { result: measured } = await result;
     return { ...measured, pulls: origin.counters.plays - viewers.length, proxyLagMs };
@@ -74,20 +85,58 @@ export async function measure(
   }
 }
 
+/** The same for viewers who come one after the other, once they have caught up. */
+export async function measureSettled(
+  order: Omit<SettledOrder, 'url'>,
+  lowLatency: boolean,
+  onStep: (line: string) => void,
+): Promise<Settled> {
+  const directory = await mkdtemp(join(tmpdir(), 'forebay-bench-live-'));
+  const origin = await RigOrigin.start({ titles: { '/film': live(VIDEO_KBPS) } });
+  const proxy = ProxyHost.start();
+  const crowd = fork(SETTLED, { stdio: ['ignore', 2, 2, 'ipc'] });
+  const viewers: RigViewer[] = [];
+  try {
+    const settings = { viewerLimits: { unplayedMs: UNPLAYED_MS }, lowLatency };
+    const port = await proxy.open(directory, origin.url('/'), settings);
+    const first = await direct(origin.url('/film'));
+    viewers.push(first);
+    onStep(`live: ${order.tcp + order.udp} viewers come${lowLatency ? ', low latency' : ''}`);
+    const settled = answer<SettledMessage, 'settled'>(crowd, 'settled');
+    crowd.send({ ...order, url: `rtsp://127.0.0.1:${port}/film` });
+    await settled;
+    await proxy.lag();
+    const before = await spentBy(proxy.pid);
+    await answer<SettledMessage, 'watched'>(crowd, 'watched');
+    const { cpuNs } = await spentBy(proxy.pid);
+    const proxyLagMs = await proxy.lag();
+    const result = answer<SettledMessage, 'result'>(crowd, 'result');
+    crowd.send(rowsOf(first));
+    const { result: measured } = await result;
+    return { ...measured, proxyLagMs, proxyCpu: (cpuNs - before.cpuNs) / 1e9 / order.seconds };
+  } finally {
+    if (crowd.exitCode === null) crowd.kill('SIGKILL');
+    await Promise.all(viewers.map((viewer) => viewer.close()));
+    await proxy.end();
+    await origin.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
 /** The next message of that kind. @throws Error when the process ends first */
-async function answer<K extends CrowdMessage['kind']>(
+async function answer<M extends { readonly kind: string }, K extends M['kind']>(
   crowd: ChildProcess,
   kind: K,
-): Promise<Extract<CrowdMessage, { kind: K }>> {
+): Promise<Extract<M, { kind: K }>> {
   const stop = new AbortController();
   const { signal } = stop;
   const ended = once(crowd, 'exit', { signal }).then(() => {
     throw new Error('the crowd ended early');
   });
-  const told = async (): Promise<Extract<CrowdMessage, { kind: K }>> => {
+  const told = async (): Promise<Extract<M, { kind: K }>> => {
     for (;;) {
-      const [message] = (await once(crowd, 'message', { signal })) as [CrowdMessage];
-      if (message.kind === kind) return message as Extract<CrowdMessage, { kind: K }>;
+      const [message] = (await once(crowd, 'message', { signal })) as [M];
+      if (message.kind === kind) return message as Extract<M, { kind: K }>;
     }
   };
   ended.catch(() => undefined);

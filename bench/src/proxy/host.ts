@@ -7,7 +7,7 @@ const SCRIPT = fileURLToPath(new URL('main.js', import.meta.url));
 
 /** What may differ from the usual proxy. */
 export type ProxySettings = Partial<
-  Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits' | 'workers'>
+  Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits' | 'workers' | 'lowLatency'>
 > & {
   /** Sessions at a time at the origin. */
   readonly maxSessions?: number;

@@ -97,21 +97,21 @@ t.test('few viewers are sent everything on time, many a little early and more at
       ahead.toSorted((a, b) => a - b),
     );
     t.equal(ahead.at(-1), transport === 'tcp' ? 240 : 80);
-    t.equal(tempo.followMs, 20);
+    t.equal(tempo.gatherMs, 10);
     crowd.viewers = 1;
-    t.equal(tempo.waitMs(7, false), 7, 'with few viewers a turn is when a packet is due');
-    t.equal(tempo.waitMs(Infinity, true), 10);
-    t.equal(tempo.waitMs(1000, true), 10);
-    t.equal(tempo.waitMs(1000, false), 240);
+    t.equal(tempo.waitMs(7), 7, 'with few viewers a turn is when a packet is due');
+    t.equal(tempo.gatherMs, 5);
+    t.equal(tempo.waitMs(Infinity), 10);
+    t.equal(tempo.waitMs(1000), 240);
   }
   crowd.latency = 'low';
-  t.equal(new Tempo(crowd, 'tcp').followMs, 1);
+  t.equal(new Tempo(crowd, 'tcp').gatherMs, 0);
 });
 
 t.test('what one viewer is sent over UDP fits a link of 100 Mbit/s, unless it is late', async (t) => {
   const tempo = new Tempo({ viewers: 1, latency: 'usual' }, 'udp');
   const bits = tempo.batches(0) * tempo.batchBytes * 8;
-  t.ok(bits / tempo.waitMs(-50, false) <= 100_000, 'bits a millisecond');
+  t.ok(bits / tempo.waitMs(-50) <= 100_000, 'bits a millisecond');
   t.ok(tempo.batches(1e6) > tempo.batches(0));
 });
 
@@ -135,4 +135,29 @@ t.test('turns of many viewers come together, unless latency is to be low', async
     const isTogether = latency === 'usual';
     t.ok(isTogether ? times.size < 20 : times.size >= 45, `${latency}: ${times.size} times`);
   }
+});
+
+t.test('a turn that is hastened comes then, and not again when it would have come', async (t) => {
+  const clock = new TestClock();
+  const pacer = new Pacer(clock);
+  const turns: number[] = [];
+  const startMs = clock.nowMs();
+  const member = {
+    turn: (nowMs: number): number => {
+      turns.push(nowMs - startMs);
+      return nowMs + 100;
+    },
+  };
+  pacer.add(member, startMs + 100);
+  clock.advance(30);
+  pacer.hasten(member, startMs + 40);
+  pacer.hasten(member, startMs + 70);
+  clock.advance(15);
+  pacer.hasten(member, startMs + 100);
+  clock.advance(200);
+  t.same(
+    turns.map((ms) => Math.round(ms / 10) * 10),
+    [40, 100, 200],
+  );
+  pacer.close();
 });

@@ -2,6 +2,7 @@ import { packetHash } from '@forebay/cache';
 import { classifierFor } from '@forebay/rtp';
 import t from 'tap';
 import type { Arrival } from '../src/fill/arrival.js';
+import { Followers } from '../src/fill/followers.js';
 import { type Held, Row } from '../src/fill/row.js';
 import { Segmenter } from '../src/fill/segmenter.js';
 import { AUDIO, CLOCK_RATES, type MadePacket, makePackets, rtpPacket, VIDEO, VIDEO_RATE } from './packets.js';
@@ -24,6 +25,7 @@ function bench(o: { startMicros?: number; row?: Row; reference?: number } = {}):
     ],
     reference: o.reference ?? VIDEO,
     row,
+    followers: new Followers(),
     anchor: 1,
     startMicros: o.startMicros,
     onOpen: () => undefined,

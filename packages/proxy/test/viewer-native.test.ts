@@ -194,8 +194,11 @@ t.test(
 
     // While node:dgram has packets that wait, later ones go behind them.
     const { socket } = line.destination;
-    const before = call.calls.length;
     Object.defineProperty(socket, 'getSendQueueCount', { value: () => 1, configurable: true });
+    call.answers.push(() => -EAGAIN);
+    line.send(sender, [62]);
+    sender.flush();
+    const before = call.calls.length;
     t.equal(sender.idle(socket), false);
     line.send(sender, [62, 62]);
     sender.flush();

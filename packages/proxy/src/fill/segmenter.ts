@@ -2,6 +2,7 @@ import { AccessUnits } from './access-units.js';
 import type { Arrival } from './arrival.js';
 import { EarlyPackets } from './early.js';
 import { cellOf, Filling, type FillingOptions } from './filling.js';
+import type { Followers } from './followers.js';
 import { type Held, JOINT_MICROS, type Row } from './row.js';
 
 export type { SegmenterStream } from './filling.js';
@@ -21,6 +22,8 @@ export interface SegmenterOptions extends FillingOptions {
   readonly isLive?: boolean;
   /** The first segment covers the title from here on, whatever its first timestamp is; undefined: from its first picture. */
   readonly startMicros: number | undefined;
+  /** They are told of each packet that is put into a segment. */
+  readonly followers: Followers;
   /** A segment was begun: readers may follow it. */
   readonly onOpen: (held: Held) => void;
   /** A segment has all its packets: it can be sealed. */
@@ -293,5 +296,6 @@ export class Segmenter {
     if (held === undefined) return;
     this.#lanes[p.stream]!.arrivedMs = p.nowMs;
     this.#filling.put(held, p, flags);
+    this.#o.followers.tell(p.nowMs);
   }
 }

@@ -202,6 +202,7 @@ export class Stitch {
       streams: title.streams,
       reference: title.reference,
       row: title.row,
+      followers: title.followers,
       isLive: title.live,
       anchor: behind?.anchor ?? title.newAnchor(),
       startMicros: asTold ? first : undefined,

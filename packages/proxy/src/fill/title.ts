@@ -5,6 +5,7 @@ import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { FillMethod } from '../origin/fill-methods.js';
 import { type SegmenterStream, streamsOf } from './filling.js';
+import { Followers } from './followers.js';
 import { Offers } from './offers.js';
 import { Lead } from './lead.js';
 import { LiveTime } from './live-time.js';
@@ -42,6 +43,7 @@ export class Title {
   readonly row = new Row();
   readonly shelves: Shelves;
   readonly streams: readonly SegmenterStream[];
+  readonly followers = new Followers();
   /** The stream whose random access points cut segments. */
   readonly reference: number;
   /** Undefined on demand. */

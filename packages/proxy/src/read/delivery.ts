@@ -12,7 +12,7 @@ import {
 } from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { MediaSink } from './library.js';
-import { Drift, groupAfter, leaveOut, nearEdge } from './live-edge.js';
+import { CatchUp, groupAfter, leaveOut, nearEdge } from './live-edge.js';
 import { LIVE_GIVE_UP_MS, PATIENCE_MS } from './patience.js';
 import type { PlayClock } from './play-clock.js';
 import type { Boarder, Playable } from './playable.js';
@@ -32,6 +32,8 @@ const BLOCKED_MS = 2000;
 const BEHIND_MICROS = 2_000_000;
 /** What is missing for less is no gap: pictures and pulls have their rhythm. */
 const LEAST_GAP_MS = 250;
+/** Between two turns of a viewer that has everything, unless more comes. */
+const FOLLOW_MS = 50;
 /** Wider holes are not jumped. */
 const JUMP_MICROS = 15_000_000;
 
@@ -51,7 +53,7 @@ export class Delivery implements RangeSender {
   #endMicros: number | undefined;
   /** It shows what is on, live: what it is too slow for is left out. */
   #isAtEdge = false;
-  readonly #drift = new Drift();
+  readonly #catchUp = new CatchUp();
   #isBlocked = false;
   #blockedSinceMs: number | undefined;
   #sentMs = 0;
@@ -96,7 +98,6 @@ export class Delivery implements RangeSender {
   begin(start: Start, endMicros: number | undefined, from: 'edge' | 'place'): void {
     this.#endMicros = endMicros;
     this.#isAtEdge = from === 'edge';
-    this.#drift.begin();
     this.#supply.prefetch(start.held);
     this.#places.goTo(this.#bounded(cursorAt(this.#title, start)));
   }
@@ -141,14 +142,25 @@ export class Delivery implements RangeSender {
       if (this.#isDone(dueMicros, nowMs)) return 'end';
       if (!isSent) break;
     }
+    const { last } = this.#places;
+    if (this.#isAtEdge && last !== undefined && last.next < last.run.count && !this.#isBlocked)
+      this.#keepUp(last, dueMicros, nowMs);
     return this.#look(dueMicros, nowMs);
   }
 
   nextTurnMs(nowMs: number): number {
     const { last } = this.#places;
     const isWaiting = last === undefined || this.#isBlocked || last.next >= last.run.count;
-    const dueMs = isWaiting ? Infinity : this.#clock.untilMs(this.#places.nextDue(), nowMs);
-    return nowMs + this.#tempo.waitMs(dueMs, last?.source === 'flight' && !this.#isBlocked);
+    if (isWaiting) return nowMs + (this.isFollowing ? FOLLOW_MS : this.#tempo.waitMs(Infinity));
+    return nowMs + this.#tempo.waitMs(this.#clock.untilMs(this.#places.nextDue(), nowMs));
+  }
+
+  /** It has sent all that there is of a segment to which more may come. */
+  get isFollowing(): boolean {
+    if (this.#isBlocked) return false;
+    for (const { held, run, next } of this.#places.cursors)
+      if (next >= run.count && held.state !== 'sealed') return true;
+    return false;
   }
 
   /** NPT of the next packet to send, or of now where that is earlier. */
@@ -243,17 +255,15 @@ export class Delivery implements RangeSender {
     if (cursor === undefined) return;
     if (last.source !== 'flight' && cursor.source === 'flight') this.#tally.seams++;
     this.#places.enter(this.#bounded(cursor));
-    if (this.#isAtEdge) this.#keepUp();
     this.#onReached(last.held);
     this.#supply.prefetch(next);
   }
 
-  /** An origin whose clock runs faster than ours must not leave its viewers ever further behind. */
-  #keepUp(): void {
-    const clock = this.#clock;
-    const aheadMicros = (this.#title.row.last?.endMicros ?? 0) - clock.positionMicros;
-    const stepMicros = this.#drift.step(aheadMicros);
-    if (stepMicros > 0) clock.run(clock.positionMicros + stepMicros, clock.nowMs);
+  /** A viewer of what is on for whom pictures are there that are not due comes a little nearer. */
+  #keepUp(cursor: Cursor, dueMicros: number, nowMs: number): void {
+    const micros = grownTo(this.#title, cursor) - dueMicros - FOLLOW_LEAD_MICROS;
+    const stepMicros = this.#catchUp.step(micros, nowMs);
+    if (stepMicros > 0) this.#clock.run(dueMicros + stepMicros, nowMs);
   }
 
   /** The paced end of the range, or of the title, has come, and everything was sent. */
@@ -349,7 +359,6 @@ export class Delivery implements RangeSender {
   #goOn(micros: number, nowMs: number, ...cursors: Cursor[]): void {
     this.#places.goTo(...cursors.map((cursor) => this.#bounded(cursor)));
     this.#lateness.reset();
-    this.#drift.begin();
     this.#clock.run(micros, nowMs);
   }
 

@@ -14,24 +14,26 @@ export function nearEdge({ row }: Playable, fromMicros: number): number {
   return Math.max(fromMicros, Math.min(row.last?.endMicros ?? 0, fromMicros + AT_ONCE_MICROS));
 }
 
-/** What a viewer may be further behind what is on than it once was, before its time is moved on. */
-const DRIFT_MICROS = 150_000;
-/** By so much at a time, once a segment: half a hundredth of the pace, and less than packets may leave early. */
-const STEP_MICROS = 20_000;
+/**
+ * Of the time that passes: by so much a viewer of what is on comes nearer to it. To a player that looks like a queue in the
+ * network that empties.
+ */
+const CATCH_UP_SHARE = 0.05;
+/** Of a longer time without a turn only so much counts: nothing leaves in a burst. */
+const MOST_MS = 100;
 
-/** How far a viewer of what is on falls behind because the origin's clock and ours are not the same. */
-export class Drift {
-  #leastMicros = Infinity;
+/**
+ * A viewer of what is on that began late, or whose origin's clock runs faster than ours, is behind. Its packets then leave a
+ * little faster than they are due, until none is there that it may not have yet; timestamps are what they are.
+ */
+export class CatchUp {
+  #lastMs = -Infinity;
 
-  /** Another place: it is as far behind as it is. */
-  begin(): void {
-    this.#leastMicros = Infinity;
-  }
-
-  /** @param aheadMicros of the newest media before the viewer's place. @returns what its time is to be moved on by */
-  step(aheadMicros: number): number {
-    this.#leastMicros = Math.min(this.#leastMicros, aheadMicros);
-    return aheadMicros - this.#leastMicros > DRIFT_MICROS ? STEP_MICROS : 0;
+  /** @param micros what is there that is not due yet. @returns what the viewer's time is to be moved on by */
+  step(micros: number, nowMs: number): number {
+    const passedMs = Math.min(nowMs - this.#lastMs, MOST_MS);
+    this.#lastMs = nowMs;
+    return Math.max(0, Math.min(micros, passedMs * 1000 * CATCH_UP_SHARE));
   }
 }
 

@@ -20,7 +20,11 @@ interface Place {
   readonly member: Paced;
   /** A member that was removed leaves its place in its slot until that comes. */
   isTaken: boolean;
+  /** Where it lies. In other slots that hold it still it counts for nothing; nor while its member has its turn. */
+  slot: number;
 }
+
+const NOWHERE = -1;
 
 /**
  * One timer for everybody: half the cost of a timer each, and a tenth of the lateness. Members lie in the slots of a wheel
@@ -50,9 +54,19 @@ export class Pacer {
   add(member: Paced, atMs: number): void {
     this.remove(member);
     if (this.#places.size === 0) this.#slot = Math.floor(this.#clock.nowMs() / SLOT_MS);
-    const place = { member, isTaken: true };
+    const place = { member, isTaken: true, slot: NOWHERE };
     this.#places.set(member, place);
-    const slot = this.#put(place, atMs);
+    this.#put(place, this.#slotAt(atMs));
+    if (place.slot < this.#timerSlot) this.#arm(place.slot);
+  }
+
+  /** A turn that would come later comes at clock reading `atMs`. */
+  hasten(member: Paced, atMs: number): void {
+    const place = this.#places.get(member);
+    if (place === undefined) return;
+    const slot = this.#slotAt(atMs);
+    if (slot >= place.slot) return;
+    this.#put(place, slot);
     if (slot < this.#timerSlot) this.#arm(slot);
   }
 
@@ -81,12 +95,15 @@ export class Pacer {
     this.#disarm();
   }
 
-  #put(place: Place, atMs: number): number {
+  #put(place: Place, slot: number): void {
+    place.slot = slot;
+    this.#slots[slot % SLOTS]!.push(place);
+  }
+
+  #slotAt(atMs: number): number {
     const wanted = Math.max(Math.ceil(atMs / SLOT_MS), this.#slot + 1);
     const step = this.#places.size > MANY_VIEWERS && this.latency === 'usual' ? SLOTS_TOGETHER : 1;
-    const slot = Math.min(Math.ceil(wanted / step) * step, this.#slot + HORIZON_SLOTS);
-    this.#slots[slot % SLOTS]!.push(place);
-    return slot;
+    return Math.min(Math.ceil(wanted / step) * step, this.#slot + HORIZON_SLOTS);
   }
 
   #arm(slot: number): void {
@@ -112,7 +129,7 @@ export class Pacer {
       const atMs = place.member.turn(nowMs);
       if (!this.#isTaken(place)) continue;
       if (atMs === undefined) this.remove(place.member);
-      else this.#put(place, atMs);
+      else this.#put(place, this.#slotAt(atMs));
     }
     this.#due.length = 0;
     this.#armNext();
@@ -122,7 +139,11 @@ export class Pacer {
   #gather(slot: number): void {
     for (let at = Math.max(this.#slot + 1, slot - SLOTS + 1); at <= slot; at++) {
       const places = this.#slots[at % SLOTS]!;
-      for (const place of places) this.#due.push(place);
+      for (const place of places) {
+        if (place.slot === NOWHERE || place.slot > slot) continue;
+        place.slot = NOWHERE;
+        this.#due.push(place);
+      }
       places.length = 0;
     }
     this.#slot = slot;

@@ -113,9 +113,9 @@ export class Pass implements RangeSender, OriginSink {
   nextTurnMs(nowMs: number): number {
     const { tempo, options } = this.#p;
     const { isSent, run, next, epochMs } = this.#buffer;
-    if (isSent || !options.sink.writable()) return nowMs + tempo.waitMs(Infinity, isSent);
+    if (isSent || !options.sink.writable()) return nowMs + tempo.waitMs(Infinity);
     const dueMs = run.dueMicros[next]! / 1000 + epochMs + this.#delayMs - nowMs;
-    return nowMs + tempo.waitMs(Math.max(0, dueMs), true);
+    return nowMs + Math.min(tempo.waitMs(Math.max(0, dueMs)), tempo.waitMs(Infinity));
   }
 
   place(): number {

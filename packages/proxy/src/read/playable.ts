@@ -1,6 +1,7 @@
 import type { Segment } from '@forebay/cache';
 import type { AccessUnitClassifier } from '@forebay/rtp';
 import type { RtspRange } from '@forebay/rtsp';
+import type { Followers } from '../fill/followers.js';
 import type { Boarding, Outlook, Rider } from '../fill/flights.js';
 import type { LiveTime } from '../fill/live-time.js';
 import type { PassageOptions } from '../fill/passage.js';
@@ -25,6 +26,8 @@ export interface Playable {
   /** That stream shows pictures. */
   readonly isVideo: boolean;
   readonly row: Row<Place>;
+  /** Readers that wait for the next packets of a segment that grows. */
+  readonly followers: Followers;
   readonly shelves: Pick<Shelves, 'clock' | 'metrics' | 'log'>;
   /** Whether the origin seeks; undefined while that is not known. */
   readonly seeks: boolean | undefined;

@@ -33,6 +33,8 @@ export interface RangeSender {
   readonly endMicros: number | undefined;
   /** There is something to send. */
   readonly isReady: boolean;
+  /** It has sent all that has come of a title: more is worth a turn at once. */
+  readonly isFollowing?: boolean;
   /** Time begins to run. @returns NPT that is due now */
   start(): number;
   /** Sends what is due. @returns how the range ended, if it did */

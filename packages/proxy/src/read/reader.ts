@@ -1,5 +1,6 @@
 import { RtspError, type RtspRange } from '@forebay/rtsp';
 import type { Rider } from '../fill/flights.js';
+import type { Follower } from '../fill/followers.js';
 import type { Place } from '../fill/row.js';
 import type { Need } from '../origin/budget.js';
 import { OriginError } from '../origin/errors.js';
@@ -37,7 +38,7 @@ export interface ReaderParts {
 type State = 'idle' | 'ready' | 'playing' | 'paused' | 'ended' | 'closed';
 
 /** One viewer's cursor over the segments of a title. */
-export class SegmentReader implements Reader, Rider, Paced {
+export class SegmentReader implements Reader, Rider, Paced, Follower {
   readonly timeline: Timeline;
   readonly #p: ReaderParts;
   readonly #tally: ReaderTally;
@@ -45,6 +46,9 @@ export class SegmentReader implements Reader, Rider, Paced {
   readonly #delivery: Delivery;
   readonly #scaled: Scaled;
   readonly #survey: Survey;
+  readonly #tempo: Tempo;
+  /** Among those who are told of what comes. */
+  #isFollowing = false;
   /** What sends the range. */
   #sender: RangeSender;
   #pace = NORMAL_PACE;
@@ -60,6 +64,7 @@ export class SegmentReader implements Reader, Rider, Paced {
     this.#clock = new PlayClock(title.shelves.clock, timeline);
     this.#survey = new Survey(title, flights, this);
     const tempo = new Tempo(parts.pacer, options.transport);
+    this.#tempo = tempo;
     const common = { title, timeline, options, clock: this.#clock, tally: this.#tally, tempo };
     const onReached = (held: Place): void => parts.audience.reached(held.endMicros / 1e6);
     this.#delivery = new Delivery(common, flights, onReached);
@@ -198,11 +203,25 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (this.#state !== 'playing') return undefined;
     const ended = this.#send(nowMs);
     if (!this.#isPlaying()) return undefined;
-    if (ended === undefined) return this.#sender.nextTurnMs(nowMs);
+    if (ended === undefined) {
+      if (this.#sender.isFollowing === true) this.#follow();
+      return this.#sender.nextTurnMs(nowMs);
+    }
     this.#halt('ended');
     this.#sender.end();
     this.#p.options.sink.ended(ended);
     return undefined;
+  }
+
+  arrived(nowMs: number): void {
+    this.#isFollowing = false;
+    this.#p.pacer.hasten(this, nowMs + this.#tempo.gatherMs);
+  }
+
+  #follow(): void {
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    this.#p.title.followers.wait(this);
   }
 
   /** A defect of ours ends this viewer's range, and nobody else's. */
@@ -277,6 +296,8 @@ export class SegmentReader implements Reader, Rider, Paced {
     if (this.#state === 'playing') this.#clock.halt(this.#sender.place());
     this.#sender.halt?.();
     this.#state = state;
+    if (this.#isFollowing) this.#p.title.followers.leave(this);
+    this.#isFollowing = false;
     if (state === 'paused' && this.#keepsWindow()) return;
     this.#p.pacer.remove(this);
     this.#p.flights.leave(this);

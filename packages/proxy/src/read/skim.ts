@@ -94,7 +94,7 @@ export class Skim implements RangeSender {
   nextTurnMs(nowMs: number): number {
     const picture = this.#picture;
     const isBegun = picture !== undefined && this.#next > picture.from;
-    return nowMs + this.#p.tempo.waitMs(isBegun ? 0 : Infinity, false);
+    return nowMs + this.#p.tempo.waitMs(isBegun ? 0 : Infinity);
   }
 
   place(): number {

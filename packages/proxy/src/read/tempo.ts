@@ -11,9 +11,9 @@ export interface Crowd {
 /** Up to here every packet has its own time. */
 const FEW_VIEWERS = 40;
 const AHEAD_MS_PER_VIEWER = 0.25;
-/** A turn that finds nothing costs half a microsecond. */
-const FOLLOW_MS = { low: 1, least: 10, most: 20 } as const;
-const FOLLOW_MS_PER_VIEWER = 1 / 16;
+/** A picture comes in several pieces, which are worth one turn. */
+const GATHER_MS = { low: 0, least: 5, most: 10 } as const;
+const GATHER_MS_PER_VIEWER = 1 / 32;
 /** Between two tries where a viewer takes nothing, or there is nothing to send. */
 const WAIT_MS = 10;
 /** A turn is wanted this often whatever is due: a reader looks ahead. */
@@ -58,11 +58,11 @@ export class Tempo {
     return Math.min(viewers * AHEAD_MS_PER_VIEWER, this.#transport.mostAheadMs);
   }
 
-  /** Between two looks at a segment that grows, milliseconds. */
-  get followMs(): number {
+  /** What comes waits so long for what comes with it, milliseconds. */
+  get gatherMs(): number {
     const { viewers, latency } = this.#crowd;
-    if (latency === 'low') return FOLLOW_MS.low;
-    return Math.min(Math.max(viewers * FOLLOW_MS_PER_VIEWER, FOLLOW_MS.least), FOLLOW_MS.most);
+    if (latency === 'low') return GATHER_MS.low;
+    return Math.min(Math.max(viewers * GATHER_MS_PER_VIEWER, GATHER_MS.least), GATHER_MS.most);
   }
 
   /** Batches of one turn. @param lateMicros how late the first of them is */
@@ -73,11 +73,10 @@ export class Tempo {
   /**
    * From one turn to the next, milliseconds.
    * @param dueMs until the next packet is due; Infinity: there is none yet, or the viewer takes none
-   * @param isFollowing more may come any moment
    */
-  waitMs(dueMs: number, isFollowing: boolean): number {
-    if (dueMs === Infinity) return isFollowing ? this.followMs : WAIT_MS;
+  waitMs(dueMs: number): number {
+    if (dueMs === Infinity) return WAIT_MS;
     const wantedMs = Math.max(dueMs - Math.min(MARGIN_MS, this.aheadMs), this.#transport.leastMs);
-    return Math.min(wantedMs, isFollowing ? this.followMs : LONGEST_WAIT_MS);
+    return Math.min(wantedMs, LONGEST_WAIT_MS);
   }
 }

@@ -119,8 +119,10 @@ export class MessageTable {
 
 /** An address below 2^53 as two words, the lower one first. */
 function setPointer(words: Uint32Array, at: number, address: number): void {
-  words[at] = address % HALF;
-  words[at + 1] = Math.floor(address / HALF);
+  // Not by `%`, which is a call for such numbers.
+  const upper = Math.floor(address / HALF);
+  words[at] = address - upper * HALF;
+  words[at + 1] = upper;
 }
 
 /** Zeros outside the heap that is compacted: they stay where they are. */

@@ -28,6 +28,9 @@ const NOTHING: Buffer = Buffer.alloc(0);
 interface Way {
   readonly to: Destination;
   readonly state: SocketState | undefined;
+  /** What the descriptor was read of: once it is closed, the socket has another one, or none. */
+  handle: SocketState['handle'] | undefined;
+  fd: number;
   readonly name: Buffer | undefined;
   port: number;
   /** Runs of packets longer than this are not sent as segments. */
@@ -62,6 +65,8 @@ export class NativeSender implements PacketSender {
   readonly #lengths = new Uint32Array(PACKETS_PER_FLUSH);
   readonly #starts = new Float64Array(PACKETS_PER_FLUSH);
   readonly #next = new Int32Array(PACKETS_PER_FLUSH);
+  /** Sockets of which `node:dgram` has, or had, something to send: only those need to be asked. */
+  readonly #passedOn = new WeakSet<Socket>();
   #count = 0;
   #lastBytes = NOTHING;
   #lastAddress = 0;
@@ -104,7 +109,10 @@ export class NativeSender implements PacketSender {
   }
 
   idle(socket: Socket): boolean {
-    return dgramSender.idle(socket);
+    if (!this.#passedOn.has(socket)) return true;
+    if (!dgramSender.idle(socket)) return false;
+    this.#passedOn.delete(socket);
+    return true;
   }
 
   #remember(bytes: Buffer): void {
@@ -131,9 +139,14 @@ export class NativeSender implements PacketSender {
 
   #sendAll(way: Way): void {
     const { to, name } = way;
+    const handle = way.state?.handle;
     // Closed: its number may be another socket's by now.
-    if (way.state?.handle === null) return;
-    const fd = way.state?.handle?.fd ?? NONE;
+    if (handle === null) return;
+    if (handle !== way.handle) {
+      way.handle = handle;
+      way.fd = handle?.fd ?? NONE;
+    }
+    const { fd } = way;
     if (!way.isNative || name === undefined || fd < 0 || !this.idle(to.socket)) {
       this.#passOn(way, way.first);
       return;
@@ -190,6 +203,7 @@ export class NativeSender implements PacketSender {
 
   /** Leaves this packet and those behind it to `node:dgram`. */
   #passOn(way: Way, first: number): void {
+    this.#passedOn.add(way.to.socket);
     for (let packet = first; packet !== NONE; packet = this.#next[packet]!) {
       dgramSender.send(way.to, this.#bytes[packet]!, this.#offsets[packet]!, this.#lengths[packet]!);
     }
@@ -204,6 +218,8 @@ function newWay(to: Destination): Way {
   return {
     to,
     state,
+    handle: undefined,
+    fd: NONE,
     name,
     port,
     segmentBytes: Infinity,

@@ -19,13 +19,16 @@ export class Scratch {
 
   /** At least `bytes`, with anything in them. */
   take(bytes: number): Batch {
-    const size = SIZES.findIndex((each) => bytes <= each);
+    let size = 0;
+    while (size < SIZES.length && bytes > SIZES[size]!) size++;
     return this.#spares[size]?.pop() ?? newBatch(SIZES[size] ?? bytes);
   }
 
   /** Nobody reads this batch any more. */
   give(batch: Batch): void {
-    const spares = this.#spares[SIZES.findIndex((size) => size === batch.bytes.length)];
+    let size = 0;
+    while (size < SIZES.length && batch.bytes.length !== SIZES[size]!) size++;
+    const spares = this.#spares[size];
     if (spares !== undefined && spares.length < SPARES) spares.push(batch);
   }
 }

@@ -3,6 +3,7 @@ import { decodeSegment, GrowthReader, type MemoryTier, type PacketRun, type Segm
 import { type Description, parseDescription, type RtspRange } from '@forebay/rtsp';
 import { streamsOf } from '../fill/filling.js';
 import { type Outlook, outlookAt } from '../fill/flights.js';
+import { Followers } from '../fill/followers.js';
 import { LiveTime } from '../fill/live-time.js';
 import { type Place, Row } from '../fill/row.js';
 import type { Loaded, Playable } from '../read/playable.js';
@@ -32,6 +33,7 @@ interface MirroredPlace extends Place {
 class Growth {
   readonly #path: string;
   #reader: GrowthReader | undefined;
+  #counted = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -43,6 +45,14 @@ class Growth {
 
   get isFollowed(): boolean {
     return this.#reader !== undefined;
+  }
+
+  /** Packets have come since this was last asked. */
+  hasMore(): boolean {
+    const count = this.#reader?.run.count ?? 0;
+    const hasMore = count > this.#counted;
+    this.#counted = count;
+    return hasMore;
   }
 
   /** Takes in what has come. @returns NPT of the newest picture; NaN before the first */
@@ -76,6 +86,7 @@ export class MirrorTitle implements Playable {
   readonly description: Description;
   readonly streams: Playable['streams'];
   readonly row = new Row<MirroredPlace>();
+  readonly followers = new Followers();
   readonly shelves: Playable['shelves'];
   liveTime: LiveTime | undefined;
   /** Readers that are open. */
@@ -271,6 +282,7 @@ export class MirrorTitle implements Playable {
 
   #pollOne(place: MirroredPlace): void {
     const endMicros = place.growth?.poll() ?? NaN;
+    if (place.growth?.hasMore() === true) this.followers.tell(this.shelves.clock.nowMs());
     if (place.state === 'open' && endMicros > place.endMicros) place.endMicros = endMicros;
   }
 
