@@ -21,9 +21,9 @@ const TIMES = {
   full: { rampMs: 1000, settleMs: 1000, windowMs: 3000 },
 } as const;
 const WRITE_BYTES = 65_536;
-/** Turns of the loops beside Forebay where its own writes cannot be counted, or nothing is known yet. */
+/** Turns of the loops beside Forebay where its own writes cannot be counted, or nothing is known yet: as long as its own. */
 const LIVE_TURN_MS = 20;
-const HELD_UDP_TURN_MS = 40;
+const HELD_UDP_TURN_MS = 110;
 
 /**
  * Has every server of a scene serve, one after the other; Forebay comes first, because the bare loops copy the size of its

@@ -96,7 +96,7 @@ t.test('few viewers are sent everything on time, many a little early and more at
       ahead,
       ahead.toSorted((a, b) => a - b),
     );
-    t.equal(ahead.at(-1), transport === 'tcp' ? 240 : 80);
+    t.equal(ahead.at(-1), transport === 'tcp' ? 240 : 120);
     t.equal(tempo.gatherMs, 10);
     crowd.viewers = 1;
     t.equal(tempo.waitMs(7), 7, 'with few viewers a turn is when a packet is due');

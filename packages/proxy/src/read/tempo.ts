@@ -10,7 +10,7 @@ export interface Crowd {
 
 /** Up to here every packet has its own time. */
 const FEW_VIEWERS = 40;
-const AHEAD_MS_PER_VIEWER = 0.25;
+const AHEAD_MS_PER_VIEWER = 0.5;
 /** A picture comes in several pieces, which are worth one turn. */
 const GATHER_MS = { low: 0, least: 5, most: 10 } as const;
 const GATHER_MS_PER_VIEWER = 1 / 32;
@@ -25,12 +25,12 @@ const LATE_MICROS = 100_000;
 
 /**
  * At 4 Mbit/s 240 ms are two writes of 64 KB over TCP, beyond which larger ones save little, and half of what players take
- * for a burst. Over UDP 32 packets a turn, and the next turn when a link of 100 Mbit/s is done with them: what a key frame
- * brings at once fits the buffers on the way.
+ * for a burst. Over UDP half as much, which is half of what sockets have room for by default, and the next turn when a link of
+ * 100 Mbit/s is done with that: what a key frame brings at once fits the buffers on the way.
  */
 const TRANSPORTS = {
   tcp: { mostAheadMs: 240, batchBytes: 65_536, batches: 4, leastMs: 0 },
-  udp: { mostAheadMs: 80, batchBytes: 42_000, batches: 1, leastMs: 4 },
+  udp: { mostAheadMs: 120, batchBytes: 62_000, batches: 1, leastMs: 5 },
 } as const;
 const MOST_BATCHES = 4;
 
