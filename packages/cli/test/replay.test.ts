@@ -13,6 +13,7 @@ import { compare } from '../src/replay/prediction.js';
 import { BIN, forebay, running } from './spawned.js';
 
 // Media takes its time, and may take more on a busy machine.
+t.jobs = 2;
 t.setTimeout(300_000);
 
 const TITLES = 40;

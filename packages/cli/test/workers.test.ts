@@ -5,6 +5,8 @@ import { checkSynthetic, playOnce, RigOrigin, RigViewer, syntheticTitle } from '
 import t, { type Test } from 'tap';
 import { running, type Running } from './spawned.js';
 
+// Most of the time is a watchdog's.
+t.jobs = 4;
 t.setTimeout(180_000);
 
 const SECONDS = 3;
@@ -129,11 +131,22 @@ t.test('when the owner is killed workers end, and the next start removes what is
 t.test('a worker that is stuck is ended and replaced', async (t) => {
   const origin = await startOrigin(t);
   const serving = serve(t, origin, join(t.testdir(), 'cache'));
-  const { admin } = await serving.logged('forebay serves');
+  const { rtsp, admin } = await serving.logged('forebay serves');
   const [stuck] = pidsOf(serving);
   process.kill(stuck!, 'SIGSTOP');
   const page = await fetch(`http://${String(admin)}/metrics`);
   t.equal(page.status, 200, 'metrics do not wait for it');
+  t.match(await serving.logged('a worker says nothing'), { pid: stuck });
+  for (let i = 1; i <= 4; i++) {
+    const localAddress = `127.0.7.${i}`;
+    const viewer = await RigViewer.open({
+      url: `rtsp://${String(rtsp)}/film`,
+      transport: 'tcp',
+      localAddress,
+    });
+    await viewer.close();
+  }
+  t.equal(pidsOf(serving).length, 2, 'who comes from elsewhere does not wait for it either');
   t.match(await serving.logged('worker ended, and its viewers with it'), { pid: stuck, reason: 'silent' });
   await until(() => pidsOf(serving).length === 3, 'another worker');
   serving.child.kill('SIGTERM');

@@ -7,15 +7,17 @@ t.setTimeout(240_000);
 const title = film(40);
 const POSITIONS = Array.from({ length: 10 }, (_, i) => 4 * i);
 
-for (const [what, route] of [
+for (const [what, route, workers] of [
   ['that the route names', { maxSessions: 1 }],
   ['that the origin turns out to have', {}],
+  ['that the origin turns out to have, with workers', {}, 2],
 ] as const) {
   t.test(
     `one session, ${what}: ten viewers of a half cached title all play to the end`,
     { buffered: true },
     async (t) => {
-      const s = await scene(t, { title, route, faults: { maxSessions: 1 } });
+      const more = workers === undefined ? {} : { workers };
+      const s = await scene(t, { title, route, faults: { maxSessions: 1 }, ...more });
       await holding(s, (cell) => cell < 5);
       const before = { ...s.origin.counters };
       const viewers = await Promise.all(POSITIONS.map(() => s.viewer()));

@@ -261,14 +261,19 @@ t.test(
   },
 );
 
-for (const [scaleHeader, isHeld] of [
+for (const [scaleHeader, isHeld, workers] of [
   ['honoured', false],
+  ['honoured', false, 2],
   ['honoured', true],
   ['squeezed', true],
 ] as const) {
-  const name = `${isHeld ? 'held' : 'nothing is held'}, timestamps ${scaleHeader}`;
+  const served = workers === undefined ? '' : `, ${workers} workers`;
+  const name = `${isHeld ? 'held' : 'nothing is held'}, timestamps ${scaleHeader}${served}`;
   t.test(`an origin that scales by itself is passed through: ${name}`, { buffered: true }, async (t) => {
-    const s = isHeld ? await heldScene(t, { scales: true }) : await scene(t, { title: film(SECONDS) });
+    const more = workers === undefined ? {} : { workers };
+    const s = isHeld
+      ? await heldScene(t, { scales: true })
+      : await scene(t, { title: film(SECONDS), ...more });
     s.origin.setFaults({ scaleHeader });
     const stored = async (): Promise<number> => s.metric('forebay_segments', { state: 'stored' });
     const [plays, before] = [s.origin.counters.plays, await stored()];

@@ -3,7 +3,7 @@ import type { RigViewer } from '@forebay/rig';
 import t, { type Test } from 'tap';
 import { assertSound, directFrames, film, sameFrames, scene, type Scene } from './scene.js';
 
-t.jobs = 3;
+t.jobs = 6;
 t.setTimeout(180_000);
 
 /** Resolves when `check` holds; looks again a hundred times a second. */

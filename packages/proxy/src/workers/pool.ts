@@ -170,16 +170,16 @@ export class WorkerPool {
       return;
     }
     const connection = ++this.#connections;
-    const worker = this.#seats.take(normalAddress(socket.remoteAddress ?? ''), connection, this.#serving());
+    const answering = this.#serving((child) => child.isAnswering);
+    const workers = answering.length > 0 ? answering : this.#serving();
+    const worker = this.#seats.take(normalAddress(socket.remoteAddress ?? ''), connection, workers);
     const child = worker === undefined ? undefined : this.#workers.get(worker);
     if (child === undefined) socket.destroy();
     else child.adopt(socket, connection);
   }
 
-  #serving(): number[] {
-    const serving: number[] = [];
-    for (const [number, child] of this.#workers) if (child.isServing) serving.push(number);
-    return serving;
+  #serving(isMeant = (child: WorkerProcess): boolean => child.isServing): number[] {
+    return Array.from(this.#workers).flatMap(([number, child]) => (isMeant(child) ? [number] : []));
   }
 
   #sweep(): void {

@@ -8,7 +8,9 @@ import type { Measures, OwnerLine, WorkerLine, WorkerOptions } from './protocol.
 
 /** A worker that says nothing for so many seconds, while we ourselves run, is ended. */
 const SILENT_SECONDS = 10;
-/** The same until it serves. */
+/** One that says nothing for so many seconds is given nobody new, where others are there. */
+const SLUGGISH_SECONDS = 4;
+/** When it is ended, until it serves. */
 const STARTING_SECONDS = 60;
 const MEASURE_MS = 500;
 /** One that does not go by itself is ended. */
@@ -90,6 +92,11 @@ export class WorkerProcess {
     return this.#state === 'serving';
   }
 
+  /** It serves, and has said so lately. */
+  get isAnswering(): boolean {
+    return this.isServing && this.#silentSeconds < SLUGGISH_SECONDS;
+  }
+
   /** It came as far as serving. */
   get hasServed(): boolean {
     return this.#hasServed;
@@ -127,6 +134,8 @@ export class WorkerProcess {
   sweep(): void {
     const limit = this.#state === 'starting' ? STARTING_SECONDS : SILENT_SECONDS;
     if (++this.#silentSeconds > limit) this.end('silent');
+    else if (this.isServing && this.#silentSeconds === SLUGGISH_SECONDS)
+      this.#p.log.warn({ worker: this.number, pid: this.pid }, 'a worker says nothing');
   }
 
   /** Resolves when its viewers are done, or gone after `timeoutMs`. */
