@@ -1,11 +1,14 @@
 import { formatJson, type Outcome, readFlags, runBenchmark, wholeNumber } from '../command.js';
 import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
+import { capacities, type Capacity } from './capacity.js';
 import { replaceWorkers } from './replace.js';
 import { type Run, workersLine, workersMarkdown, workersObject, workersPlot } from './report.js';
 import { SCENES, SERVERS, setStage, trial, type Trial } from './stage.js';
 
 const TIMES = { rampMs: 1000, settleMs: 1000, windowMs: 3000 };
+/** The search takes two minutes. */
+const CAPACITY_ROUNDS = 2;
 const USAGE = `usage: pnpm -s bench:workers [--rounds N] [--kills N] [--json] [--write]
 
   --rounds N   interleaved rounds (3)
@@ -50,11 +53,13 @@ async function perform({ rounds, kills, command }: Options): Promise<Outcome> {
   const stage = await setStage(say);
   try {
     const trials: Trial[] = [];
+    const found: Capacity[] = [];
     for (let round = 1; round <= rounds; round++) {
       for (const scene of SCENES) {
         say(`round ${round} of ${rounds}, ${scene.label}, ${scene.viewers} viewers`);
         for (const name of SERVERS) trials.push(await trial(stage, name, { scene, times: TIMES }));
       }
+      if (round <= CAPACITY_ROUNDS) found.push(...(await capacities(stage, say)));
     }
     say('killing workers');
     const replacements = await replaceWorkers(stage, kills);
@@ -64,6 +69,7 @@ async function perform({ rounds, kills, command }: Options): Promise<Outcome> {
       machine,
       loadAtEnd: currentLoad(),
       trials,
+      capacities: found,
       replacements,
     });
   } finally {

@@ -2,6 +2,7 @@ import type { Machine } from '../report/machine.js';
 import { type Column, formatRatio, markdownTable } from '../report/markdown.js';
 import { stripPlot } from '../report/strip-plot.js';
 import { medianOf, summaryOf } from '../report/summary.js';
+import { type Capacity, SHARE } from './capacity.js';
 import type { Replacement } from './replace.js';
 import { type Scene, SCENES, SERVERS, type ServerName, type Trial } from './stage.js';
 
@@ -13,6 +14,7 @@ export interface Run {
   readonly machine: Machine;
   readonly loadAtEnd: number;
   readonly trials: readonly Trial[];
+  readonly capacities: readonly Capacity[];
   readonly replacements: readonly Replacement[];
 }
 
@@ -82,8 +84,9 @@ nanoseconds of processor time a packet.
 ${costTable(rows)}
 
 _Relief_ is the processor time that one process spends on a viewer over what the busiest of the several does: where each has a core
-of its own and nothing else is in the way, they serve so many times the viewers. That they do is not shown here: it needs three cores, one of them
-for the viewers.
+of its own and nothing else is in the way, they serve so many times the viewers.
+
+${capacityText(run)}
 
 ${lateText(rows)}
 
@@ -132,6 +135,43 @@ function replacedText({ replacements }: Run): string {
 ${answered.most.toFixed(1)} ms), another worker served after ${replaced.median.toFixed(0)} ms (at most ${replaced.most.toFixed(0)} ms).`;
 }
 
+/** Medians over the rounds: viewers that were served at once, by scene. */
+function crowdsOf({ capacities }: Run): ({ readonly scene: Scene } & Readonly<Record<ServerName, number>>)[] {
+  return SCENES.flatMap((scene) => {
+    const of = (server: ServerName): number[] =>
+      capacities
+        .filter((each) => each.scene === scene.name && each.server === server)
+        .map(({ viewers }) => viewers);
+    const [one, two] = [of('one'), of('two')];
+    return one.length === 0 || two.length === 0 ? [] : { scene, one: medianOf(one), two: medianOf(two) };
+  });
+}
+
+function capacityText(run: Run): string {
+  const crowds = crowdsOf(run);
+  if (crowds.length === 0)
+    return `How many viewers they serve is not shown: that needs as many cores as there are processes and one for the viewers, or
+the right to bound processes (cgroup v1, root).`;
+  const columns = [
+    { title: 'Viewers at once, paced' },
+    ...SERVERS.map((name) => right(LABELS[name])),
+    right('ratio'),
+  ];
+  const rows = crowds.map(({ scene, one, two }) => [
+    scene.label,
+    String(one),
+    String(two),
+    formatRatio(two / one),
+  ]);
+  const percent = Math.round(SHARE * 100);
+  const sink = Math.max(...run.capacities.map(({ sinkCpu }) => sinkCpu));
+  return `That they do is shown on slower cores, as this machine has too few: each process of a proxy, the owner too, gets ${percent} % of one and no
+more (CFS bandwidth control, 5 ms periods). So many viewers were the most of whose packets one in a thousand was at most 40 ms
+late, and none lost; found to 6 %. The viewers used at most ${Math.round(sink * 100)} % of a core of their own.
+
+${markdownTable(columns, rows)}`;
+}
+
 /** One line for programs. */
 export function workersLine(run: Run): string {
   const scenes = rowsOf(run).map(({ scene, one, two, owner, busiest, relief }) => [
@@ -139,7 +179,8 @@ export function workersLine(run: Run): string {
     { one, two, owner, busiest, relief },
   ]);
   const replacedMs = run.replacements.map((each) => each.replacedMs);
-  return JSON.stringify({ ...Object.fromEntries(scenes), replacedMs });
+  const viewers = crowdsOf(run).map(({ scene, one, two }) => [scene.name, { one, two, ratio: two / one }]);
+  return JSON.stringify({ ...Object.fromEntries(scenes), viewers: Object.fromEntries(viewers), replacedMs });
 }
 
 export function workersPlot(run: Run): string {

@@ -12,7 +12,7 @@ const WARM_UP_VIEWERS = 200;
 export const SERVERS = ['one', 'two'] as const;
 export type ServerName = (typeof SERVERS)[number];
 /** Processes that serve; each gets as many viewers as the one does alone, since what a packet costs depends on that. */
-const WORKERS: Readonly<Record<ServerName, number>> = { one: 1, two: 2 };
+export const WORKERS: Readonly<Record<ServerName, number>> = { one: 1, two: 2 };
 
 export interface Scene {
   readonly name: string;
@@ -88,6 +88,12 @@ export interface Times {
   readonly windowMs: number;
 }
 
+/** The process that was started, then each worker. */
+export async function pidsOf({ proxies }: Pick<Stage, 'proxies'>, name: ServerName): Promise<number[]> {
+  const { pid, host } = proxies[name];
+  return [pid, ...(await host.workers())];
+}
+
 /** Viewers of one scene, each from an address of its own, and what it cost which process. */
 export async function trial(
   { programs, proxies }: Stage,
@@ -100,7 +106,7 @@ export async function trial(
   const isOne = scene.viewers === 1;
   const viewers = isOne ? 1 : scene.viewers * WORKERS[name];
   const startSeconds = scene.kind === 'live' ? undefined : isOne ? ([0, 0] as const) : STARTS_SECONDS;
-  const pids = [proxy.pid, ...(await proxy.host.workers())];
+  const pids = await pidsOf({ proxies }, name);
   const order = { ...controls, ...times, transport, viewers, startSeconds, addresses: viewers };
   const { seen, spent } = await serveByAll(programs.crowd, order, pids);
   return { scene: scene.name, server: name, seen, cpuNs: spent.map(({ cpuNs }) => cpuNs) };

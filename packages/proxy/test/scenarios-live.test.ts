@@ -51,7 +51,7 @@ t.test(
     const [slow, other, third] = (await crowd(s, 3)) as [RigViewer, RigViewer, RigViewer];
     await watch(other, 2);
     slow.stopReading();
-    await watch(other, 7);
+    await watch(other, 9);
     slow.resumeReading();
     await watch(other, 3);
     const whole = unitsOf(other);

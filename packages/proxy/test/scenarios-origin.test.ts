@@ -1,13 +1,15 @@
-import t from 'tap';
+import { RigOrigin } from '@forebay/rig';
+import t, { type Test } from 'tap';
 import { assertSound, directFrames, film, framesOf, runIn, sameFrames, scene } from './scene.js';
 
 t.jobs = 8;
 t.setTimeout(180_000);
 
 /** Frames that a well-behaved origin sends of the title; the origins below each have a way of their own. */
-async function reference(t: Parameters<typeof scene>[0], title = film(8)): Promise<number[][]> {
-  const well = await scene(t, { title, disk: false, faults: { speed: 50 } });
-  return directFrames(well.origin);
+async function reference(t: Test, title = film(8)): Promise<number[][]> {
+  const well = await RigOrigin.start({ titles: { '/film': title }, faults: { speed: 50 } });
+  t.teardown(() => well.close());
+  return directFrames(well);
 }
 
 t.test('an origin that never says goodbye', { buffered: true }, async (t) => {

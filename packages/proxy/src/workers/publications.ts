@@ -6,6 +6,8 @@ import { Publication } from './publication.js';
 
 /** A file may still be opened for so long after it was given up. A worker that is silent for longer is ended. */
 const KEPT_MS = 20_000;
+/** Between two looks while no worker watches anything. */
+const IDLE_MS = 100;
 
 /** What workers are shown of the titles that they watch. */
 export class Publications {
@@ -35,6 +37,8 @@ export class Publications {
       newPath: () => this.newPath(),
       discard: (path) => this.discard(path),
     });
+    // It is about to be watched.
+    if (this.#byGeneration.size === 0 && this.#timer !== undefined) this.#tickIn(this.#periodMs);
     this.#byGeneration.set(title.generation, publication);
     return publication;
   }
@@ -51,6 +55,12 @@ export class Publications {
 
   close(): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #tickIn(ms: number): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = this.#clock.setTimeout(() => this.#tick(), ms);
   }
 
   #tick(): void {
@@ -61,6 +71,6 @@ export class Publications {
     }
     while (this.#discarded[0] !== undefined && this.#discarded[0].dueMs <= nowMs)
       rmSync(this.#discarded.shift()!.path, { force: true });
-    this.#timer = this.#clock.setTimeout(() => this.#tick(), this.#periodMs);
+    this.#tickIn(this.#byGeneration.size > 0 ? this.#periodMs : IDLE_MS);
   }
 }

@@ -23,6 +23,8 @@ import { RemotePassages } from './remote-passage.js';
 const SWEEP_MS = 1000;
 /** A title that nobody plays is kept up to date for so long after it was asked for. */
 const REST_MS = 60_000;
+/** Between two looks while nobody plays. */
+const IDLE_MS = 100;
 /** Titles that are remembered; beyond that those that nobody plays are forgotten. */
 const MAX_TITLES = 4096;
 
@@ -99,6 +101,7 @@ export class RemoteLibrary implements Library {
     const number = ++this.#readers;
     mirror.watch();
     mirror.readers++;
+    if (this.#riding.size === 0) this.#tickIn(this.#glanceMs);
     link.tell({ op: 'opened', reader: number, title: mirror.number });
     const flights = new RemoteFlights(mirror, link, number);
     const reader = new SegmentReader({
@@ -134,13 +137,22 @@ export class RemoteLibrary implements Library {
     if (this.#timer !== undefined) this.#p.shelves.clock.clearTimeout(this.#timer);
   }
 
-  #tick(): void {
+  get #glanceMs(): number {
+    return GLANCE_MS[this.#p.pacer.latency];
+  }
+
+  #tickIn(ms: number): void {
     const { clock } = this.#p.shelves;
-    const nowMs = clock.nowMs();
+    if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
+    this.#timer = clock.setTimeout(() => this.#tick(), ms);
+  }
+
+  #tick(): void {
+    const nowMs = this.#p.shelves.clock.nowMs();
     for (const mirror of this.#mirrors.values()) if (mirror.readers > 0) mirror.poll();
     this.#passages.poll();
     if (nowMs - this.#sweptMs >= SWEEP_MS) this.#sweep(nowMs);
-    this.#timer = clock.setTimeout(() => this.#tick(), GLANCE_MS[this.#p.pacer.latency]);
+    this.#tickIn(this.#riding.size > 0 ? this.#glanceMs : IDLE_MS);
   }
 
   #sweep(nowMs: number): void {
