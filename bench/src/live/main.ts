@@ -8,13 +8,13 @@ import { measure, measureSettled } from './stage.js';
 /** Who began a second late is up to what is on after so long. */
 const SETTLE_SECONDS = 18;
 
-async function perform({ tcp, udp, settled, seconds, command }: Options): Promise<Outcome> {
+async function perform({ tcp, udp, settled, seconds, workers, command }: Options): Promise<Outcome> {
   const machine = await describeMachine();
   const progress = new Progress();
   try {
     const say = (line: string): void => progress.begin(line);
-    const measured = await measure({ tcp, udp, seconds }, say);
-    const order = { ...settled, settleSeconds: SETTLE_SECONDS, seconds };
+    const measured = await measure({ tcp, udp, seconds, workers }, say);
+    const order = { ...settled, settleSeconds: SETTLE_SECONDS, seconds, workers };
     const usual = await measureSettled(order, false, say);
     const low = await measureSettled(order, true, say);
     return outcomeOf({

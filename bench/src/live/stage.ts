@@ -48,7 +48,7 @@ async function direct(url: string): Promise<RigViewer> {
 
 /** Origin and direct viewers here, the proxy in a process, the crowd in another. */
 export async function measure(
-  order: Pick<CrowdOrder, 'tcp' | 'udp' | 'seconds'>,
+  { workers, ...order }: Pick<CrowdOrder, 'tcp' | 'udp' | 'seconds'> & { readonly workers: number },
   onStep: (line: string) => void,
 ): Promise<Measured> {
   const directory = await mkdtemp(join(tmpdir(), 'forebay-bench-live-'));
@@ -59,7 +59,7 @@ export async function measure(
   const crowd = fork(CROWD, { stdio: ['ignore', 2, 2, 'ipc'] });
   const viewers: RigViewer[] = [];
   try {
-    const settings = { viewerLimits: { unplayedMs: UNPLAYED_MS } };
+    const settings = { workers, viewerLimits: { unplayedMs: UNPLAYED_MS } };
     const port = await proxy.open(directory, origin.url('/'), settings);
     viewers.push(await direct(origin.url('/film')), await direct(origin.url('/wide')));
     const url = (path: string): string => `rtsp://127.0.0.1:${port}${path}`;
@@ -87,7 +87,7 @@ export async function measure(
 
 /** The same for viewers who come one after the other, once they have caught up. */
 export async function measureSettled(
-  order: Omit<SettledOrder, 'url'>,
+  { workers, ...order }: Omit<SettledOrder, 'url'> & { readonly workers: number },
   lowLatency: boolean,
   onStep: (line: string) => void,
 ): Promise<Settled> {
@@ -97,7 +97,7 @@ export async function measureSettled(
   const crowd = fork(SETTLED, { stdio: ['ignore', 2, 2, 'ipc'] });
   const viewers: RigViewer[] = [];
   try {
-    const settings = { viewerLimits: { unplayedMs: UNPLAYED_MS }, lowLatency };
+    const settings = { workers, viewerLimits: { unplayedMs: UNPLAYED_MS }, lowLatency };
     const port = await proxy.open(directory, origin.url('/'), settings);
     const first = await direct(origin.url('/film'));
     viewers.push(first);
