@@ -307,9 +307,12 @@ export class Catalogue implements Library {
 
   /** The origin describes a title as before. */
   #confirmed(known: Entry, origin: OriginDescription, describedUnixMs: number): void {
-    const isOld = this.#ageMs(known) >= REMEMBER_MS;
+    const ageMs = this.#ageMs(known);
+    const isOld = ageMs >= REMEMBER_MS;
     const validator = validatorOf(origin);
-    const isKept = validator !== undefined && validator === validatorOf(known.title.origin);
+    const isSame = validator !== undefined && validator === validatorOf(known.title.origin);
+    // Some origins name the second in which they answer.
+    const isKept = isSame && ageMs >= FRESH_MS;
     const isNews = isKept && !known.keepsValidator;
     known.title.origin = origin;
     known.describedUnixMs = describedUnixMs;

@@ -19,7 +19,7 @@ export function validatorOf({ etag, lastModified }: OriginDescription): string |
 
 /**
  * Described as before, but by another state of the title. Some origins name another one with every answer: one is believed
- * that has named the same twice.
+ * that has named the same twice, a minute or more apart.
  */
 export function isReplaced({ title, keepsValidator }: Entry, origin: OriginDescription): boolean {
   const [before, now] = [validatorOf(title.origin), validatorOf(origin)];
