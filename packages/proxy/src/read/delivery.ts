@@ -138,9 +138,11 @@ export class Delivery implements RangeSender {
     const most = this.#tempo.batches(dueMicros - this.#places.nextDue());
     for (let batches = 0; batches < most && !this.#isBlocked; batches++) {
       const isSent = this.#pumpAll(dueMicros, nowMs);
+      const before = this.#places.last;
       this.#moveOn();
       if (this.#isDone(dueMicros, nowMs)) return 'end';
-      if (!isSent) break;
+      // What has come of the next segment does not wait for another turn.
+      if (!isSent && this.#places.last === before) break;
     }
     const { last } = this.#places;
     if (this.#isAtEdge && last !== undefined && last.next < last.run.count && !this.#isBlocked)
@@ -152,7 +154,8 @@ export class Delivery implements RangeSender {
     const { last } = this.#places;
     const isWaiting = last === undefined || this.#isBlocked || last.next >= last.run.count;
     if (isWaiting) return nowMs + (this.isFollowing ? FOLLOW_MS : this.#tempo.waitMs(Infinity));
-    return nowMs + this.#tempo.waitMs(this.#clock.untilMs(this.#places.nextDue(), nowMs));
+    const leadMicros = last.source === 'flight' ? FOLLOW_LEAD_MICROS : 0;
+    return nowMs + this.#tempo.waitMs(this.#clock.untilMs(this.#places.nextDue() - leadMicros, nowMs));
   }
 
   /** It has sent all that there is of a segment to which more may come. */
