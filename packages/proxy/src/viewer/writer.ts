@@ -52,7 +52,7 @@ export class Writer {
 
   /**
    * Writes the first `bytes` of a batch that {@link Writer.take} gave, in one go; it is the writer's again. Without a
-   * callback: that costs Node an object and a turn of its own, as much as the rest of what it does around a write.
+   * callback: that costs Node an object and a `nextTick` for each write.
    */
   writeBatch(batch: Batch, bytes: number): void {
     this.#givenBytes += bytes;
