@@ -1,9 +1,11 @@
 import { join } from 'node:path';
-import { type SharedTier } from '@forebay/cache';
+import { RamTier, type SharedTier } from '@forebay/cache';
 import { parseRtspUrl } from '@forebay/rtsp';
 import t, { type Test } from 'tap';
 import type { Catalogue } from '../src/read/catalogue.js';
 import { Desk } from '../src/workers/desk.js';
+import { Link } from '../src/workers/link.js';
+import { MirrorTitle } from '../src/workers/mirror.js';
 import type { OwnerLine, Reply } from '../src/workers/protocol.js';
 import { Publication } from '../src/workers/publication.js';
 import type { Publications } from '../src/workers/publications.js';
@@ -125,6 +127,38 @@ t.test('a worker hears that its reader is in line for a session, for as long as 
   bench.last().send(between(film, 20, 21));
   await bench.pass(100);
   t.match(office.reply(), { is: 'boarded', isRiding: true, isWaiting: false });
+});
+
+t.test('a title that rested is known again when it is asked for, whoever speaks first', async (t) => {
+  const bench = flightBench();
+  const office = new Office(t, bench);
+  const link = new Link((lines) => lines.forEach((line) => office.desk.receive(line)));
+  await office.open();
+  const { identity, sdp } = office.told.find((line) => line.op === 'identity')!;
+  const ram = new RamTier(0);
+  const mirror = new MirrorTitle({ number: 1, identity, sdp, link, ram, shelves: bench.shelves });
+  let heard = 0;
+  const hear = async (): Promise<void> => {
+    await settle();
+    for (; heard < office.told.length; heard++) {
+      const line = office.told[heard]!;
+      if (line.op === 'title') mirror.take(line.about);
+    }
+  };
+  await hear();
+  t.ok(mirror.isCurrent);
+  mirror.rest();
+  await hear();
+  t.notOk(mirror.isCurrent);
+  await office.open();
+  await hear();
+  mirror.watch();
+  await hear();
+  t.ok(mirror.isCurrent, 'found again');
+  mirror.rest();
+  mirror.watch();
+  await hear();
+  t.ok(mirror.isCurrent, 'watched again');
 });
 
 t.test('when a worker is gone what its readers held is given back', async (t) => {

@@ -182,7 +182,8 @@ export class MirrorTitle implements Playable {
   }
 
   take(line: TitleLine): void {
-    if (this.#state === 'idle') return;
+    // The owner begins anew by itself, too, when the title is asked for again.
+    if (this.#state === 'idle' && line.is !== 'anew') return;
     switch (line.is) {
       case 'facts':
         this.#facts = line.facts;
