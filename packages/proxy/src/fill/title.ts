@@ -242,6 +242,8 @@ export class Title {
     held.flying = false;
     held.growth = undefined;
     held.state = 'sealed';
+    // Whoever has all of it goes on into what follows.
+    this.followers.tell(this.shelves.clock.nowMs());
     if (held.last) this.learnDuration(held.endMicros / 1e6);
     // What is missing of a live segment cannot be fetched again: it is passed on as lost.
     if ((growth.damaged && !this.live) || growth.builder.run.count === 0) {

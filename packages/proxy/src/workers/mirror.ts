@@ -278,7 +278,9 @@ export class MirrorTitle implements Playable {
     place.last = told.last;
     place.flying = told.flying;
     place.endMicros = told.state === 'open' ? Math.max(place.endMicros, told.endMicros) : told.endMicros;
-    if (told.state === 'sealed') this.#endGrowth(place);
+    if (told.state !== 'sealed') return;
+    this.#endGrowth(place);
+    this.followers.tell(this.shelves.clock.nowMs());
   }
 
   #pollOne(place: MirroredPlace): void {
