@@ -77,6 +77,7 @@ export class Corrections {
   #second = 1;
   #third = 1;
   #main = 1;
+  #agedAt = 0;
 
   /** @param enabled false: the factor is always 1, for comparison. */
   constructor(rows: TitleRows, enabled: boolean) {
@@ -123,9 +124,13 @@ export class Corrections {
     this.#calibration.expected(this.#cells[at + PAIRS]!, mass * two * this.#third);
   }
 
+  /** Forgets with time: 15,000 multiplications an hour of operational time. */
   age(u: number): void {
-    this.#calibration.age(u);
-    for (const pair of this.#pairs) pair.age(u);
+    const seconds = u - this.#agedAt;
+    if (seconds < AGE_EVERY_SECONDS) return;
+    const keep = 2 ** (-seconds / HALF_LIFE_SECONDS);
+    for (const table of this.tables()) for (let i = 0; i < table.length; i++) table[i]! *= keep;
+    this.#agedAt = u;
   }
 
   tables(): Float64Array[] {
@@ -143,7 +148,6 @@ class Calibration {
   readonly #recency = new Float64Array(2 * RECENCY_BINS);
   readonly #row = new Float64Array(2 * ROWS);
   readonly #cell = new Float64Array(2 * CELLS);
-  #agedAt = 0;
 
   arrived(cell: number, weight: number): void {
     this.#add(cell, 0, weight);
@@ -164,13 +168,6 @@ class Calibration {
     return (this.#cell[2 * cell]! + 3 * PRIOR * second) / (this.#cell[2 * cell + 1]! + 3 * PRIOR);
   }
 
-  /** Forgets with time: 13,034 multiplications an hour of operational time. */
-  age(u: number): void {
-    if (u - this.#agedAt < AGE_EVERY_SECONDS) return;
-    fade(this.tables(), u - this.#agedAt);
-    this.#agedAt = u;
-  }
-
   tables(): Float64Array[] {
     return [this.#all, this.#recency, this.#row, this.#cell];
   }
@@ -189,7 +186,6 @@ class Calibration {
 class PairFactor {
   /** Requests that came and requests foretold, side by side. */
   readonly #table = new Float64Array(2 * RECENCY_BINS * SPANS);
-  #agedAt = 0;
 
   arrived(cell: number, weight: number): void {
     this.#table[2 * cell]! += weight;
@@ -203,18 +199,7 @@ class PairFactor {
     return (this.#table[2 * cell]! + 3 * PRIOR) / (this.#table[2 * cell + 1]! + 3 * PRIOR);
   }
 
-  age(u: number): void {
-    if (u - this.#agedAt < AGE_EVERY_SECONDS) return;
-    fade(this.tables(), u - this.#agedAt);
-    this.#agedAt = u;
-  }
-
   tables(): Float64Array[] {
     return [this.#table];
   }
-}
-
-function fade(tables: readonly Float64Array[], seconds: number): void {
-  const keep = 2 ** (-seconds / HALF_LIFE_SECONDS);
-  for (const table of tables) for (let i = 0; i < table.length; i++) table[i]! *= keep;
 }

@@ -209,7 +209,7 @@ export class PopularityEngine {
   admit(value: number, group: number, nowSeconds: number): number {
     // A candidate that is far from what left last is turned away anyway: a short look will do.
     const close = value > this.#options.margin * 0.5 * this.leastValue;
-    this.#sweep(close ? this.#options.looks : Math.ceil(this.#options.looks / 4), nowSeconds);
+    this.sweep(close ? this.#options.looks : Math.ceil(this.#options.looks / 4), nowSeconds);
     const handle = this.least(group, nowSeconds);
     return handle !== NONE && value > this.#options.margin * this.leastValue ? handle : NONE;
   }
@@ -256,7 +256,7 @@ export class PopularityEngine {
   }
 
   /** Values the next few held segments anew: a sweep over all of them, in slices. */
-  #sweep(limit: number, nowSeconds: number): void {
+  sweep(limit: number, nowSeconds: number): void {
     const held = this.held;
     for (let looks = Math.min(limit, held.count); looks > 0; looks--) {
       this.#hand = this.#hand === 0 || this.#hand > held.count ? held.count - 1 : this.#hand - 1;

@@ -7,6 +7,8 @@ import { ViewerCredit, hashText } from './viewer-credit.js';
 /** A title whose end is not known is taken to be this long. */
 const UNKNOWN_DURATION_SECONDS = 7200;
 const MOST_VICTIMS = 256;
+/** Segments valued anew before victims are chosen without a candidate. */
+const VICTIM_LOOKS = 64;
 const MOST_GROUPS = 64;
 /** Write budget that may be saved up, in seconds. */
 const SAVED_UP_SECONDS = 3600;
@@ -133,6 +135,7 @@ export class PopularityPolicy implements CachePolicy {
 
   victims(bytes: number, nowSeconds: number): readonly number[] {
     const chosen: number[] = [];
+    this.#engine.sweep(VICTIM_LOOKS, nowSeconds);
     this.#choose(bytes, () => this.#engine.least(ANY_GROUP, nowSeconds), chosen);
     return chosen;
   }

@@ -14,9 +14,13 @@ const USUAL = 2;
 const FAST_OVER_USUAL = HALF_LIVES[USUAL] / HALF_LIVES[FAST];
 /** Requests a second that a count of 1 stands for. */
 const HAZARDS = Float64Array.from(HALF_LIVES, (h) => Math.LN2 / h);
-/** Requests' worth of trust in the first guess of the time scales' weights. */
-const WEIGHT_PRIOR = 200;
-const FIRST_WEIGHT = 1 / SCALES;
+/** Requests' worth of trust in the first guess of all titles' weights, and in all titles' weights for a class of them. */
+const FIRST_PRIOR = 20;
+const CLASS_PRIOR = 50;
+/** Until it shows otherwise, demand is taken to be steady. */
+const FIRST_WEIGHTS = [0.03, 0.05, 0.1, 0.22, 0.6] as const;
+/** Requests between two fits of all titles' weights. */
+const FIT_EVERY = 32;
 /** Past this much exposure the fit of the weights forgets half. */
 const EXPOSURE_REMEMBERED = 50_000;
 
@@ -32,13 +36,18 @@ export class TimeScales {
   /** Rows of titles: their counts, and the first of the weights that they use. */
   readonly #counts: Float32Array;
   readonly #weights: Uint8Array;
-  readonly #weight = new Float64Array(WEIGHT_CLASSES * SCALES).fill(FIRST_WEIGHT);
-  readonly #credited = new Float64Array(WEIGHT_CLASSES * SCALES).fill(WEIGHT_PRIOR * FIRST_WEIGHT);
-  readonly #exposed = new Float64Array(WEIGHT_CLASSES * SCALES).fill(WEIGHT_PRIOR);
+  readonly #weight = new Float64Array(WEIGHT_CLASSES * SCALES);
+  /** What the weights are fitted from: requests shared out, and requests that each half-life alone had foretold. */
+  readonly #credited = new Float64Array(WEIGHT_CLASSES * SCALES);
+  readonly #exposed = new Float64Array(WEIGHT_CLASSES * SCALES);
+  /** Weights of all titles together, on which those of a class lean. */
+  readonly #overall = Float64Array.from(FIRST_WEIGHTS);
+  #requests = 0;
 
   constructor(rows: TitleRows) {
     this.#counts = rows.floats;
     this.#weights = rows.bytes;
+    this.#fit();
   }
 
   /** A title of which anything was ever counted. */
@@ -128,12 +137,31 @@ export class TimeScales {
         this.#exposed[weights + j]! /= 2;
         this.#credited[weights + j]! /= 2;
       }
-      this.#weight[weights + j] = this.#credited[weights + j]! / this.#exposed[weights + j]!;
+      this.#weight[weights + j] = this.#fitted(weights + j, j);
     }
+    if (++this.#requests % FIT_EVERY === 0) this.#fit();
   }
 
   tables(): Float64Array[] {
-    return [this.#weight, this.#credited, this.#exposed];
+    return [this.#weight, this.#credited, this.#exposed, this.#overall];
+  }
+
+  #fitted(at: number, scale: number): number {
+    return (this.#credited[at]! + CLASS_PRIOR * this.#overall[scale]!) / (this.#exposed[at]! + CLASS_PRIOR);
+  }
+
+  /** Fits the weights of all titles together, and the others anew. */
+  #fit(): void {
+    for (let j = 0; j < SCALES; j++) {
+      let credited = FIRST_PRIOR * FIRST_WEIGHTS[j]!;
+      let exposed = FIRST_PRIOR;
+      for (let at = j; at < this.#weight.length; at += SCALES) {
+        credited += this.#credited[at]!;
+        exposed += this.#exposed[at]!;
+      }
+      this.#overall[j] = credited / exposed;
+    }
+    for (let at = 0; at < this.#weight.length; at++) this.#weight[at] = this.#fitted(at, at % SCALES);
   }
 }
 
