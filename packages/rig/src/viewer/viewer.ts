@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { formatReceiverReport } from '@forebay/rtp';
 import { controlBase, formatRtspUrl, parseDescription, parseRtspUrl, resolveControl } from '@forebay/rtsp';
 import type { Description, RtspResponse } from '@forebay/rtsp';
@@ -18,7 +18,7 @@ import { StreamSeat } from './seat.js';
 const REPORT_INTERVAL_MS = 5000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_PACKETS = 1_000_000;
-/** Nothing that was there is left when nothing came for so long: timers wait for sockets to be read. */
+/** Nothing that was there is left when nothing came for so long. */
 const DRAIN_MS = 20;
 
 interface Waiter {
@@ -302,6 +302,8 @@ export class RigViewer {
     for (let before = -1; before !== this.#packets;) {
       before = this.#packets;
       await delay(DRAIN_MS);
+      // When a timer is late sockets are read after it, but before this.
+      await setImmediate();
     }
   }
 
