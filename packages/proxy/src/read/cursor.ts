@@ -7,12 +7,20 @@ import type { Playable } from './playable.js';
 /** Packets of other streams are looked for this far before the picture that a range starts with. */
 const LOOK_BACK_PACKETS = 512;
 
+/** Times in two clocks of a title may differ by so much. */
+const ROUNDING_MICROS = 1000;
+
 /** Where a range begins or ends inside a segment. */
 export interface Bounds {
   /** By stream: packets before this one of the run are left out; where it is open none are. */
   readonly fromPackets: readonly (number | undefined)[];
   /** Packets of other streams before this NPT are left out. */
   readonly fromMicros: number;
+  /**
+   * NPT of the first picture: those behind it that are shown before it are left out. They refer to pictures before the range,
+   * and their times may have been those of the range before.
+   */
+  readonly pictureMicros: number;
   /** Packets of this NPT or later are left out, but for pictures that earlier ones refer to. */
   readonly toMicros: number;
 }
@@ -83,7 +91,8 @@ export function cursorAt(title: Playable, { held, run, source, point }: Start): 
   }
   const fromPackets: number[] = [];
   fromPackets[title.reference] = point.packet;
-  const bounds = { fromPackets, fromMicros: point.micros, toMicros: Infinity };
+  const pictureMicros = Math.min(point.micros, packetMicros(title, held, run, point.packet));
+  const bounds = { fromPackets, fromMicros: point.micros, pictureMicros, toMicros: Infinity };
   return { held, run, source, next, bounds };
 }
 
@@ -93,18 +102,28 @@ export function inBounds(title: Playable, cursor: Cursor, i: number): boolean {
   if (bounds === undefined) return true;
   const { held, run } = cursor;
   if (i < (bounds.fromPackets[run.streams[i]!] ?? 0)) return false;
-  // A picture is due before those that refer to it, whatever its own time is.
-  if (run.streams[i] === title.reference) return held.startMicros + run.dueMicros[i]! < bounds.toMicros;
   const micros = packetMicros(title, held, run, i);
-  return micros >= bounds.fromMicros - 1000 && micros < bounds.toMicros;
+  if (run.streams[i] !== title.reference)
+    return micros >= bounds.fromMicros - ROUNDING_MICROS && micros < bounds.toMicros;
+  // A picture is due before those that refer to it, whatever its own time is.
+  const isBeforeEnd = held.startMicros + run.dueMicros[i]! < bounds.toMicros;
+  return isBeforeEnd && micros >= bounds.pictureMicros - ROUNDING_MICROS;
 }
 
 /** Forgets the bounds once everything from the cursor's place on lies inside: held segments are in the order of due times. */
-export function dropBounds(cursor: Cursor): void {
+export function dropBounds(title: Playable, cursor: Cursor): void {
   const { source, next, bounds } = cursor;
   if (bounds === undefined || source === 'flight' || bounds.toMicros !== Infinity) return;
   const isInside = bounds.fromPackets.every((from) => from === undefined || next > from);
-  if (isInside && nextDue(cursor) >= bounds.fromMicros) cursor.bounds = undefined;
+  if (!isInside || nextDue(cursor) < bounds.fromMicros) return;
+  if (newestPicture(title, cursor) > bounds.pictureMicros + ROUNDING_MICROS) cursor.bounds = undefined;
+}
+
+/** NPT of the newest packet of the reference stream before the cursor's place: pictures come in decoding order. */
+function newestPicture(title: Playable, { held, run, next }: Cursor): number {
+  let i = next - 1;
+  while (i >= 0 && run.streams[i] !== title.reference) i--;
+  return i < 0 ? -Infinity : packetMicros(title, held, run, i);
 }
 
 /** Of sealed segments as a whole: all viewers that come to the end of one ask for it. */
@@ -177,6 +196,11 @@ export function cursorAtMark(mark: Mark, held: Place, media: { run: PacketRun; s
     if (left[stream]! > 0) left[stream]!--;
     else fromPackets[stream] = Math.min(fromPackets[stream]!, i);
   }
-  const { fromMicros = -Infinity, toMicros = Infinity } = mark.bounds ?? {};
-  return { held, ...media, next: Math.min(...fromPackets), bounds: { fromPackets, fromMicros, toMicros } };
+  const { fromMicros = -Infinity, pictureMicros = -Infinity, toMicros = Infinity } = mark.bounds ?? {};
+  return {
+    held,
+    ...media,
+    next: Math.min(...fromPackets),
+    bounds: { fromPackets, fromMicros, pictureMicros, toMicros },
+  };
 }

@@ -218,7 +218,7 @@ export class Delivery implements RangeSender {
     if (isBehind) to = groupAfter(this.#title, run, { from, to });
     const bytes = cursor.bounds === undefined ? this.#send(run, from, to) : this.#sendBounded(cursor, to);
     cursor.next = to;
-    if (cursor.bounds !== undefined) dropBounds(cursor);
+    if (cursor.bounds !== undefined) dropBounds(this.#title, cursor);
     if (bytes > 0) this.#sentMs = nowMs;
     this.#tally.sent(cursor.source, bytes, nowMs);
     return true;
@@ -296,7 +296,12 @@ export class Delivery implements RangeSender {
   #bounded(cursor: Cursor): Cursor {
     const end = this.#endMicros;
     if (end === undefined || (cursor.held.state === 'sealed' && cursor.held.endMicros <= end)) return cursor;
-    const bounds = cursor.bounds ?? { fromPackets: [], fromMicros: -Infinity, toMicros: Infinity };
+    const bounds = cursor.bounds ?? {
+      fromPackets: [],
+      fromMicros: -Infinity,
+      pictureMicros: -Infinity,
+      toMicros: Infinity,
+    };
     cursor.bounds = { ...bounds, toMicros: Math.min(bounds.toMicros, end) };
     return cursor;
   }

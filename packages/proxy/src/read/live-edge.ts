@@ -65,6 +65,6 @@ export function leaveOut(title: Playable, cursor: Cursor): Start | undefined {
   if (newest === undefined || newest.startMicros <= micros) return undefined;
   const fromPackets: number[] = [];
   fromPackets[title.reference] = Infinity;
-  cursor.bounds = { fromPackets, fromMicros: -Infinity, toMicros: micros };
+  cursor.bounds = { fromPackets, fromMicros: -Infinity, pictureMicros: -Infinity, toMicros: micros };
   return newest;
 }
