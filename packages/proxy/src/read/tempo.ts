@@ -20,17 +20,15 @@ const WAIT_MS = 10;
 const LONGEST_WAIT_MS = 240;
 /** What was left because it was not due yet is sent a little before it is, where media may leave early. */
 const MARGIN_MS = 10;
-/** A viewer that is later than this has a wider link than was thought, or none. */
-const LATE_MICROS = 100_000;
-
 /**
  * At 4 Mbit/s 240 ms are two writes of 64 KB over TCP, beyond which larger ones save little, and half of what players take
  * for a burst. Over UDP half as much, which is half of what sockets have room for by default, and the next turn when a link of
- * 100 Mbit/s is done with that: what a key frame brings at once fits the buffers on the way.
+ * 100 Mbit/s is done with that: what a key frame brings at once fits the buffers on the way. A viewer that is later than
+ * `lateMicros` is sent several batches at once: its media is wider than that.
  */
 const TRANSPORTS = {
-  tcp: { mostAheadMs: 240, batchBytes: 65_536, batches: 4, leastMs: 0 },
-  udp: { mostAheadMs: 120, batchBytes: 62_000, batches: 1, leastMs: 5 },
+  tcp: { mostAheadMs: 240, batchBytes: 65_536, batches: 4, leastMs: 0, lateMicros: 100_000 },
+  udp: { mostAheadMs: 120, batchBytes: 62_000, batches: 1, leastMs: 5, lateMicros: 1_000_000 },
 } as const;
 const MOST_BATCHES = 4;
 
@@ -67,7 +65,7 @@ export class Tempo {
 
   /** Batches of one turn. @param lateMicros how late the first of them is */
   batches(lateMicros: number): number {
-    return lateMicros > LATE_MICROS ? MOST_BATCHES : this.#transport.batches;
+    return lateMicros > this.#transport.lateMicros ? MOST_BATCHES : this.#transport.batches;
   }
 
   /**
