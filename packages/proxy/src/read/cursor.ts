@@ -25,6 +25,14 @@ export interface Bounds {
   readonly toMicros: number;
 }
 
+/** Nothing is left out. */
+export const UNBOUNDED: Bounds = {
+  fromPackets: [],
+  fromMicros: -Infinity,
+  pictureMicros: -Infinity,
+  toMicros: Infinity,
+};
+
 /** A reader's place in one segment. */
 export interface Cursor {
   readonly held: Place;
@@ -196,11 +204,6 @@ export function cursorAtMark(mark: Mark, held: Place, media: { run: PacketRun; s
     if (left[stream]! > 0) left[stream]!--;
     else fromPackets[stream] = Math.min(fromPackets[stream]!, i);
   }
-  const { fromMicros = -Infinity, pictureMicros = -Infinity, toMicros = Infinity } = mark.bounds ?? {};
-  return {
-    held,
-    ...media,
-    next: Math.min(...fromPackets),
-    bounds: { fromPackets, fromMicros, pictureMicros, toMicros },
-  };
+  const bounds = { ...(mark.bounds ?? UNBOUNDED), fromPackets };
+  return { held, ...media, next: Math.min(...fromPackets), bounds };
 }

@@ -9,6 +9,7 @@ import {
   newestDue,
   nextDue,
   type Start,
+  UNBOUNDED,
 } from './cursor.js';
 import { Lateness } from './lateness.js';
 import type { MediaSink } from './library.js';
@@ -296,12 +297,7 @@ export class Delivery implements RangeSender {
   #bounded(cursor: Cursor): Cursor {
     const end = this.#endMicros;
     if (end === undefined || (cursor.held.state === 'sealed' && cursor.held.endMicros <= end)) return cursor;
-    const bounds = cursor.bounds ?? {
-      fromPackets: [],
-      fromMicros: -Infinity,
-      pictureMicros: -Infinity,
-      toMicros: Infinity,
-    };
+    const bounds = cursor.bounds ?? UNBOUNDED;
     cursor.bounds = { ...bounds, toMicros: Math.min(bounds.toMicros, end) };
     return cursor;
   }

@@ -1,5 +1,5 @@
 import { PACKET_FLAG, type PacketRun } from '@forebay/cache';
-import { type Cursor, packetMicros, type Start } from './cursor.js';
+import { type Cursor, packetMicros, type Start, UNBOUNDED } from './cursor.js';
 import type { Playable } from './playable.js';
 import { newestStart } from './start.js';
 
@@ -65,6 +65,6 @@ export function leaveOut(title: Playable, cursor: Cursor): Start | undefined {
   if (newest === undefined || newest.startMicros <= micros) return undefined;
   const fromPackets: number[] = [];
   fromPackets[title.reference] = Infinity;
-  cursor.bounds = { fromPackets, fromMicros: -Infinity, pictureMicros: -Infinity, toMicros: micros };
+  cursor.bounds = { ...UNBOUNDED, fromPackets, toMicros: micros };
   return newest;
 }
