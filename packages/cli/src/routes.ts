@@ -1,29 +1,9 @@
 import { readFileSync } from 'node:fs';
-import type { ProfileSettings } from '@forebay/proxy';
+import type { ProfileSettings, RouteOptions } from '@forebay/proxy';
 import { parseRtspUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
 import { ConfigError } from './config-error.js';
 import type { RouteConfig } from './config-schema.js';
 import { formatSocketAddress } from './socket-address.js';
-
-/** Which origin answers for which paths, and how it is talked to. */
-export interface Route extends ProfileSettings {
-  /** Label in metrics and logs. */
-  readonly id: string;
-  /** Without a slash at its end; the root is `/`. */
-  readonly pathPrefix: string;
-  readonly baseUrl: RtspUrl;
-  readonly credentials?: Credentials;
-  /** Whether a password may be sent in clear text (Basic) when an origin asks for that. */
-  readonly allowBasic?: boolean;
-  /** `host:port` where redirects may lead to; the origin itself always may. */
-  readonly allowHosts: readonly string[];
-  readonly maxSessions?: number;
-  /** A viewer waits in line for one of them for so long. */
-  readonly queueMs?: number;
-  /** So much of live presentations is kept. */
-  readonly timeshiftSeconds?: number;
-  readonly transport?: 'auto' | 'tcp' | 'udp';
-}
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -35,7 +15,7 @@ const RTSP_PORT = 554;
  *
  * @throws ConfigError for an origin that is no RTSP URL, unreadable credentials, two routes for one path
  */
-export function routesOf(configs: readonly RouteConfig[], environment: Environment): Route[] {
+export function routesOf(configs: readonly RouteConfig[], environment: Environment): RouteOptions[] {
   const routes = configs.map((config, position) => routeOf(config, `routes[${position}]`, environment));
   refuseRepeats(routes, 'pathPrefix', 'path');
   refuseRepeats(routes, 'id', 'name');
@@ -46,7 +26,7 @@ export function routesOf(configs: readonly RouteConfig[], environment: Environme
  * The one route of `--origin URL`: every path, credentials from `FOREBAY_ORIGIN_CREDENTIALS` where set.
  * @param key what complaints are about
  */
-export function routeOfOrigin(origin: string, environment: Environment, key = '--origin'): Route {
+export function routeOfOrigin(origin: string, environment: Environment, key = '--origin'): RouteOptions {
   const variable = 'FOREBAY_ORIGIN_CREDENTIALS';
   const baseUrl = originUrl(origin, key, `put user:password into ${variable}`);
   const secret = environment[variable];
@@ -59,7 +39,7 @@ export function routeOfOrigin(origin: string, environment: Environment, key = '-
   };
 }
 
-function routeOf(config: RouteConfig, key: string, environment: Environment): Route {
+function routeOf(config: RouteConfig, key: string, environment: Environment): RouteOptions {
   const baseUrl = originUrl(config.origin, `${key}.origin`, 'use credentials.file or credentials.env');
   const credentials = config.credentials;
   return {
@@ -139,7 +119,7 @@ function nameOf(url: RtspUrl): string {
   return formatSocketAddress({ host: url.host, port: url.port });
 }
 
-function refuseRepeats(routes: readonly Route[], field: 'id' | 'pathPrefix', key: string): void {
+function refuseRepeats(routes: readonly RouteOptions[], field: 'id' | 'pathPrefix', key: string): void {
   const seen = new Map<string, number>();
   for (const [position, route] of routes.entries()) {
     const earlier = seen.get(route[field]);

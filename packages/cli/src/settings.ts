@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { ProxyOptions } from '@forebay/proxy';
+import type { ProxyOptions, RouteOptions } from '@forebay/proxy';
 import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
 import {
@@ -14,7 +14,7 @@ import {
   type UdpPath,
 } from './config-schema.js';
 import { parseBytes } from './quantity.js';
-import { routeOfOrigin, routesOf, type Environment, type Route } from './routes.js';
+import { routeOfOrigin, routesOf, type Environment } from './routes.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -46,7 +46,7 @@ export interface Settings {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   /** Undefined: what viewers play is written nowhere. */
   readonly accessLog: { readonly file: string; readonly hashTitles: boolean } | undefined;
-  readonly routes: readonly Route[];
+  readonly routes: readonly RouteOptions[];
 }
 
 /** Options of `forebay serve` as they stand on the command line. */
@@ -119,7 +119,11 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
   };
 }
 
-function routesFor(flags: ServeFlags, file: Partial<ConfigFile>, environment: Environment): readonly Route[] {
+function routesFor(
+  flags: ServeFlags,
+  file: Partial<ConfigFile>,
+  environment: Environment,
+): readonly RouteOptions[] {
   const maxSessions = flag('--max-sessions', flags.maxSessions, parseSessionCount);
   if (flags.origin === undefined) {
     if (maxSessions !== undefined)
@@ -138,10 +142,10 @@ function limitsOf({ limits = {} }: Partial<ConfigFile>): Settings['limits'] {
 
 /** The flag is for all routes that do not say otherwise. A window is on disk, and needs one. */
 function withTimeshift(
-  routes: readonly Route[],
+  routes: readonly RouteOptions[],
   given: string | undefined,
   cacheBytes: number,
-): readonly Route[] {
+): readonly RouteOptions[] {
   const timeshiftSeconds = flag('--timeshift', given, parseTimeshift);
   const all = routes.map((route) =>
     timeshiftSeconds === undefined ? route : { timeshiftSeconds, ...route },

@@ -9,6 +9,7 @@ import type { WarmProgress } from './read/warmings.js';
 import type { ViewerLimits } from './viewer/limits.js';
 import type { UdpPath } from './viewer/udp-path.js';
 
+/** Which origin answers for which paths, and how it is talked to. */
 export interface RouteOptions extends ProfileSettings {
   /** Metric label and log field. */
   readonly id: string;
@@ -16,6 +17,7 @@ export interface RouteOptions extends ProfileSettings {
   readonly pathPrefix: string;
   readonly baseUrl: RtspUrl;
   readonly credentials?: Credentials;
+  /** Whether a password may be sent in clear text (Basic) when an origin asks for that. */
   readonly allowBasic?: boolean;
   /** 'host:port' that redirects may lead to, beside the origin's own. */
   readonly allowHosts: readonly string[];
