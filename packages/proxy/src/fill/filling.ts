@@ -34,6 +34,13 @@ export function streamsOf({ streams }: Description): SegmenterStream[] {
   }));
 }
 
+/** The stream whose random access points cut segments: the first of pictures, else the first of sound. */
+export function referenceOf({ streams }: Description): number {
+  const video = streams.findIndex((s) => s.media === 'video');
+  const audio = streams.findIndex((s) => s.media === 'audio');
+  return video >= 0 ? video : Math.max(0, audio);
+}
+
 export interface FillingOptions {
   /** Canonical URL of the title. */
   readonly key: string;

@@ -48,6 +48,25 @@ export interface Held extends Place {
   touchedMs: number;
 }
 
+/** A sealed segment, of its description; its title says where it is. */
+export function heldOf(meta: SegmentMeta): Held {
+  return {
+    startMicros: meta.startMicros,
+    index: meta.index,
+    randomAccess: meta.randomAccess,
+    anchor: meta.anchor,
+    endMicros: meta.startMicros + meta.durationMicros,
+    state: 'sealed',
+    last: meta.last,
+    growth: undefined,
+    meta,
+    flying: false,
+    headless: false,
+    onDisk: false,
+    touchedMs: 0,
+  };
+}
+
 /** The pictures that belong behind the first key frame of `held` are missing: it is good for those who start there only. */
 export function markHeadless(held: Held): void {
   held.headless = true;

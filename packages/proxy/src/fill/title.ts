@@ -4,12 +4,12 @@ import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { FillMethod } from '../origin/fill-methods.js';
-import { type SegmenterStream, streamsOf } from './filling.js';
+import { referenceOf, type SegmenterStream, streamsOf } from './filling.js';
 import { Followers } from './followers.js';
 import { Offers } from './offers.js';
 import { Lead } from './lead.js';
 import { LiveTime } from './live-time.js';
-import { type Held, JOINT_MICROS, Row } from './row.js';
+import { type Held, heldOf, JOINT_MICROS, Row } from './row.js';
 import type { Shelves } from './shelves.js';
 import type { Standing } from './standing.js';
 
@@ -91,9 +91,7 @@ export class Title {
     this.#joinsByContent = options.joinsByContent === true;
     const streams = options.origin.description.streams;
     this.streams = streamsOf(options.origin.description);
-    const video = streams.findIndex((s) => s.media === 'video');
-    const audio = streams.findIndex((s) => s.media === 'audio');
-    this.reference = video >= 0 ? video : Math.max(0, audio);
+    this.reference = referenceOf(options.origin.description);
     const { windowSeconds = 0, zeroMicros } = options;
     this.liveTime = this.live ? new LiveTime(options.shelves.clock, windowSeconds, zeroMicros) : undefined;
     const reference = streams[this.reference];
@@ -392,25 +390,10 @@ export class Title {
 
   /** Takes in a stored segment, unless something is held in its place. */
   #found(meta: SegmentMeta): void {
-    const end = meta.startMicros + meta.durationMicros;
-    const next = this.row.firstFrom(meta.startMicros);
-    const isOverlapping = next !== undefined && next.startMicros < end - JOINT_MICROS;
-    if (isOverlapping || !this.row.isFree(meta.startMicros)) return;
-    const held: Held = {
-      startMicros: meta.startMicros,
-      index: meta.index,
-      randomAccess: meta.randomAccess,
-      anchor: meta.anchor,
-      endMicros: end,
-      state: 'sealed',
-      last: meta.last,
-      growth: undefined,
-      meta,
-      flying: false,
-      headless: false,
-      onDisk: false,
-      touchedMs: 0,
-    };
+    const held = heldOf(meta);
+    const next = this.row.firstFrom(held.startMicros);
+    const isOverlapping = next !== undefined && next.startMicros < held.endMicros - JOINT_MICROS;
+    if (isOverlapping || !this.row.isFree(held.startMicros)) return;
     this.row.insert(held);
     this.#setStored(held, true);
   }

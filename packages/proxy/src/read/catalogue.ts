@@ -10,7 +10,8 @@ import { type Audience, NO_AUDIENCE, PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
 import { topTitles, type TitleState } from './title-state.js';
 import { generationOf, isReplaced, validatorOf } from './generation.js';
-import { formatTitleRecord, parseTitleRecord, type TitleRecord } from './title-record.js';
+import { parseTitleRecord, type TitleRecord } from './title-record.js';
+import { remember } from './remembering.js';
 import {
   type Library,
   type Presentation,
@@ -294,7 +295,7 @@ export class Catalogue implements Library {
       if (!isAlike) known.title.standing = standingAfter(known.title.description, origin.description);
     }
     const { zeroMicros } = known?.title.liveTime ?? {};
-    return this.#adopt(routed, {
+    const fresh = {
       origin,
       describedUnixMs,
       durationSeconds: undefined,
@@ -302,7 +303,8 @@ export class Catalogue implements Library {
       edition: isAlike ? edition + 1 : edition,
       joinsByContent: false,
       keepsValidator: false,
-    });
+    };
+    return this.#adopt(routed, fresh, 'origin');
   }
 
   /** The origin describes a title as before. */
@@ -330,7 +332,7 @@ export class Catalogue implements Library {
       const origin = { ...saved.origin, description: parseDescription(saved.sdp) };
       const generation = generationOf(routed.key, origin.description.fingerprint, saved.edition);
       if (generation !== record.generation) return undefined;
-      return this.#adopt(routed, { ...saved, origin }, 'on disk');
+      return this.#adopt(routed, { ...saved, origin }, 'disk');
     } catch {
       return undefined;
     }
@@ -339,7 +341,7 @@ export class Catalogue implements Library {
   #adopt(
     routed: Routed,
     known: Omit<TitleRecord, 'sdp' | 'origin'> & { readonly origin: OriginDescription },
-    from?: 'on disk',
+    from: 'origin' | 'disk',
   ): Entry {
     const title = new Title({
       key: routed.key,
@@ -365,42 +367,9 @@ export class Catalogue implements Library {
       readers: 0,
     };
     title.onOpening = () => this.#confirm(routed, entry);
-    this.#remember(entry, from === 'on disk');
+    remember(entry, this.#shelves, from);
     this.#entries.enter(entry);
     return entry;
-  }
-
-  /** Writes what is known of the title to disk, before its first segment and, from then on, whenever more is learned. */
-  #remember(entry: Entry, isOnDisk: boolean): void {
-    const { title } = entry;
-    const { store, log } = this.#shelves;
-    const { windowMicros = 0 } = title.liveTime ?? {};
-    let saved: Promise<void> | undefined;
-    const save = async (): Promise<void> => {
-      try {
-        await store?.saveTitle({
-          key: title.key,
-          generation: title.generation,
-          description: formatTitleRecord({
-            origin: title.origin,
-            describedUnixMs: entry.describedUnixMs,
-            durationSeconds: title.durationSeconds,
-            zeroMicros: title.liveTime?.zeroMicros,
-            edition: entry.edition,
-            keepsValidator: entry.keepsValidator,
-            joinsByContent: title.joinsByContent,
-          }),
-          durationSeconds: title.durationSeconds,
-          windowSeconds: windowMicros > 0 ? windowMicros / 1e6 : undefined,
-        });
-      } catch (error) {
-        log.error({ error: String(error) }, 'what is known of a title could not be kept');
-      }
-    };
-    title.onStoring = () => (saved ??= save());
-    title.onLearned = () => {
-      if (saved !== undefined || isOnDisk) saved = (saved ?? Promise.resolve()).then(save);
-    };
   }
 }
 
