@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
 import type { StoreEvent } from '../src/index.js';
-import { FaultFs, Gate, isChange, Killed, systemError, type FsCall } from './fault-fs.js';
-import { FifoPolicy } from './fifo-policy.js';
+import { FaultFs, isChange, Killed, systemError, type FsCall } from './fault-fs.js';
 import { factsOf, GENERATION } from './making.js';
 import {
   ADMITTED,
@@ -283,50 +282,6 @@ t.test('a rename that was done but reported as failed is undone', async (t) => {
   await checkInvariants(t, store, directory);
 });
 
-t.test('a disk that fails while the directory is read costs what could not be read', async (t) => {
-  const directory = join(t.testdir(), 'cache');
-  const first = await openStore(directory);
-  await first.saveTitle(TITLE);
-  await first.offer(segmentAt(0), factsOf(segmentAt(0)));
-  await first.close();
-  const titleOf = join(directory, GENERATION, 'title.json');
-
-  const fs = new FaultFs();
-  const events: StoreEvent[] = [];
-  const onEvent = (event: StoreEvent): void => void events.push(event);
-  fs.fate = (call) =>
-    call.name === 'list' && call.path !== directory ? { error: systemError('EIO') } : undefined;
-  const unlisted = await openStore(directory, { fs, onEvent });
-  t.equal(unlisted.segmentCount, 0);
-  t.match(events, [{ type: 'damaged', file: GENERATION, error: { code: 'io' } }, { type: 'indexed' }]);
-  await unlisted.close();
-
-  fs.fate = (call) =>
-    call.name === 'openToRead' && call.path.startsWith(join(directory, GENERATION))
-      ? { error: systemError('EIO') }
-      : undefined;
-  const unread = await openStore(directory, { fs });
-  t.equal(unread.segmentCount, 0);
-  t.equal(unread.bytes, SEGMENT_BYTES + 20, 'counted all the same, with the saved popularity');
-  await unread.close();
-  t.ok((await filesBelow(directory)).has(`${GENERATION}/title.json`), 'and not deleted for it');
-
-  fs.fate = (call) => (call.path === titleOf ? { error: systemError('EIO') } : undefined);
-  const untitled = await openStore(directory, { fs });
-  t.strictSame(starts(untitled), [0]);
-  await untitled.close();
-
-  fs.fate = (call) => (call.name === 'list' ? { error: systemError('EIO') } : undefined);
-  const empty = await openStore(directory, { fs });
-  t.ok(empty.degraded);
-  await empty.close();
-  const again = await openStore(directory);
-  t.strictSame(starts(again), [0]);
-  t.ok(again.title(TITLE.key));
-  await checkInvariants(t, again, directory);
-  await again.close();
-});
-
 t.test('what foreign hands put in the way of a write, or take from under it, is dealt with', async (t) => {
   const directory = join(t.testdir(), 'cache');
   const time = new TestTime();
@@ -345,62 +300,4 @@ t.test('what foreign hands put in the way of a write, or take from under it, is 
   await store.indexed();
   await checkInvariants(t, store, directory);
   t.ok((await filesBelow(directory)).has(`${GENERATION}/title.json`));
-});
-
-t.test('a mistake while the directory is read ends the opening, and gives the directory back', async (t) => {
-  const directory = join(t.testdir(), 'cache');
-  const first = await openStore(directory);
-  await first.saveTitle(TITLE);
-  await first.offer(segmentAt(0), factsOf(segmentAt(0)));
-  await first.close();
-  const policy = new FifoPolicy();
-  policy.hold = () => {
-    throw new TypeError('a bug');
-  };
-  await t.rejects(openStore(directory, { policy }), TypeError);
-
-  const time = new TestTime();
-  const events: StoreEvent[] = [];
-  const fs = new FaultFs();
-  const gate = new Gate();
-  fs.fate = (call) => (call.name === 'list' ? gate.hold() : undefined);
-  const onEvent = (event: StoreEvent): void => void events.push(event);
-  const opening = openStore(directory, { policy, fs, schedule: time.schedule, onEvent });
-  while (fs.calls.at(-1)?.name !== 'list') await new Promise((resolve) => setImmediate(resolve));
-  time.passDeadlines();
-  const store = await opening;
-  gate.open();
-  await store.indexed();
-  t.match(
-    events.at(-1),
-    { type: 'failed', error: { name: 'TypeError' } },
-    'or is reported, when it was open already',
-  );
-  await store.close();
-  await (await openStore(directory)).close();
-});
-
-t.test('a store can be closed before its directory has been read', async (t) => {
-  const directory = join(t.testdir(), 'cache');
-  const first = await openStore(directory);
-  for (const letter of ['a', 'b']) {
-    await first.saveTitle({ ...TITLE, key: letter, generation: letter.repeat(32) });
-  }
-  await first.close();
-  const time = new TestTime();
-  const fs = new FaultFs();
-  const gate = new Gate();
-  const inFolder = (call: FsCall): boolean => call.name === 'list' && call.path !== directory;
-  fs.fate = (call) => (inFolder(call) ? gate.hold() : undefined);
-  const opening = openStore(directory, { fs, schedule: time.schedule });
-  while (!fs.calls.some(inFolder)) await new Promise((resolve) => setImmediate(resolve));
-  time.passDeadlines();
-  const store = await opening;
-  const closing = store.close();
-  gate.open();
-  await closing;
-  t.equal(fs.calls.filter(inFolder).length, 1, 'the second folder was left alone');
-  const again = await openStore(directory);
-  t.ok(again.title('a') && again.title('b'));
-  await again.close();
 });

@@ -1,19 +1,17 @@
 import t from 'tap';
 import { OriginError } from '../src/origin/errors.js';
+import { corpus, skipCorpora, withCseq } from './origin-corpora.js';
 import {
   type Asked,
   bench,
-  corpus,
   describes,
   describeWith,
   header,
   never,
   pathOf,
   type Script,
-  skipCorpora,
   until,
   vod,
-  withCseq,
 } from './origin-fakes.js';
 
 const FOLDER = 'rtsp/responses/retina-real-cameras';

@@ -1,15 +1,13 @@
 import t from 'tap';
 import { OriginError } from '../src/origin/errors.js';
+import { corpus, skipCorpora, withCseq } from './origin-corpora.js';
 import {
   SDP,
   bench,
   codeOf,
-  corpus,
   describes,
   never,
-  skipCorpora,
   until,
-  withCseq,
   type Reaction,
   describeWith,
   credentials,

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { Metrics } from '../src/metrics.js';
 import { Intake } from '../src/origin/intake.js';
+import { corpus, skipCorpora } from './origin-corpora.js';
 import {
   Peer,
   bench,
@@ -13,10 +14,8 @@ import {
   senderReport,
   until,
   vod,
-  corpus,
   Recorder,
   SDP,
-  skipCorpora,
 } from './origin-fakes.js';
 import { TestClock } from './viewer-fakes.js';
 

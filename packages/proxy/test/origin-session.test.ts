@@ -1,19 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { formatRequest } from '@forebay/rtsp';
 import t from 'tap';
-import {
-  Recorder,
-  SDP,
-  bench,
-  codeOf,
-  corpus,
-  frames,
-  packet,
-  skipCorpora,
-  until,
-  vod,
-  type Bench,
-} from './origin-fakes.js';
+import { corpus, skipCorpora } from './origin-corpora.js';
+import { Recorder, SDP, bench, codeOf, frames, packet, until, vod, type Bench } from './origin-fakes.js';
 import { TestClock } from './viewer-fakes.js';
 
 t.test('requests of the origin are answered', { skip: skipCorpora }, async (t) => {

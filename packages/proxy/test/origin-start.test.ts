@@ -1,18 +1,6 @@
 import t from 'tap';
-import {
-  bench,
-  codeOf,
-  corpus,
-  frames,
-  header,
-  isSecond,
-  packet,
-  setUp,
-  skipCorpora,
-  until,
-  vod,
-  withCseq,
-} from './origin-fakes.js';
+import { corpus, skipCorpora, withCseq } from './origin-corpora.js';
+import { bench, codeOf, frames, header, isSecond, packet, setUp, until, vod } from './origin-fakes.js';
 import { TestClock } from './viewer-fakes.js';
 
 t.test('media goes to the channels that the origin says, whatever was asked for', async (t) => {
