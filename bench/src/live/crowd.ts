@@ -1,10 +1,9 @@
 // The viewers of the live benchmark, in a process of their own.
 import { setTimeout as delay } from 'node:timers/promises';
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { AccessUnit, RigViewer } from '@forebay/rig';
 import { compareGroups, type Groups } from './groups.js';
 import { compare, type Row } from './rows.js';
-import { type Audience, audienceOf, open, openMany, TIMEOUT_MS } from './viewers.js';
+import { type Audience, audienceOf, type Busy, open, openMany, TIMEOUT_MS, watchBusy } from './viewers.js';
 
 const STALL_AFTER_MS = 2000;
 const STALL_MS = 8000;
@@ -33,7 +32,7 @@ export interface CrowdResult {
     readonly neighbourMissing: number;
   };
   /** Of this process while everybody watched. */
-  readonly crowd: { readonly utilisation: number; readonly lagP99Ms: number };
+  readonly crowd: Busy;
 }
 
 export type CrowdMessage =
@@ -73,8 +72,7 @@ async function watch(
   const first = [...tcp, ...udp, slow, neighbour];
   await Promise.all(first.map((viewer) => viewer.play()));
   await Promise.all(first.map((viewer) => viewer.received(1, { timeoutMs: TIMEOUT_MS })));
-  const [before, lag] = [performance.eventLoopUtilization(), monitorEventLoopDelay({ resolution: 5 })];
-  lag.enable();
+  const busy = watchBusy();
   const stall = async (): Promise<void> => {
     await delay(STALL_AFTER_MS);
     slow.stopReading();
@@ -88,9 +86,7 @@ async function watch(
     }
   };
   await Promise.all([delay(seconds * 1000), stall(), arrive()]);
-  const utilisation = performance.eventLoopUtilization(before).utilization;
-  lag.disable();
-  return { utilisation, lagP99Ms: lag.percentile(99) / 1e6 };
+  return busy();
 }
 
 const picturesOf = (viewer: RigViewer): AccessUnit[] => viewer.accessUnits(0, { parameterSets: false });

@@ -1,9 +1,9 @@
 // Viewers of the live benchmark who come one after the other, in a process of their own: how far behind they are once they
 // have caught up.
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Row, ZERO_MS } from './rows.js';
-import { type Audience, audienceOf, openMany } from './viewers.js';
+import { type Audience, audienceOf, type Busy, openMany, watchBusy } from './viewers.js';
 
 /** They come within so long: joining takes the processor for itself. */
 const COME_MS = 6000;
@@ -22,7 +22,7 @@ export interface SettledResult {
   readonly tcp: Audience;
   readonly udp: Audience;
   /** Of this process while it counted. */
-  readonly crowd: { readonly utilisation: number; readonly lagP99Ms: number };
+  readonly crowd: Busy;
 }
 
 export type SettledMessage =
@@ -40,14 +40,11 @@ async function run(o: SettledOrder, direct: Promise<readonly Row[]>): Promise<vo
   await delay(o.settleSeconds * 1000);
   tell({ kind: 'settled' });
   const fromMs = performance.now() + ZERO_MS;
-  const [before, lag] = [performance.eventLoopUtilization(), monitorEventLoopDelay({ resolution: 5 })];
-  lag.enable();
+  const busy = watchBusy();
   await delay(o.seconds * 1000);
-  lag.disable();
-  const utilisation = performance.eventLoopUtilization(before).utilization;
+  const crowd = busy();
   tell({ kind: 'watched' });
   const rows = await direct;
-  const crowd = { utilisation, lagP99Ms: lag.percentile(99) / 1e6 };
   const result = { tcp: audienceOf(tcp, rows, fromMs), udp: audienceOf(udp, rows, fromMs), crowd };
   tell({ kind: 'result', result });
 }

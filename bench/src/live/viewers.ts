@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { RigError, RigViewer, type ViewerTransport } from '@forebay/rig';
 import { compare, type Row } from './rows.js';
 
@@ -26,6 +27,23 @@ export interface Audience {
   readonly packets: number;
   readonly missing: number;
   readonly addedMs: Delays;
+}
+
+/** How busy this process was: share of the time, and how late its timers were. */
+export interface Busy {
+  readonly utilisation: number;
+  readonly lagP99Ms: number;
+}
+
+/** Watches this process. @returns what says how busy it was, and ends the watch */
+export function watchBusy(): () => Busy {
+  const [before, lag] = [performance.eventLoopUtilization(), monitorEventLoopDelay({ resolution: 5 })];
+  lag.enable();
+  return () => {
+    const { utilization: utilisation } = performance.eventLoopUtilization(before);
+    lag.disable();
+    return { utilisation, lagP99Ms: lag.percentile(99) / 1e6 };
+  };
 }
 
 let addresses = 0;
