@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Rider } from '../src/fill/flights.js';
 import { standingAfter } from '../src/fill/standing.js';
 import { between, described, flightBench, type FlightBench, sdp, settle, spans } from './flight-bench.js';
 import { type MadePacket, makePackets } from './packets.js';
@@ -122,15 +123,21 @@ t.test('a title that is described anew: another one where it is shorter or has o
   t.end();
 });
 
+/** Nine seconds of the film are held, and nobody rides any more. */
+async function heldBeginning(): Promise<{ b: FlightBench; rider: Rider }> {
+  const b = flightBench(long);
+  const rider = b.rider(0);
+  b.flights.board(0, rider);
+  await settle();
+  b.last().send(between(film, 0, 9));
+  b.flights.leave(rider);
+  await b.pass(3000);
+  return { b, rider };
+}
+
 t.test('a title that was described anew goes on only where its packets are the held ones', async (t) => {
   for (const isSame of [true, false]) {
-    const b = flightBench(long);
-    const rider = b.rider(0);
-    b.flights.board(0, rider);
-    await settle();
-    b.last().send(between(film, 0, 9));
-    b.flights.leave(rider);
-    await b.pass(3000);
+    const { b, rider } = await heldBeginning();
     b.title.standing = 'former';
     b.flights.board(b.title.row.last!.endMicros, rider);
     await settle();
@@ -174,13 +181,7 @@ t.test('a title whose flights join by content is another one once nothing matche
     await b.pass(3000);
   };
   for (const isKnown of [true, false]) {
-    const b = flightBench(long);
-    const rider = b.rider(0);
-    b.flights.board(0, rider);
-    await settle();
-    b.last().send(between(film, 0, 9));
-    b.flights.leave(rider);
-    await b.pass(3000);
+    const { b } = await heldBeginning();
     if (isKnown) await rejoined(b, film, 11);
     t.equal(b.title.joinsByContent, isKnown);
     const [, end] = spans(b.title).at(-1)!;
