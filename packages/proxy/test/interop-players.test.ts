@@ -1,6 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { goAbroad, once, play, Stage, TITLES, type PlayerName, type Transport } from './interop-support.js';
+import {
+  directPlays,
+  goAbroad,
+  play,
+  Stage,
+  TITLES,
+  type PlayerName,
+  type Transport,
+} from './interop-support.js';
 
 t.jobs = 8;
 t.setTimeout(600_000);
@@ -19,10 +27,7 @@ const EXIT_MS = 1000;
 const abroad = await goAbroad(t);
 const { timeoutMs } = abroad;
 
-const direct = once(async (key: `${PlayerName} ${string}`) => {
-  const [player, title] = key.split(' ') as [PlayerName, string];
-  return (await play(player, abroad.origin.url(`/${title}`), { transport: 'tcp', timeoutMs })).streams;
-});
+const direct = directPlays(abroad);
 
 /** One play through the proxy: the same frames as from the origin, and an end in time. */
 async function compare(
@@ -30,7 +35,7 @@ async function compare(
   stage: Stage,
   o: { player: PlayerName; transport: Transport; title: string; state: string },
 ): Promise<void> {
-  const asked = direct(`${o.player} ${o.title}`);
+  const asked = direct(o.player, o.title);
   stage.watchEnd();
   const got = await play(o.player, stage.url(o.title), { transport: o.transport, timeoutMs });
   const { goneMs, exitMs } = await stage.afterEnd(got.exitMs);
@@ -84,7 +89,7 @@ for (const transport of ['tcp', 'udp'] as const) {
     await stage.start();
     const plays = PLAYERS.filter(([, how]) => how === transport).map(async ([player]) => {
       const got = await play(player, stage.url(title), { transport, timeoutMs });
-      return { player, got, reference: await direct(`${player} ${title}`) };
+      return { player, got, reference: await direct(player, title) };
     });
     await stage.played(own.media.seconds * 300);
     own.origin.signal('SIGSTOP');

@@ -2,16 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { assertContinuous, assertRun, playDirect, reached } from './interop-linear.js';
-import {
-  goAbroad,
-  KINDS,
-  once,
-  open,
-  play,
-  Stage,
-  type PlayerName,
-  type Transport,
-} from './interop-support.js';
+import { directPlays, goAbroad, KINDS, once, open, play, Stage, type Transport } from './interop-support.js';
 
 t.jobs = 5;
 t.setTimeout(300_000);
@@ -20,10 +11,7 @@ const abroad = await goAbroad(t);
 const { timeoutMs } = abroad;
 
 const linear = once((title: string) => playDirect(abroad, title));
-const direct = once(async (key: `${PlayerName} ${string}`) => {
-  const [player, title] = key.split(' ') as [PlayerName, string];
-  return (await play(player, abroad.origin.url(`/${title}`), { transport: 'tcp', timeoutMs })).streams;
-});
+const direct = directPlays(abroad);
 
 /** What is held when a viewer comes, by grid cell, and how many seams that makes. */
 const HOLDINGS = [
@@ -77,7 +65,7 @@ for (const [i, title] of KINDS.entries()) {
         await stage.start();
         const player = (i + k) % 2 === 0 ? 'ffmpeg' : 'gstreamer';
         const transport = transports[k >> 1]!;
-        const reference = direct(`${player} ${title}`);
+        const reference = direct(player, title);
         const [got] = await Promise.all([
           play(player, stage.url(title), { transport, timeoutMs }),
           watch(t, stage, { title, transport: transport === 'tcp' ? 'udp' : 'tcp', name }),
@@ -157,7 +145,7 @@ t.test('a flipped byte in any stored file is never served: what it spoiled is fe
       await stage.stored(timeoutMs);
       await stage.start();
       const again = await play('ffmpeg', stage.url(title), { transport: 'tcp', timeoutMs });
-      t.same(again.streams, await direct(`ffmpeg ${title}`), `${name}: afterwards`);
+      t.same(again.streams, await direct('ffmpeg', title), `${name}: afterwards`);
       t.same(await stage.spent(), { sessions: 0, mediaBytes: 0 }, `${name}: afterwards the disk has it all`);
     }),
   );

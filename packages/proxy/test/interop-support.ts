@@ -48,6 +48,7 @@ const HOST = '127.0.0.1';
 /** Beyond the length of a title: start-up and end on a machine that does other things, too. */
 export const PATIENCE_MS = 30_000;
 const LOOK_EVERY_MS = 20;
+const DIRECT_TRIES = 3;
 const MAX_LINES = 200;
 /** What rtspsrc does by itself: it leaves that long after the announced end, though packets are still to come. */
 const GSTREAMER_LATENCY_MS = 2000;
@@ -105,6 +106,26 @@ export interface Play {
   readonly shown: readonly number[];
   readonly exitMs: number;
   readonly complaint: string;
+}
+
+/**
+ * Plays straight from the origin, each title once for each player. An origin or a player that has much else to do may lose a
+ * picture: such a play says nothing, and is done again.
+ */
+export function directPlays({
+  origin,
+  media,
+  timeoutMs,
+}: Abroad): (player: PlayerName, title: string) => Promise<Play['streams']> {
+  const pictures = media.seconds * media.fps;
+  const played = once(async (key: `${PlayerName} ${string}`) => {
+    const [player, title] = key.split(' ') as [PlayerName, string];
+    for (let left = DIRECT_TRIES; ; left--) {
+      const { streams } = await play(player, origin.url(`/${title}`), { transport: 'tcp', timeoutMs });
+      if (streams.length < 2 || streams[0]?.length === pictures || left === 1) return streams;
+    }
+  });
+  return async (player, title) => await played(`${player} ${title}`);
 }
 
 /** Plays `url` to its end, from `seekSeconds` where given. */

@@ -213,6 +213,56 @@ everyPath(
   },
 );
 
+everyPath('last words of a session that had the port before teach nothing for long', async (t, run) => {
+  await run({}, async ({ connect, url, library, metric }) => {
+    const [ear, stray] = [await Ear.open(t), await Ear.open(t)];
+    const viewer = await connect();
+    const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    await viewer.request('PLAY', url('/vod/one'), { Session });
+    const { timeline } = library.reader;
+    const [ours, elsewhere] = [timeline.ssrc(0), (timeline.ssrc(0) ^ 1) >>> 0];
+    const told = async (by: Ear, ssrc: number, lost: number): Promise<void> => {
+      by.rtcp.send(report(ssrc, { lost, jitterTicks: 0 }), ports[1], '127.0.0.1');
+      by.rtcp.send(report(ours, { lost, jitterTicks: 0 }), ports[1], '127.0.0.1');
+      await until(async () => (await metric('viewer_packets_lost_total', {})) === lost);
+    };
+    stray.rtp.send(Buffer.from('80000000', 'hex'), ports[0], '127.0.0.1');
+    stray.rtcp.send(report(elsewhere, { lost: 7, jitterTicks: 0 }), ports[1], '127.0.0.1');
+    ear.rtp.send(Buffer.from('80000000', 'hex'), ports[0], '127.0.0.1');
+    await told(ear, elsewhere, 3);
+    stray.rtcp.send(report(ours, { lost: 4, jitterTicks: 0 }), ports[1], '127.0.0.1');
+    await until(async () => (await metric('viewer_packets_lost_total', {})) === 4);
+    library.reader.emit([{ stream: 0 }]);
+    library.reader.options.sink.ended('end');
+    await until(() => ear.media.length === 1 && ear.reports.length >= 2);
+    t.equal(stray.media.length, 0, 'media goes where the viewer is');
+    t.equal(stray.reports.length, 0, 'and so does its end');
+  });
+});
+
+everyPath('the end is told three times, until the viewer plays again', async (t, run) => {
+  await run({}, async ({ connect, url, library, clock }) => {
+    const ear = await Ear.open(t);
+    const viewer = await connect();
+    const { Session } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+    const byes = (): number =>
+      ear.reports.filter(({ bytes }) => compound(bytes).some(({ type }) => type === 'bye')).length;
+    const play = async (): Promise<void> => {
+      await viewer.request('PLAY', url('/vod/one'), { Session, Range: 'npt=0-' });
+    };
+    await play();
+    library.reader.options.sink.ended('end');
+    for (let i = 0; i < 8; i++) clock.advance(500);
+    await until(() => byes() === 3);
+    await play();
+    library.reader.options.sink.ended('end');
+    await until(() => byes() === 4);
+    await play();
+    for (let i = 0; i < 8; i++) clock.advance(500);
+    t.equal(byes(), 4);
+  });
+});
+
 everyPath(
   'a UDP session outlives its connection, falls silent with its viewer and speaks when it is back',
   async (t, run) => {

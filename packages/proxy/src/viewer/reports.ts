@@ -60,28 +60,30 @@ export class ReceiverReports {
     this.#streams = streams;
   }
 
-  /** Reads a compound. @returns false when it is malformed */
-  read(bytes: Buffer, start: number, end: number): boolean {
+  /** Reads a compound. @returns whether it reports on a stream of this session; undefined when it is malformed */
+  read(bytes: Buffer, start: number, end: number): boolean | undefined {
+    let isOurs = false;
     try {
       for (const packet of parseCompound(bytes, start, end)) {
-        if (packet.type === 'rr' || packet.type === 'sr')
-          packet.reports.forEach((block) => this.#count(block));
+        if (packet.type !== 'rr' && packet.type !== 'sr') continue;
+        for (const block of packet.reports) isOurs = this.#count(block) || isOurs;
       }
-      return true;
+      return isOurs;
     } catch (error) {
-      if (error instanceof RtpError) return false;
+      if (error instanceof RtpError) return undefined;
       throw error;
     }
   }
 
-  #count(block: ReportBlock): void {
+  #count(block: ReportBlock): boolean {
     const of = this.#streams.find((each) => each.ssrc === block.ssrc);
-    if (of === undefined) return;
+    if (of === undefined) return false;
     const lost = block.cumulativeLost - (this.#counted.get(of.ssrc) ?? 0);
     if (lost > 0) {
       this.#metrics.reportedLoss.inc(Math.min(lost, MAX_LOST));
       this.#counted.set(of.ssrc, block.cumulativeLost);
     }
     this.#metrics.viewerJitter.observe(Math.min(block.jitterTicks / of.clockRate, MAX_JITTER_SECONDS));
+    return true;
   }
 }

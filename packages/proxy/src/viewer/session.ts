@@ -14,6 +14,8 @@ import { SessionViewings, titleOf } from './viewing.js';
 
 /** Sender reports of a playing session. Source: RFC 3550 section 6.2: no less than 5 s apart. */
 const REPORT_EVERY_MS = 5000;
+/** After its BYE a stream's end is told so often again, over UDP. */
+const FAREWELLS = 2;
 /** 128 bits. Source: RFC 7826 section 4.3. */
 const ID_BYTES = 16;
 /** A report's jitter is in ticks of this clock where the description names none. */
@@ -78,6 +80,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
   #turn: Promise<unknown> = Promise.resolve();
   #heardMs: number;
   #reportedMs = 0;
+  /** How often BYE is to be said again. */
+  #farewells = 0;
   /** Something came from the viewer's media ports: there is somebody. */
   #isPunched = false;
 
@@ -158,6 +162,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
   async play(range: RtspRange | undefined, pace?: Pace): Promise<PlayResult | undefined> {
     const before = this.#phase;
     if (before === 'playing' && range === undefined && pace === undefined) return undefined;
+    this.#farewells = 0;
     const reader = (this.#reader ??= this.#open());
     const position = before === 'playing' ? this.#halt(reader) : undefined;
     if (position !== undefined) this.#enter('paused');
@@ -216,6 +221,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     if (this.#phase === 'playing' && pulse.nowMs - this.#reportedMs >= REPORT_EVERY_MS) this.#report(false);
     // A TCP session lives as long as its connection, which has time limits of its own: many players send no keep-alive there.
     if (this.transport.kind === 'tcp') return;
+    if (this.#phase === 'ended' && this.#farewells > 0) this.#sayBye(this.#farewells - 1);
     if (unheardMs > timeoutSeconds * 1000 + limits.graceMs) this.#expire('session-timeout');
     else if (this.#phase === 'playing' && unheardMs > this.#silentMs) this.#fallSilent();
   }
@@ -239,7 +245,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     if (this.#phase !== 'playing' && this.#phase !== 'silent') return;
     if (reason === 'failed')
       this.#context.log.warn(this.#summary('media failed'), 'viewer session cannot go on');
-    this.#report(true);
+    this.#sayBye(FAREWELLS);
     const endSeconds = reason === 'end' ? this.#range?.endSeconds : undefined;
     if (this.#reader !== undefined) this.#viewings?.end(endSeconds, this.#reader.stats);
     this.#enter('ended');
@@ -261,14 +267,16 @@ export class ViewerSession implements MediaSink, TransportOwner {
     this.alive();
   }
 
-  reports(bytes: Buffer, start: number, end: number): void {
+  reports(bytes: Buffer, start: number, end: number): boolean {
     const { rejects, pulse } = this.#context;
     this.punched();
     if (!this.#reportBucket.take(pulse.nowMs)) {
       rejects.count('report-rate', { viewer: this.viewerAddress });
-    } else if (!this.#receiverReports.read(bytes, start, end)) {
-      rejects.count('bad-report', { viewer: this.viewerAddress });
+      return false;
     }
+    const isOurs = this.#receiverReports.read(bytes, start, end);
+    if (isOurs === undefined) rejects.count('bad-report', { viewer: this.viewerAddress });
+    return isOurs === true;
   }
 
   unreachable(): void {
@@ -353,6 +361,12 @@ export class ViewerSession implements MediaSink, TransportOwner {
     if (before === this.state) return;
     viewerSessions.dec({ state: before });
     viewerSessions.inc({ state: this.state });
+  }
+
+  /** A BYE over UDP that is lost would leave a player waiting: it is said again `again` times, half a second apart. */
+  #sayBye(again: number): void {
+    this.#farewells = again;
+    this.#report(true);
   }
 
   #report(bye: boolean): void {

@@ -27,8 +27,8 @@ export interface MediaTransport {
 export interface TransportOwner {
   /** Something came from the port that media goes to. */
   punched(): void;
-  /** The viewer sent bytes[start, end) as RTCP. */
-  reports(bytes: Buffer, start: number, end: number): void;
+  /** The viewer sent bytes[start, end) as RTCP. @returns true where it reports on a stream of this session */
+  reports(bytes: Buffer, start: number, end: number): boolean;
   /** Nothing has been reaching the viewer for too long. */
   unreachable(): void;
 }

@@ -41,18 +41,26 @@ export interface UdpOptions {
   onForeign(address: string): void;
 }
 
+/** Which port of the viewer's is meant: the one it announced, or where its packets come from when they are translated. */
+interface Way {
+  readonly to: Destination;
+  readonly announced: number;
+  /** `shown` by a packet that may have come from somebody else at the same address; `settled`: nothing changes it. */
+  state: 'announced' | 'shown' | 'settled';
+}
+
 interface Lane {
   readonly pair: PortPair;
-  readonly rtp: Destination;
-  readonly rtcp: Destination;
-  /** Ports that may still be learned, as nothing came from them yet. */
-  learns: 'both' | 'rtcp' | 'none';
+  readonly rtp: Way;
+  readonly rtcp: Way;
 }
 
 /**
  * Media and reports of one session as datagrams, a pair of ports a stream. What comes in counts only if it comes from the
  * viewer's address. A viewer behind a translator shows its real ports by the first packet it sends on each: they are
- * learned once, before its first report, and never its address. Source: RFC 4961, RFC 3550 section 11.
+ * learned once, before its first report, and never its address. Last words of another session that had our port before may
+ * come first: what comes from the port that was announced, or reports on our stream, corrects them.
+ * Source: RFC 4961, RFC 3550 section 11.
  */
 export class UdpTransport implements MediaTransport {
   readonly kind = 'udp';
@@ -78,9 +86,8 @@ export class UdpTransport implements MediaTransport {
     const address = this.#o.peerAddress;
     const lane: Lane = {
       pair,
-      rtp: { socket: pair.rtp, address, port: rtpPort },
-      rtcp: { socket: pair.rtcp, address, port: rtcpPort },
-      learns: 'both',
+      rtp: wayTo({ socket: pair.rtp, address, port: rtpPort }),
+      rtcp: wayTo({ socket: pair.rtcp, address, port: rtcpPort }),
     };
     this.#lanes[stream] = lane;
     this.#listen(pair.rtp, (_bytes, from) => this.#punched(lane, from));
@@ -117,7 +124,7 @@ export class UdpTransport implements MediaTransport {
       const packet = offsets[i]! - start + FRAME_BYTES;
       const end = offsets[i + 1]! - start;
       timeline.stamp(view, packet, stream, payloadBytes(target, packet, end));
-      sender.send(lane.rtp, target, packet, end - packet);
+      sender.send(lane.rtp.to, target, packet, end - packet);
       bytes += end - packet;
     }
     sender.flush();
@@ -129,7 +136,7 @@ export class UdpTransport implements MediaTransport {
   report(stream: number, compound: Buffer): void {
     const lane = this.#lanes[stream];
     if (lane === undefined || this.#isClosed) return;
-    this.#o.sender.send(lane.rtcp, compound, 0, compound.length);
+    this.#o.sender.send(lane.rtcp.to, compound, 0, compound.length);
     this.#o.sender.flush();
   }
 
@@ -158,22 +165,29 @@ export class UdpTransport implements MediaTransport {
 
   /** Players send something to our RTP port to open a way through their translator. */
   #punched(lane: Lane, from: RemoteInfo): void {
-    if (lane.learns === 'both') {
-      this.#learn(lane.rtp, from.port);
-      lane.learns = 'rtcp';
-    }
+    this.#learn(lane.rtp, from.port, false);
     this.#failing = undefined;
     this.#o.owner.punched();
   }
 
   #reported(lane: Lane, bytes: Buffer, from: RemoteInfo): void {
-    if (lane.learns !== 'none') this.#learn(lane.rtcp, from.port);
-    lane.learns = 'none';
     this.#failing = undefined;
-    this.#o.owner.reports(bytes, 0, bytes.length);
+    const isOurs = this.#o.owner.reports(bytes, 0, bytes.length);
+    this.#learn(lane.rtcp, from.port, isOurs);
+    if (isOurs) lane.rtp.state = 'settled';
   }
 
-  #learn(to: Destination, port: number): void {
-    if (port >= LEAST_PORT && !this.#o.ports.isOurs(to.address, port)) to.port = port;
+  /** @param isProof only the viewer can have sent it */
+  #learn(way: Way, port: number, isProof: boolean): void {
+    const { to, announced, state } = way;
+    if (state === 'settled' || port < LEAST_PORT || this.#o.ports.isOurs(to.address, port)) return;
+    const isSettled = isProof || port === announced;
+    if (!isSettled && state === 'shown') return;
+    to.port = port;
+    way.state = isSettled ? 'settled' : 'shown';
   }
+}
+
+function wayTo(to: Destination): Way {
+  return { to, announced: to.port, state: 'announced' };
 }
