@@ -30,7 +30,7 @@ export class StreamSeat {
   /** Over TCP, as the peer chose. */
   channels: ChannelPair | undefined;
   readonly #pair: UdpPair | undefined;
-  #peer: { address: string; port: number } | undefined;
+  #peer: { readonly address: string; readonly ports: readonly [rtp: number, rtcp: number] } | undefined;
 
   private constructor(options: SeatOptions, offer: TransportSpec, pair: UdpPair | undefined) {
     this.url = options.url;
@@ -39,11 +39,13 @@ export class StreamSeat {
     this.channels = offer.interleaved;
     this.#pair = pair;
     const { progress } = options;
-    pair?.rtp.on('message', (message) => {
+    pair?.rtp.on('message', (message, { port }) => {
+      if (this.#isStray(port, 0)) return;
       this.recording.rtp(message, 0, message.length, performance.now());
       progress();
     });
-    pair?.rtcp.on('message', (message) => {
+    pair?.rtcp.on('message', (message, { port }) => {
+      if (this.#isStray(port, 1)) return;
       this.recording.rtcp(message, 0, message.length, performance.now());
       progress();
     });
@@ -72,13 +74,18 @@ export class StreamSeat {
     this.recording.announcedSsrc = transport.ssrc;
     if (isTcp) this.channels = transport.interleaved ?? this.channels;
     else if (transport.serverPort !== undefined) {
-      this.#peer = { address: transport.source ?? remoteAddress, port: transport.serverPort[1] };
+      this.#peer = { address: transport.source ?? remoteAddress, ports: transport.serverPort };
     }
   }
 
   /** Over UDP; nothing is sent where the peer named no port. */
   sendRtcp(bytes: Buffer): void {
-    if (this.#peer !== undefined) this.#pair?.rtcp.send(bytes, this.#peer.port, this.#peer.address);
+    if (this.#peer !== undefined) this.#pair?.rtcp.send(bytes, this.#peer.ports[1], this.#peer.address);
+  }
+
+  /** Ports are used again: last words for whoever had this one before may still come. */
+  #isStray(port: number, of: 0 | 1): boolean {
+    return this.#peer !== undefined && port !== this.#peer.ports[of];
   }
 
   async close(): Promise<void> {
