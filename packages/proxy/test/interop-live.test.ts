@@ -186,6 +186,9 @@ t.test('GStreamer as origin, started anew: its viewers are back', { buffered: tr
     `after ${Math.round(backMs)} ms, a new viewer of the origin after ${Math.round(directMs)}`,
   );
   const { sequenceGaps, sequenceRepeats, timestampBackSteps } = viewer.continuity();
-  t.same([sequenceGaps, sequenceRepeats, timestampBackSteps], [0, 0, 0]);
+  t.same(
+    { sequenceGaps, sequenceRepeats, timestampBackSteps },
+    { sequenceGaps: 0, sequenceRepeats: 0, timestampBackSteps: 0 },
+  );
   t.notOk(viewer.isClosed);
 });

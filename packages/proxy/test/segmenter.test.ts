@@ -14,7 +14,7 @@ interface Bench {
   feed(packets: readonly MadePacket[], atMs?: number): void;
 }
 
-function bench(o: { startMicros?: number; row?: Row; reference?: number } = {}): Bench {
+function bench(o: { startMicros?: number; row?: Row; reference?: number; isLive?: boolean } = {}): Bench {
   const row = o.row ?? new Row();
   const complete: Held[] = [];
   const segmenter = new Segmenter({
@@ -27,6 +27,7 @@ function bench(o: { startMicros?: number; row?: Row; reference?: number } = {}):
     row,
     followers: new Followers(),
     anchor: 1,
+    isLive: o.isLive === true,
     startMicros: o.startMicros,
     onOpen: () => undefined,
     onHeld: () => undefined,
@@ -105,6 +106,24 @@ t.test('cuts at the first random access point of each cell and loses nothing', a
       t.ok((extent.firstTicks * 1e6) / 48_000 >= held.startMicros, 'audio goes by time');
       t.ok((extent.firstTicks * 1e6) / 48_000 < held.startMicros + 22_000);
     }
+  }
+});
+
+t.test('sound ahead of the picture that may cut waits for it, but not live', async (t) => {
+  const packets = makePackets({ seconds: 6, gopSeconds: 2 });
+  const isAhead = (p: MadePacket): boolean => p.stream === AUDIO && p.ticks >= 4.01 * CLOCK_RATES[AUDIO]!;
+  for (const isLive of [false, true]) {
+    const b = bench({ startMicros: 0, isLive });
+    b.feed(packets.filter((p) => (p.ticks * 1e6) / CLOCK_RATES[p.stream]! < 4_000_000));
+    const early = packets.filter(isAhead).slice(0, 2);
+    b.feed(early, 4000);
+    const [open] = b.row;
+    const count = hashesOf(open!, AUDIO).length;
+    t.equal(count, packets.filter((p) => p.stream === AUDIO && p.ticks < 192_000).length + (isLive ? 2 : 0));
+    b.feed(packets.filter((p) => p.stream === VIDEO && p.ticks >= 4 * VIDEO_RATE));
+    b.segmenter.finish(20_000, false);
+    const audio = b.complete.flatMap((h) => hashesOf(h, AUDIO));
+    t.same(audio.slice(-2), hashes(early, AUDIO), 'nothing is lost');
   }
 });
 

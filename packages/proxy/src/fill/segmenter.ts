@@ -253,10 +253,14 @@ export class Segmenter {
     if (held !== undefined) this.#o.onComplete(held);
   }
 
-  /** Whether a packet runs so far ahead of the picture that the next cut may fall before it. */
+  /**
+   * Whether a packet runs so far ahead of the picture that the next cut may fall before it. Live it does not wait to be told:
+   * who begins right behind the cut lacks that sound, everybody else has it a picture earlier.
+   */
   #mustWait(p: Arrival): boolean {
     const held = this.#current;
     if (held === undefined) return !this.#begun;
+    if (this.#o.isLive === true) return false;
     if (this.#early.isFull) this.#early.release(() => true, this.#place);
     if (this.#early.has(p.stream)) return true;
     const micros = this.#filling.micros(p.stream, p.ticks);
