@@ -47,7 +47,7 @@ t.test(
   'a stalled viewer loses whole groups of pictures, and nobody else notices',
   { buffered: true },
   async (t) => {
-    const s = await scene(t, live({ videoKbps: 12_000, disk: false }));
+    const s = await scene(t, live({ videoKbps: 20_000, disk: false }));
     const [slow, other, third] = (await crowd(s, 3)) as [RigViewer, RigViewer, RigViewer];
     await watch(other, 2);
     slow.stopReading();

@@ -213,32 +213,44 @@ everyPath(
   },
 );
 
-everyPath('last words of a session that had the port before teach nothing for long', async (t, run) => {
-  await run({}, async ({ connect, url, library, metric }) => {
-    const [ear, stray] = [await Ear.open(t), await Ear.open(t)];
-    const viewer = await connect();
-    const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
-    await viewer.request('PLAY', url('/vod/one'), { Session });
-    const { timeline } = library.reader;
-    const [ours, elsewhere] = [timeline.ssrc(0), (timeline.ssrc(0) ^ 1) >>> 0];
-    const told = async (by: Ear, ssrc: number, lost: number): Promise<void> => {
-      by.rtcp.send(report(ssrc, { lost, jitterTicks: 0 }), ports[1], '127.0.0.1');
-      by.rtcp.send(report(ours, { lost, jitterTicks: 0 }), ports[1], '127.0.0.1');
-      await until(async () => (await metric('viewer_packets_lost_total', {})) === lost);
-    };
-    stray.rtp.send(Buffer.from('80000000', 'hex'), ports[0], '127.0.0.1');
-    stray.rtcp.send(report(elsewhere, { lost: 7, jitterTicks: 0 }), ports[1], '127.0.0.1');
-    ear.rtp.send(Buffer.from('80000000', 'hex'), ports[0], '127.0.0.1');
-    await told(ear, elsewhere, 3);
-    stray.rtcp.send(report(ours, { lost: 4, jitterTicks: 0 }), ports[1], '127.0.0.1');
-    await until(async () => (await metric('viewer_packets_lost_total', {})) === 4);
-    library.reader.emit([{ stream: 0 }]);
-    library.reader.options.sink.ended('end');
-    await until(() => ear.media.length === 1 && ear.reports.length >= 2);
-    t.equal(stray.media.length, 0, 'media goes where the viewer is');
-    t.equal(stray.reports.length, 0, 'and so does its end');
-  });
-});
+const lastWords =
+  (isReporting: boolean): Body =>
+  async (t, run) => {
+    await run({}, async ({ connect, url, library, metric }) => {
+      const [ear, stray, stranger] = [await Ear.open(t), await Ear.open(t), await Ear.open(t, '127.0.0.2')];
+      const viewer = await connect();
+      const { Session, ports } = await setUpUdp(viewer, url('/vod/one/trackID=0'), ear);
+      await viewer.request('PLAY', url('/vod/one'), { Session });
+      const { timeline } = library.reader;
+      const [ours, elsewhere] = [timeline.ssrc(0), (timeline.ssrc(0) ^ 1) >>> 0];
+      const tell = (by: Ear, ssrc: number, lost: number): void =>
+        by.rtcp.send(report(ssrc, { lost, jitterTicks: 0 }), ports[1], '127.0.0.1');
+      const lost = async (count: number): Promise<void> =>
+        await until(async () => (await metric('viewer_packets_lost_total', {})) === count);
+      const punch = (by: Ear): void => by.rtp.send(Buffer.from('80000000', 'hex'), ports[0], '127.0.0.1');
+      if (isReporting) {
+        punch(stray);
+        stray.rtcp.send(Buffer.from('no report'), ports[1], '127.0.0.1');
+        punch(ear);
+        tell(ear, ours, 3);
+        await lost(3);
+      }
+      tell(stray, elsewhere, 7);
+      if (isReporting) tell(stray, ours, 4);
+      stranger.rtcp.send(Buffer.alloc(8), ports[1], '127.0.0.1');
+      await until(async () => (await metric('rejects_total', { reason: 'foreign-address' })) === 1);
+      library.reader.emit([{ stream: 0 }]);
+      library.reader.options.sink.ended('end');
+      await until(() => ear.media.length === 1 && ear.reports.length >= 2);
+      t.equal(stray.media.length, 0, 'media goes where the viewer is');
+      t.equal(stray.reports.length, 0, 'and so does its end');
+    });
+  };
+everyPath('reports on streams of an earlier session teach no ports', lastWords(false));
+everyPath(
+  'the port that was announced, and reports on our streams, correct what strays taught',
+  lastWords(true),
+);
 
 everyPath('the end is told three times, until the viewer plays again', async (t, run) => {
   await run({}, async ({ connect, url, library, clock }) => {

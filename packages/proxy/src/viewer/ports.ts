@@ -21,9 +21,12 @@ export interface PortPair {
 
 /** Bind errors that say "not this port" rather than "no more sockets". */
 const TAKEN = new Set(['EADDRINUSE', 'EACCES']);
+/** A player that has left may still send its last reports: its port is not given to the next one at once. */
+const REST_MS = 10_000;
 
 /**
- * The proxy's media ports towards viewers. Pairs are taken at random, so that nobody can guess the next one.
+ * The proxy's media ports towards viewers. Pairs are taken at random, so that nobody can guess the next one; those that were
+ * given back in the last ten seconds only when there are no others.
  * Source: RFC 3550 section 11 (even and odd), RFC 6056 (random).
  */
 export class Ports {
@@ -31,6 +34,8 @@ export class Ports {
   readonly #attempts: number;
   /** Every bound or reserved port. */
   readonly #held = new Set<number>();
+  /** Ports of a range that were given back, the longest ago first, and when. */
+  readonly #resting = new Map<number, number>();
 
   constructor(range: PortRange, attempts: number) {
     this.#range = { first: range.first + (range.first % 2), last: range.last };
@@ -69,12 +74,34 @@ export class Ports {
     }
     if (pairs < 1) return;
     const start = randomInt(pairs);
-    for (let i = 0, tried = 0; i < pairs && tried < this.#attempts; i++) {
+    const tired: number[] = [];
+    this.#wakeUp();
+    let tried = 0;
+    for (let i = 0; i < pairs && tried < this.#attempts; i++) {
       const even = this.#range.first + 2 * ((start + i) % pairs);
       if (this.#held.has(even) || this.#held.has(even + 1)) continue;
+      if (this.#resting.has(even)) {
+        tired.push(even);
+        continue;
+      }
       tried++;
       yield even;
     }
+    yield* tired.slice(0, this.#attempts - tried);
+  }
+
+  #wakeUp(): void {
+    const nowMs = performance.now();
+    for (const [even, sinceMs] of this.#resting) {
+      if (nowMs - sinceMs < REST_MS) return;
+      this.#resting.delete(even);
+    }
+  }
+
+  #rest(even: number): void {
+    if (this.#range.last === 0) return;
+    this.#resting.delete(even);
+    this.#resting.set(even, performance.now());
   }
 
   async #bind(even: number, address: string): Promise<PortPair | undefined> {
@@ -95,6 +122,7 @@ export class Ports {
       rtp: rtp.wrapper.socket,
       rtcp: rtcp.wrapper.socket,
       release: () => {
+        if (this.#held.has(rtp.port)) this.#rest(rtp.port);
         this.#close(rtp);
         this.#close(rtcp);
       },

@@ -3,6 +3,7 @@ import { formatSenderReport, ntpFromUnix, parseCompound, RtpError, type ReportBl
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../metrics.js';
 import type { Timeline } from '../read/timeline.js';
+import type { ReportSubject } from './transport.js';
 
 /** One stream of a session, as reports name it. */
 export interface ReportedStream {
@@ -60,15 +61,18 @@ export class ReceiverReports {
     this.#streams = streams;
   }
 
-  /** Reads a compound. @returns whether it reports on a stream of this session; undefined when it is malformed */
-  read(bytes: Buffer, start: number, end: number): boolean | undefined {
-    let isOurs = false;
+  /** Reads a compound. @returns undefined when it is malformed */
+  read(bytes: Buffer, start: number, end: number): ReportSubject | undefined {
+    let subject: ReportSubject = 'none';
     try {
       for (const packet of parseCompound(bytes, start, end)) {
         if (packet.type !== 'rr' && packet.type !== 'sr') continue;
-        for (const block of packet.reports) isOurs = this.#count(block) || isOurs;
+        for (const block of packet.reports) {
+          if (this.#count(block)) subject = 'ours';
+          else if (subject === 'none') subject = 'other';
+        }
       }
-      return isOurs;
+      return subject;
     } catch (error) {
       if (error instanceof RtpError) return undefined;
       throw error;

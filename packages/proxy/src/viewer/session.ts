@@ -9,7 +9,7 @@ import { Bucket } from './bucket.js';
 import { Refusal } from './refusal.js';
 import { ReceiverReports, SenderReports, type ReportedStream } from './reports.js';
 import type { EndReason, SessionContext } from './session-context.js';
-import type { MediaTransport, TransportOwner } from './transport.js';
+import type { MediaTransport, ReportSubject, TransportOwner } from './transport.js';
 import { SessionViewings, titleOf } from './viewing.js';
 
 /** Sender reports of a playing session. Source: RFC 3550 section 6.2: no less than 5 s apart. */
@@ -267,16 +267,16 @@ export class ViewerSession implements MediaSink, TransportOwner {
     this.alive();
   }
 
-  reports(bytes: Buffer, start: number, end: number): boolean {
+  reports(bytes: Buffer, start: number, end: number): ReportSubject {
     const { rejects, pulse } = this.#context;
     this.punched();
     if (!this.#reportBucket.take(pulse.nowMs)) {
       rejects.count('report-rate', { viewer: this.viewerAddress });
-      return false;
+      return 'none';
     }
-    const isOurs = this.#receiverReports.read(bytes, start, end);
-    if (isOurs === undefined) rejects.count('bad-report', { viewer: this.viewerAddress });
-    return isOurs === true;
+    const subject = this.#receiverReports.read(bytes, start, end);
+    if (subject === undefined) rejects.count('bad-report', { viewer: this.viewerAddress });
+    return subject ?? 'none';
   }
 
   unreachable(): void {

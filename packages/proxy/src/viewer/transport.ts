@@ -23,12 +23,15 @@ export interface MediaTransport {
   close(): void;
 }
 
+/** What a receiver report is about: a stream of this session, of another, or, as far as can be told, nothing. */
+export type ReportSubject = 'ours' | 'other' | 'none';
+
 /** What a transport tells its session. */
 export interface TransportOwner {
   /** Something came from the port that media goes to. */
   punched(): void;
-  /** The viewer sent bytes[start, end) as RTCP. @returns true where it reports on a stream of this session */
-  reports(bytes: Buffer, start: number, end: number): boolean;
+  /** Bytes[start, end) came as RTCP. */
+  reports(bytes: Buffer, start: number, end: number): ReportSubject;
   /** Nothing has been reaching the viewer for too long. */
   unreachable(): void;
 }

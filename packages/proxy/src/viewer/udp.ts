@@ -172,9 +172,9 @@ export class UdpTransport implements MediaTransport {
 
   #reported(lane: Lane, bytes: Buffer, from: RemoteInfo): void {
     this.#failing = undefined;
-    const isOurs = this.#o.owner.reports(bytes, 0, bytes.length);
-    this.#learn(lane.rtcp, from.port, isOurs);
-    if (isOurs) lane.rtp.state = 'settled';
+    const subject = this.#o.owner.reports(bytes, 0, bytes.length);
+    if (subject !== 'other') this.#learn(lane.rtcp, from.port, subject === 'ours');
+    if (subject === 'ours' && lane.rtp.state === 'announced') lane.rtp.state = 'settled';
   }
 
   /** @param isProof only the viewer can have sent it */

@@ -72,10 +72,6 @@ export class RigViewer {
       },
     );
     viewer.#connectedMs = performance.now();
-    if (options.reports !== false) {
-      viewer.#reports = setInterval(() => viewer.sendReports(), REPORT_INTERVAL_MS);
-      viewer.#reports.unref();
-    }
     return viewer;
   }
 
@@ -184,6 +180,7 @@ export class RigViewer {
   /** @param play.range value of a Range header, such as `npt=10-`; none leaves the header out */
   async play(play: { range?: string; headers?: RigRequest['headers'] } = {}): Promise<PlayReply> {
     const range = play.range === undefined ? [] : ([['Range', play.range]] as const);
+    this.#startReports();
     const isAgain = this.#hasPlayed;
     this.#hasPlayed = true;
     this.#playSentMs = performance.now();
@@ -207,12 +204,13 @@ export class RigViewer {
   async teardown(): Promise<RtspResponse> {
     const response = await this.#accepted({ method: 'TEARDOWN', url: this.#aggregateUrl() });
     this.#session = undefined;
+    this.#stopReports();
     return response;
   }
 
   /** Closes everything at once; with `reset` the connection ends with RST. Waiters are refused. */
   async close(options: { reset?: boolean } = {}): Promise<void> {
-    clearInterval(this.#reports);
+    this.#stopReports();
     await this.#connection.close(options);
     await Promise.all(this.#seats.map(async (seat) => await seat.close()));
   }
@@ -352,6 +350,17 @@ export class RigViewer {
     if (response.status === 200) return response;
     const { status, reason } = response;
     throw new RigError('status', `${request.method} ${request.url}: ${status} ${reason}`, { status });
+  }
+
+  #startReports(): void {
+    if (this.#options.reports === false) return;
+    this.#reports ??= setInterval(() => this.sendReports(), REPORT_INTERVAL_MS).unref();
+  }
+
+  /** After TEARDOWN the ports may be another session's. */
+  #stopReports(): void {
+    clearInterval(this.#reports);
+    this.#reports = undefined;
   }
 
   /** One receiver report for each stream, now. They also go out every 5 s. */
