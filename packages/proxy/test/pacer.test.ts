@@ -116,6 +116,28 @@ t.test('what one viewer is sent over UDP fits a link of 100 Mbit/s, unless it is
   t.ok(tempo.batches(2e6) > tempo.batches(0));
 });
 
+t.test('what hastens a turn brings it at once where latency is to be low', async (t) => {
+  for (const latency of ['usual', 'low'] as const) {
+    const clock = new TestClock();
+    const pacer = new Pacer(clock, latency);
+    const [hasty, calm, gone] = [memberOf(clock, 50), memberOf(clock, 50), memberOf(clock, 50)];
+    for (const member of [hasty, calm, gone]) pacer.add(member, clock.nowMs() + 50);
+    for (const member of [hasty, hasty, gone]) pacer.hasten(member, clock.nowMs());
+    pacer.remove(gone);
+    t.equal(hasty.turns.length, 0, 'not while it comes');
+    await Promise.resolve();
+    t.equal(hasty.turns.length, latency === 'low' ? 1 : 0);
+    clock.advance(30);
+    t.equal(hasty.turns.length, 1, 'once');
+    clock.advance(40);
+    t.equal(hasty.turns.length, 2, 'and then as before');
+    t.equal(calm.turns.length, 1);
+    t.equal(gone.turns.length, 0);
+    pacer.close();
+    t.equal(clock.timers, 0);
+  }
+});
+
 t.test('turns of many viewers come together, unless latency is to be low', async (t) => {
   for (const latency of ['usual', 'low'] as const) {
     const clock = new TestClock();

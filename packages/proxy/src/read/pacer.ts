@@ -36,6 +36,8 @@ export class Pacer {
   readonly #places = new Map<Paced, Place>();
   readonly #slots: Place[][] = Array.from({ length: SLOTS }, () => []);
   readonly #due: Place[] = [];
+  /** Turns come when what is being done now is done. */
+  #isCalled = false;
   /** The last slot that was worked on; slot n is due at n * SLOT_MS. */
   #slot = 0;
   #timer: TimerHandle | undefined;
@@ -60,10 +62,14 @@ export class Pacer {
     if (place.slot < this.#timerSlot) this.#arm(place.slot);
   }
 
-  /** A turn that would come later comes at clock reading `atMs`. */
+  /** A turn that would come later comes at clock reading `atMs`; where that is now and latency is to be low, at once. */
   hasten(member: Paced, atMs: number): void {
     const place = this.#places.get(member);
     if (place === undefined) return;
+    if (this.latency === 'low' && atMs <= this.#clock.nowMs()) {
+      this.#call(place);
+      return;
+    }
     const slot = this.#slotAt(atMs);
     if (slot >= place.slot) return;
     this.#put(place, slot);
@@ -91,6 +97,7 @@ export class Pacer {
 
   close(): void {
     for (const place of this.#places.values()) place.isTaken = false;
+    this.#due.length = 0;
     this.#places.clear();
     this.#disarm();
   }
@@ -124,6 +131,23 @@ export class Pacer {
     this.#timer = undefined;
     this.#timerSlot = Infinity;
     this.#gather(Math.max(this.#slot, Math.floor(nowMs / SLOT_MS)));
+    this.#giveTurns(nowMs);
+  };
+
+  /** No timer is as fast as the end of the task that brought something. */
+  #call(place: Place): void {
+    if (place.slot === NOWHERE) return;
+    place.slot = NOWHERE;
+    this.#due.push(place);
+    if (this.#isCalled) return;
+    this.#isCalled = true;
+    queueMicrotask(() => {
+      this.#isCalled = false;
+      this.#giveTurns(this.#clock.nowMs());
+    });
+  }
+
+  #giveTurns(nowMs: number): void {
     for (const place of this.#due) {
       if (!place.isTaken) continue;
       const atMs = place.member.turn(nowMs);
@@ -133,7 +157,7 @@ export class Pacer {
     }
     this.#due.length = 0;
     this.#armNext();
-  };
+  }
 
   /** Takes everybody out of the slots up to `slot`. */
   #gather(slot: number): void {
@@ -153,7 +177,7 @@ export class Pacer {
     if (this.#places.size === 0) return;
     for (let slot = this.#slot + 1; slot <= this.#slot + HORIZON_SLOTS; slot++) {
       if (this.#slots[slot % SLOTS]!.length === 0) continue;
-      this.#arm(slot);
+      if (slot !== this.#timerSlot) this.#arm(slot);
       return;
     }
   }
