@@ -6,6 +6,7 @@ import type { MediaSink, PlayResult, Presentation, Reader } from '../read/librar
 import type { Pace } from '../read/pace.js';
 import type { Timeline } from '../read/timeline.js';
 import { Bucket } from './bucket.js';
+import { type Phase, RTSP_STATE } from './phase.js';
 import { Refusal } from './refusal.js';
 import { ReceiverReports, SenderReports, type ReportedStream } from './reports.js';
 import type { EndReason, SessionContext } from './session-context.js';
@@ -20,22 +21,6 @@ const FAREWELLS = 2;
 const ID_BYTES = 16;
 /** A report's jitter is in ticks of this clock where the description names none. */
 const DEFAULT_CLOCK_RATE = 90_000;
-
-/**
- * Where a session is. `silent`: it plays, but nothing is sent since nothing is heard of the viewer; `waking`: something was
- * heard, and the reader is asked to go on.
- */
-type Phase = 'new' | 'playing' | 'silent' | 'waking' | 'paused' | 'ended' | 'closed';
-
-const RTSP_STATE: Readonly<Record<Phase, SessionState>> = {
-  new: 'ready',
-  playing: 'playing',
-  silent: 'playing',
-  waking: 'playing',
-  paused: 'ready',
-  ended: 'ready',
-  closed: 'init',
-};
 
 /** One stream that was set up. */
 export interface SessionStream extends ReportedStream {

@@ -1,0 +1,18 @@
+import type { SessionState } from '@forebay/rtsp';
+
+/**
+ * Where a session is. `silent`: it plays, but nothing is sent since nothing is heard of the viewer; `waking`: something was
+ * heard, and the reader is asked to go on.
+ */
+export type Phase = 'new' | 'playing' | 'silent' | 'waking' | 'paused' | 'ended' | 'closed';
+
+/** What it is called in RFC 2326 appendix A. */
+export const RTSP_STATE: Readonly<Record<Phase, SessionState>> = {
+  new: 'ready',
+  playing: 'playing',
+  silent: 'playing',
+  waking: 'playing',
+  paused: 'ready',
+  ended: 'ready',
+  closed: 'init',
+};
