@@ -30,6 +30,13 @@ t.test('figures carry the digits that mean something', (t) => {
   t.end();
 });
 
+t.test('a strip plot of nothing ends, too', (t) => {
+  const svg = stripPlot({ title: 'a', subtitle: 'b', axis: 'ms', groups: [] });
+  t.match(svg, /<svg[^]*<\/svg>/);
+  t.notMatch(svg, /NaN|Infinity/);
+  t.end();
+});
+
 t.test('a strip plot draws every value inside its axis', (t) => {
   const strip = { label: 'a <b> & c', values: [3, 30, 700], median: 30, p10: 8, p90: 600, note: '30 ms' };
   const svg = stripPlot({

@@ -42,6 +42,9 @@ const STYLE = `
       .median { stroke: #fb923c }
     }`;
 
+/** The axis of a plot of nothing, as where only a part was measured. */
+const NO_TICKS = [1, 10];
+
 /**
  * Every measurement as a dot on a logarithmic axis, with its median and the span from the tenth to the ninetieth
  * percentile. Values must be above zero.
@@ -50,7 +53,7 @@ const STYLE = `
  */
 export function stripPlot(plot: StripPlot): string {
   const values = plot.groups.flatMap(({ strips }) => strips.flatMap((strip) => strip.values));
-  const ticks = ticksOf(Math.min(...values), Math.max(...values));
+  const ticks = values.length === 0 ? NO_TICKS : ticksOf(Math.min(...values), Math.max(...values));
   const [from, to] = [Math.log(ticks[0]!), Math.log(ticks.at(-1)!)];
   const x = (value: number): number => LEFT + ((Math.log(value) - from) / (to - from)) * (RIGHT - LEFT);
   const body: string[] = [];

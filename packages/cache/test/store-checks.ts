@@ -49,6 +49,16 @@ export async function filled(
   return { store, directory, policy, events };
 }
 
+/** A cache directory in which a store that was closed has left one segment. */
+export async function leftDirectory(t: Test): Promise<string> {
+  const directory = join(t.testdir(), 'cache');
+  const store = await openStore(directory);
+  await store.saveTitle(TITLE);
+  await offerAll(store, [segmentAt(0)]);
+  await store.close();
+  return directory;
+}
+
 export function pathOf(directory: string, meta: SegmentMeta): string {
   return join(directory, meta.generation, formatSegmentName(meta));
 }

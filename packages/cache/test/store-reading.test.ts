@@ -5,9 +5,10 @@ import t from 'tap';
 import type { StoreEvent } from '../src/index.js';
 import { FaultFs, Gate, systemError, type FsCall } from './fault-fs.js';
 import { FifoPolicy } from './fifo-policy.js';
-import { factsOf, GENERATION } from './making.js';
+import { GENERATION } from './making.js';
 import {
   checkInvariants,
+  leftDirectory,
   openStore,
   segmentAt,
   starts,
@@ -19,11 +20,7 @@ import {
 const SEGMENT_BYTES = segmentAt(0).meta.byteLength;
 
 t.test('a disk that fails while the directory is read costs what could not be read', async (t) => {
-  const directory = join(t.testdir(), 'cache');
-  const first = await openStore(directory);
-  await first.saveTitle(TITLE);
-  await first.offer(segmentAt(0), factsOf(segmentAt(0)));
-  await first.close();
+  const directory = await leftDirectory(t);
   const titleOf = join(directory, GENERATION, 'title.json');
 
   const fs = new FaultFs();
@@ -63,11 +60,7 @@ t.test('a disk that fails while the directory is read costs what could not be re
 });
 
 t.test('a mistake while the directory is read ends the opening, and gives the directory back', async (t) => {
-  const directory = join(t.testdir(), 'cache');
-  const first = await openStore(directory);
-  await first.saveTitle(TITLE);
-  await first.offer(segmentAt(0), factsOf(segmentAt(0)));
-  await first.close();
+  const directory = await leftDirectory(t);
   const policy = new FifoPolicy();
   policy.hold = () => {
     throw new TypeError('a bug');

@@ -97,7 +97,6 @@ export class Pacer {
 
   close(): void {
     for (const place of this.#places.values()) place.isTaken = false;
-    this.#due.length = 0;
     this.#places.clear();
     this.#disarm();
   }

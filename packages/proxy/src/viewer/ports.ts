@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Socket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 import { DgramAsPromised, type SocketAsPromised } from 'dgram-as-promised';
+import type { Clock } from '../clock.js';
 
 export interface PortRange {
   /** First port, even; 0 with `last` 0 takes any free pair. */
@@ -37,7 +38,10 @@ export class Ports {
   /** Ports of a range that were given back, the longest ago first, and when. */
   readonly #resting = new Map<number, number>();
 
-  constructor(range: PortRange, attempts: number) {
+  readonly #clock: Clock;
+
+  constructor(range: PortRange, attempts: number, clock: Clock) {
+    this.#clock = clock;
     this.#range = { first: range.first + (range.first % 2), last: range.last };
     this.#attempts = attempts;
   }
@@ -91,7 +95,7 @@ export class Ports {
   }
 
   #wakeUp(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#clock.nowMs();
     for (const [even, sinceMs] of this.#resting) {
       if (nowMs - sinceMs < REST_MS) return;
       this.#resting.delete(even);
@@ -101,7 +105,7 @@ export class Ports {
   #rest(even: number): void {
     if (this.#range.last === 0) return;
     this.#resting.delete(even);
-    this.#resting.set(even, performance.now());
+    this.#resting.set(even, this.#clock.nowMs());
   }
 
   async #bind(even: number, address: string): Promise<PortPair | undefined> {

@@ -68,7 +68,7 @@ export class ViewerServer {
       sessions: new Sessions(context, addresses),
       addresses,
       missing: new Missing({ log, clock }),
-      ports: new Ports(o.udpPorts, limits.portAttempts),
+      ports: new Ports(o.udpPorts, limits.portAttempts, clock),
       sender: o.sender ?? dgramSender,
       scratch: new Scratch(),
       serverName,
