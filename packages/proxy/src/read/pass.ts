@@ -190,7 +190,7 @@ export class Pass implements RangeSender, OriginSink {
     const said = (scale ?? 1) * (speed ?? 1);
     const heldMicros = held === undefined ? new Map<number, number>() : microsByHash(title, held);
     const stream = title.streams[title.reference]!;
-    const untilMs = clock.nowMs() + JUDGE_MS;
+    let untilMs = clock.nowMs() + JUDGE_MS;
     session.start();
     for (;;) {
       const isLast = clock.nowMs() >= untilMs || this.#outcome !== undefined;
@@ -206,12 +206,16 @@ export class Pass implements RangeSender, OriginSink {
       });
       if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
       if (this.#outcome === 'failed') throw new OriginError('origin-closed', 'before it showed its pace');
+      if (scaling === undefined && isLast) throw new OriginError('timeout', 'its pace does not show in time');
       if (scaling !== undefined) {
         this.startMicros = this.#startOf(session, heldMicros);
         return scaling;
       }
       this.#holdBack();
+      const lookedMs = clock.nowMs();
       await new Promise<void>((resolve) => clock.setTimeout(resolve, LOOK_MS));
+      // Time in which this process did not come to look does not count against the origin.
+      untilMs += Math.max(0, clock.nowMs() - lookedMs - LOOK_MS);
     }
   }
 

@@ -1,14 +1,17 @@
 import { PACKET_FLAG, type PacketRun } from '@forebay/cache';
+import { type AccessUnitClassifier, payloadEnd, payloadStart, ROLE } from '@forebay/rtp';
 import { packetMicros, packetTicks, type Start } from './cursor.js';
 import type { Playable } from './playable.js';
 
 /** Pictures that are looked at before anything is concluded. */
 const ENOUGH_PICTURES = 4;
-/** Of media matched by content, and of arrivals, that a ratio is taken over. */
+/** Of media matched by content that a ratio is taken over. */
 const ENOUGH_SECONDS = 0.3;
+/** Of arrivals: less is no rhythm, but what an origin sends in one go at its start, or a network after a stall. */
 const ENOUGH_ARRIVAL_SECONDS = 0.7;
 /** Two ratios are the same when one is at most so many times the other: timing is rough, content is not. */
 const TOLERANCE = 1.5;
+const FRAME_BYTES = 4;
 
 /**
  * What an origin makes of a Scale:
@@ -42,14 +45,17 @@ interface Seen {
   readonly isRandomAccess: boolean;
 }
 
-/** Judges by what came: content first, then timestamps against arrival, then kinds of pictures; the reply comes last. */
+/**
+ * Judges by what came: content first, then timestamps against arrival, then kinds of pictures; the reply comes last.
+ * @returns undefined where that says nothing yet; where `isLast`, it came in too short a time to say anything
+ */
 export function scalingOf(sample: ScalingSample): Scaling | undefined {
   const seen = picturesOf(sample);
   if (seen.length < ENOUGH_PICTURES && !sample.isLast) return undefined;
   const byContent = contentVerdict(seen, sample);
   if (byContent !== undefined) return byContent;
   const [first, last] = [seen[0], seen.at(-1)];
-  if (first === undefined || last === undefined) return sample.isLast ? 'none' : undefined;
+  if (first === undefined || last === undefined) return undefined;
   const arrivalSeconds = (last.arrivalMicros - first.arrivalMicros) / 1e6;
   const tickSeconds = (last.ticks - first.ticks) / sample.clockRate;
   if (arrivalSeconds >= ENOUGH_ARRIVAL_SECONDS && isNear(tickSeconds / arrivalSeconds, sample.scale))
@@ -59,7 +65,7 @@ export function scalingOf(sample: ScalingSample): Scaling | undefined {
   if (isAllKeys && seen.length >= ENOUGH_PICTURES) return 'viewer-time';
   if (arrivalSeconds >= ENOUGH_ARRIVAL_SECONDS && sample.isAnnounced)
     return isNear(tickSeconds / arrivalSeconds, 1) ? 'viewer-time' : 'none';
-  return sample.isLast ? 'none' : undefined;
+  return sample.isLast && arrivalSeconds >= ENOUGH_ARRIVAL_SECONDS ? 'none' : undefined;
 }
 
 /**
@@ -80,8 +86,10 @@ function contentVerdict(seen: readonly Seen[], { scale, clockRate }: ScalingSamp
   if (scale < 0 && nptSeconds < 0 && isUnordered(seen) && last.ticks > first.ticks) return 'none';
   const perTick = nptSeconds / ((last.ticks - first.ticks) / clockRate);
   if (isNear(perTick, scale)) return 'viewer-time';
-  const perArrival = nptSeconds / ((last.arrivalMicros - first.arrivalMicros) / 1e6);
-  return isNear(perArrival, scale) ? 'npt' : 'none';
+  if (Math.sign(nptSeconds) !== Math.sign(scale)) return 'none';
+  const arrivalSeconds = (last.arrivalMicros - first.arrivalMicros) / 1e6;
+  if (arrivalSeconds < ENOUGH_ARRIVAL_SECONDS) return undefined;
+  return isNear(nptSeconds / arrivalSeconds, scale) ? 'npt' : 'none';
 }
 
 function isNear(a: number, b: number): boolean {
@@ -108,16 +116,27 @@ function picturesOf({ run, reference, heldMicros }: ScalingSample): Seen[] {
   return seen;
 }
 
-/** NPT of the pictures of a held segment by the hashes of their packets, those that come twice left out. */
+/**
+ * NPT of the pictures of a held segment by the hashes of their packets, left out what comes with other pictures as well:
+ * parameter sets, and what is there twice.
+ */
 export function microsByHash(title: Playable, { held, run }: Start): ReadonlyMap<number, number> {
+  const classifier = title.streams[title.reference]?.classifier;
   const micros = new Map<number, number>();
   const twice = new Set<number>();
   for (let i = 0; i < run.count; i++) {
-    if (run.streams[i] !== title.reference) continue;
+    if (run.streams[i] !== title.reference || isParameter(classifier, run, i)) continue;
     const hash = run.hashes[i]!;
     if (micros.has(hash)) twice.add(hash);
     micros.set(hash, packetMicros(title, held, run, i));
   }
   for (const hash of twice) micros.delete(hash);
   return micros;
+}
+
+function isParameter(classifier: AccessUnitClassifier | undefined, run: PacketRun, i: number): boolean {
+  const [start, end] = [run.offsets[i]! + FRAME_BYTES, run.offsets[i + 1]!];
+  const payload = payloadStart(run.bytes, start, end);
+  if (classifier === undefined || payload < 0) return false;
+  return classifier.classify(run.bytes, payload, payloadEnd(run.bytes, start, end)) === ROLE.parameter;
 }
