@@ -10,7 +10,7 @@ export interface Crowd {
 
 /** Up to here every packet has its own time. */
 const FEW_VIEWERS = 40;
-const AHEAD_MS_PER_VIEWER = 0.5;
+const AHEAD_MS_PER_VIEWER = 0.6;
 /** A picture comes in several pieces, which are worth one turn. */
 const GATHER_MS = { low: 0, least: 5, most: 10 } as const;
 const GATHER_MS_PER_VIEWER = 1 / 32;
@@ -18,17 +18,35 @@ const GATHER_MS_PER_VIEWER = 1 / 32;
 const WAIT_MS = 10;
 /** A turn is wanted this often whatever is due: a reader looks ahead. */
 const LONGEST_WAIT_MS = 240;
-/** What was left because it was not due yet is sent a little before it is, where media may leave early. */
-const MARGIN_MS = 10;
 /**
- * At 4 Mbit/s 240 ms are two writes of 64 KB over TCP, beyond which larger ones save little, and half of what players take
- * for a burst. Over UDP half as much, which is half of what sockets have room for by default, and the next turn when a link of
- * 100 Mbit/s is done with that: what a key frame brings at once fits the buffers on the way. A viewer that is later than
- * `lateMicros` is sent several batches at once: its media is wider than that.
+ * What was left because it was not due yet is sent so long before it is, where media may leave early: the more viewers, the
+ * more turns come together, and the longer the last of them waits for the others.
+ */
+const LEAST_MARGIN_MS = 10;
+const MARGIN_MS_PER_VIEWER = 0.04;
+/**
+ * At 4 Mbit/s 240 ms, from one turn to the next, are two writes of 64 KB over TCP, beyond which larger ones save little; 300 ms
+ * early are no burst to players yet. Over UDP 120 ms, which is half of what sockets have room for by default, and the next turn
+ * when a link of 100 Mbit/s is done with that: what a key frame brings at once fits the buffers on the way. A viewer that is
+ * later than `lateMicros` is sent several batches at once: its media is wider than that.
  */
 const TRANSPORTS = {
-  tcp: { mostAheadMs: 240, batchBytes: 65_536, batches: 4, leastMs: 0, lateMicros: 100_000 },
-  udp: { mostAheadMs: 120, batchBytes: 62_000, batches: 1, leastMs: 5, lateMicros: 1_000_000 },
+  tcp: {
+    mostAheadMs: 300,
+    mostMarginMs: 120,
+    batchBytes: 65_536,
+    batches: 4,
+    leastMs: 0,
+    lateMicros: 100_000,
+  },
+  udp: {
+    mostAheadMs: 120,
+    mostMarginMs: 10,
+    batchBytes: 62_000,
+    batches: 1,
+    leastMs: 5,
+    lateMicros: 1_000_000,
+  },
 } as const;
 const MOST_BATCHES = 4;
 
@@ -74,7 +92,12 @@ export class Tempo {
    */
   waitMs(dueMs: number): number {
     if (dueMs === Infinity) return WAIT_MS;
-    const wantedMs = Math.max(dueMs - Math.min(MARGIN_MS, this.aheadMs), this.#transport.leastMs);
+    const wantedMs = Math.max(dueMs - this.#marginMs, this.#transport.leastMs);
     return Math.min(wantedMs, LONGEST_WAIT_MS);
+  }
+
+  get #marginMs(): number {
+    const wantedMs = Math.max(this.#crowd.viewers * MARGIN_MS_PER_VIEWER, LEAST_MARGIN_MS);
+    return Math.min(wantedMs, this.#transport.mostMarginMs, this.aheadMs);
   }
 }
