@@ -1,7 +1,8 @@
 // Many viewers of one stream: sets them up one by one, has them play, reads everything, and says how late packets were.
 //
-//   crowd HOST PORT tcp|udp COUNT SETUP-URL PLAY-URL FROM-SECONDS TO-SECONDS RAMP-MS SETTLE-MS WINDOW-MS
+//   crowd HOST PORT tcp|udp|udp-gro COUNT SETUP-URL PLAY-URL FROM-SECONDS TO-SECONDS RAMP-MS SETTLE-MS WINDOW-MS
 //
+// With udp-gro the kernel hands over what was sent as segments of one message as it is (UDP_GRO), and is not made to cut it up.
 // Viewers start anywhere from FROM to TO; with TO below FROM no Range is sent (live). "begin" and "end" lines on standard
 // output frame the window that counts; the line behind them is one JSON object. With WINDOW-MS 0 nobody plays: sessions
 // are set up, "begin" is said, and standard input is read to its end.
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, FIRST_PORT = 6000, LEAVE_MS = 300 };
+enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, JOINED = 8, FIRST_PORT = 6000, LEAVE_MS = 300 };
 /** Lateness in steps of 0.25 ms from -1 s to 3 s; what is beyond counts as the last one. */
 enum { STEPS_PER_MS = 4, EARLIEST_MS = -1000, STEPS = 4000 * STEPS_PER_MS };
 static const double CLOCK_PER_MS = 90;
@@ -131,6 +133,44 @@ static void read_stream(Viewer *v, uint8_t *chunk) {
   memcpy(v->held, chunk + done, v->held_bytes);
 }
 
+static void count_datagram(Viewer *v, const uint8_t *p, uint32_t bytes, double at) {
+  if (bytes > 1 && (p[1] < 192 || p[1] > 223)) count_packet(v, p, bytes, at);
+}
+
+/** Of one message: how long its datagrams are, the last one may be shorter. */
+static uint32_t segment_bytes(struct msghdr *message, uint32_t otherwise) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    int bytes;
+    if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO) continue;
+    memcpy(&bytes, CMSG_DATA(c), sizeof bytes);
+    return bytes;
+  }
+  return otherwise;
+}
+
+static void read_joined(Viewer *v) {
+  static uint8_t bytes[JOINED][65536];
+  static uint8_t control[JOINED][CMSG_SPACE(sizeof(int))];
+  static struct iovec iov[JOINED];
+  static struct mmsghdr messages[JOINED];
+  for (int rounds = 0; rounds < 64; rounds++) {
+    for (int i = 0; i < JOINED; i++) {
+      iov[i] = (struct iovec){bytes[i], sizeof bytes[i]};
+      messages[i].msg_hdr = (struct msghdr){
+          .msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = control[i], .msg_controllen = sizeof control[i]};
+    }
+    int got = recvmmsg(v->rtp, messages, JOINED, MSG_DONTWAIT, NULL);
+    if (got <= 0) return;
+    double at = now_ms();
+    for (int i = 0; i < got; i++) {
+      uint32_t length = messages[i].msg_len, step = segment_bytes(&messages[i].msg_hdr, length);
+      for (uint32_t from = 0; from < length && step > 0; from += step)
+        count_datagram(v, bytes[i] + from, length - from < step ? length - from : step, at);
+    }
+    if (got < JOINED) return;
+  }
+}
+
 static void read_datagrams(Viewer *v) {
   static uint8_t bytes[DATAGRAMS][DATAGRAM_BYTES];
   static struct iovec iov[DATAGRAMS];
@@ -143,10 +183,7 @@ static void read_datagrams(Viewer *v) {
     int got = recvmmsg(v->rtp, messages, DATAGRAMS, MSG_DONTWAIT, NULL);
     if (got <= 0) return;
     double at = now_ms();
-    for (int i = 0; i < got; i++) {
-      const uint8_t *p = bytes[i];
-      if (p[1] < 192 || p[1] > 223) count_packet(v, p, messages[i].msg_len, at);
-    }
+    for (int i = 0; i < got; i++) count_datagram(v, bytes[i], messages[i].msg_len, at);
     if (got < DATAGRAMS) return;
   }
 }
@@ -167,7 +204,7 @@ static void ask(Viewer *v, const char *text, char *answer, size_t room) {
   }
 }
 
-static int poll;
+static int poll, is_joined;
 
 /** Reads what is there, or waits a millisecond. */
 static void read_all(Viewer *viewers, int count) {
@@ -176,7 +213,8 @@ static void read_all(Viewer *viewers, int count) {
   int ready = epoll_wait(poll, events, 512, 1);
   for (int i = 0; i < ready; i++) {
     int who = events[i].data.u32;
-    if (who >= count) read_datagrams(&viewers[who - count]);
+    if (who >= count && is_joined) read_joined(&viewers[who - count]);
+    else if (who >= count) read_datagrams(&viewers[who - count]);
     else if (viewers[who].fd >= 0) read_stream(&viewers[who], chunk);
   }
 }
@@ -205,6 +243,8 @@ static int bind_pair(Viewer *v, int viewer) {
   for (; port < 65534; port += 2) {
     v->rtp = udp_socket(viewer, port);
     v->rtcp = v->rtp < 0 ? -1 : udp_socket(viewer, port + 1);
+    int one = 1;
+    if (v->rtcp >= 0 && is_joined && setsockopt(v->rtp, SOL_UDP, UDP_GRO, &one, sizeof one) < 0) fail("UDP_GRO");
     if (v->rtcp >= 0) return (port += 2) - 2;
     if (v->rtp >= 0) close(v->rtp);
   }
@@ -241,8 +281,9 @@ static void report(double elapsed_ms, double used_ms) {
 int main(int argc, char **argv) {
   if (argc != 13) return 2;
   addresses = atoi(argv[12]);
+  is_joined = strcmp(argv[3], "udp-gro") == 0;
   const char *host = argv[1], *setup_url = argv[5], *play_url = argv[6];
-  int port = atoi(argv[2]), is_udp = strcmp(argv[3], "udp") == 0, count = atoi(argv[4]);
+  int port = atoi(argv[2]), is_udp = strcmp(argv[3], "tcp") != 0, count = atoi(argv[4]);
   double from = atof(argv[7]), to = atof(argv[8]), ramp = atof(argv[9]), settle = atof(argv[10]), length = atof(argv[11]);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);

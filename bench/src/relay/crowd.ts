@@ -6,10 +6,16 @@ import { pin, type Spent, spentBy } from './spent.js';
 /** The load generator has a core of its own where there are two. */
 export const SINK_CORE = 1;
 
+/**
+ * `udp-gro`: what is sent as segments of one message reaches the viewer as that (UDP_GRO). The system then does not cut it up
+ * on the sender's account, as it need not where a network card does that.
+ */
+export type CrowdTransport = 'tcp' | 'udp' | 'udp-gro';
+
 export interface CrowdOrder {
   readonly host: string;
   readonly port: number;
-  readonly transport: 'tcp' | 'udp';
+  readonly transport: CrowdTransport;
   readonly viewers: number;
   /** How many addresses of this host they come from; default 1. */
   readonly addresses?: number;

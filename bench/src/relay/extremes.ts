@@ -1,4 +1,4 @@
-import { type CrowdOrder, serve, type Served, whileIdle } from './crowd.js';
+import { type CrowdOrder, type CrowdTransport, serve, type Served, whileIdle } from './crowd.js';
 import { residentBytes } from './spent.js';
 import type { Stage } from './stage.js';
 import { STARTS_SECONDS, USUAL_KBPS } from './titles.js';
@@ -11,7 +11,7 @@ const SINK_BUSY = 0.9;
 /** So many viewers at once. */
 export interface Load {
   readonly viewers: number;
-  readonly transport: 'tcp' | 'udp';
+  readonly transport: CrowdTransport;
   readonly cpu: number;
   readonly gigabits: number;
   readonly isPaced: boolean;
@@ -22,7 +22,7 @@ export interface Load {
 /** Adds viewers of held media until they are no longer paced. @param counts ascending */
 export async function findCapacity(
   stage: Stage,
-  transport: 'tcp' | 'udp',
+  transport: CrowdTransport,
   counts: readonly number[],
   onStep: (viewers: number) => void,
 ): Promise<Load[]> {
@@ -36,7 +36,7 @@ export async function findCapacity(
   return loads;
 }
 
-async function loadOf(stage: Stage, transport: 'tcp' | 'udp', viewers: number): Promise<Load> {
+async function loadOf(stage: Stage, transport: CrowdTransport, viewers: number): Promise<Load> {
   const times = { rampMs: 2000, settleMs: 1500, windowMs: 3000 };
   const served = await serve(
     stage.programs.crowd,

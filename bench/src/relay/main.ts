@@ -6,15 +6,16 @@ import { findCapacity, measureMemory, measureStartup } from './extremes.js';
 import { playScene } from './measure.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { relayLine, relayMarkdown, relayObject, relayPlot, type Run } from './report.js';
-import { SCENES } from './scenes.js';
+import { SCENES, TRANSPORT_LABELS } from './scenes.js';
 import { setStage, type Stage } from './stage.js';
 
 /** Viewers of the ramp: the goal and its neighbours, or all the way. */
 const COUNTS = {
-  quick: { tcp: [1500, 3000], udp: [750, 1500] },
+  quick: { tcp: [1500, 3000], udp: [750, 1500], 'udp-gro': [1500] },
   full: {
     tcp: [1000, 2000, 3000, 4000, 5000],
     udp: [500, 1000, 1500, 2000, 3000],
+    'udp-gro': [1000, 1500, 2000, 3000],
   },
 } as const;
 const SESSIONS = 2000;
@@ -53,13 +54,17 @@ async function measureAll(stage: Stage, o: Options, say: (line: string) => void)
   }
   for (let round = 1; round <= o.rounds; round++) {
     for (const scene of SCENES) {
-      if (!o.parts.has(scene.transport) || (!scene.isQuick && (o.isQuick || round > 1))) continue;
+      if (
+        !o.parts.has(scene.transport === 'tcp' ? 'tcp' : 'udp') ||
+        (!scene.isQuick && (o.isQuick || round > 1))
+      )
+        continue;
       say(`round ${round} of ${o.rounds}, ${scene.label}, ${scene.viewers} viewers of ${scene.kbps} kbit/s`);
       trials.push(...(await playScene(stage, scene, o)));
     }
   }
-  for (const transport of o.parts.has('capacity') ? (['tcp', 'udp'] as const) : []) {
-    const step = (viewers: number): void => say(`${viewers} viewers over ${transport.toUpperCase()}`);
+  for (const transport of o.parts.has('capacity') ? (['tcp', 'udp', 'udp-gro'] as const) : []) {
+    const step = (viewers: number): void => say(`${viewers} viewers over ${TRANSPORT_LABELS[transport]}`);
     loads.push(...(await findCapacity(stage, transport, COUNTS[size][transport], step)));
   }
   if (o.parts.has('disk')) {

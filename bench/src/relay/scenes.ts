@@ -1,3 +1,4 @@
+import type { CrowdTransport } from './crowd.js';
 import { USUAL_KBPS, type Kbps } from './titles.js';
 
 /** Who serves. */
@@ -13,12 +14,18 @@ export const SERVER_LABELS: Readonly<Record<ServerName, string>> = {
   peer: 'the peer',
 };
 
+export const TRANSPORT_LABELS: Readonly<Record<CrowdTransport, string>> = {
+  tcp: 'TCP',
+  udp: 'UDP',
+  'udp-gro': 'UDP, joined',
+};
+
 /** What is served to how many. */
 export interface Scene {
   readonly name: string;
   readonly label: string;
   readonly kind: 'held' | 'live';
-  readonly transport: 'tcp' | 'udp';
+  readonly transport: CrowdTransport;
   readonly viewers: number;
   readonly kbps: Kbps;
   readonly servers: readonly ServerName[];
@@ -49,6 +56,7 @@ export const SCENES: readonly Scene[] = [
   scene({ ...HELD_TCP, name: 'liveTcp', kind: 'live', servers: [...COMPARED_TCP, 'peer'] }),
   HELD_UDP,
   scene({ ...HELD_UDP, name: 'liveUdp', kind: 'live', servers: [...COMPARED_UDP, 'peer'] }),
+  scene({ ...HELD_UDP, name: 'heldUdpGro', transport: 'udp-gro' }),
   scene({ ...HELD_TCP, name: 'heldTcp50', viewers: 50, servers: ['forebay', 'origin'], isQuick: false }),
   scene({ ...HELD_TCP, name: 'heldTcp1', viewers: 1000, kbps: 1000, servers: ['forebay'], isQuick: false }),
   scene({ ...HELD_TCP, name: 'heldTcp16', viewers: 200, kbps: 16_000, servers: ['forebay'], isQuick: false }),
@@ -58,6 +66,6 @@ export const SCENES: readonly Scene[] = [
 function scene(
   o: Omit<Scene, 'label' | 'kbps' | 'isQuick'> & Partial<Pick<Scene, 'kbps' | 'isQuick'>>,
 ): Scene {
-  const label = `${o.kind} over ${o.transport.toUpperCase()}`;
+  const label = `${o.kind} over ${TRANSPORT_LABELS[o.transport]}`;
   return { kbps: USUAL_KBPS, isQuick: true, ...o, label };
 }

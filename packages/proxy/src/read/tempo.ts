@@ -24,27 +24,27 @@ const LONGEST_WAIT_MS = 240;
  */
 const LEAST_MARGIN_MS = 10;
 const MARGIN_MS_PER_VIEWER = 0.04;
+const MOST_MARGIN_MS = 120;
 /**
  * At 4 Mbit/s 240 ms, from one turn to the next, are two writes of 64 KB over TCP, beyond which larger ones save little; 300 ms
- * early are no burst to players yet. Over UDP 120 ms, which is half of what sockets have room for by default, and the next turn
- * when a link of 100 Mbit/s is done with that: what a key frame brings at once fits the buffers on the way. A viewer that is
- * later than `lateMicros` is sent several batches at once: its media is wider than that.
+ * early are no burst to players yet. Over UDP one batch is half of what sockets have room for by default, and 120 ms at 4 Mbit/s;
+ * the next turn (`leastMs`) is when a link of 100 Mbit/s is done with that: what a key frame brings at once fits the buffers on
+ * the way. It is a while later where nothing is late. A viewer that is later than `lateMicros` is sent several batches at once:
+ * its media is wider than that.
  */
 const TRANSPORTS = {
   tcp: {
     mostAheadMs: 300,
-    mostMarginMs: 120,
     batchBytes: 65_536,
     batches: 4,
-    leastMs: 0,
+    leastMs: { late: 0, early: 0 },
     lateMicros: 100_000,
   },
   udp: {
-    mostAheadMs: 120,
-    mostMarginMs: 10,
+    mostAheadMs: 240,
     batchBytes: 62_000,
     batches: 1,
-    leastMs: 5,
+    leastMs: { late: 5, early: 15 },
     lateMicros: 1_000_000,
   },
 } as const;
@@ -92,12 +92,14 @@ export class Tempo {
    */
   waitMs(dueMs: number): number {
     if (dueMs === Infinity) return WAIT_MS;
-    const wantedMs = Math.max(dueMs - this.#marginMs, this.#transport.leastMs);
+    const { leastMs } = this.#transport;
+    const restMs = Math.min(Math.max(dueMs, leastMs.late), leastMs.early);
+    const wantedMs = Math.max(dueMs - this.#marginMs, restMs);
     return Math.min(wantedMs, LONGEST_WAIT_MS);
   }
 
   get #marginMs(): number {
     const wantedMs = Math.max(this.#crowd.viewers * MARGIN_MS_PER_VIEWER, LEAST_MARGIN_MS);
-    return Math.min(wantedMs, this.#transport.mostMarginMs, this.aheadMs);
+    return Math.min(wantedMs, MOST_MARGIN_MS, this.aheadMs);
   }
 }
