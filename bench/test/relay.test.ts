@@ -41,6 +41,7 @@ const run: Run = {
     load: 0,
   },
   loadAtEnd: 0,
+  stolen: 0.012,
   trials: [
     ...[300, 500, 400].map((ns) => trial('heldTcp', 'forebay', ns)),
     trial('heldTcp', 'bareNode', 320),
@@ -66,6 +67,7 @@ t.test('the line has medians, and null for what was not measured', async (t) => 
 
 t.test('the report says which goals were met, ratios first', async (t) => {
   const text = relayMarkdown(run);
+  t.match(text, 'its host kept 1.2 % of the processors for others');
   t.match(text, /held, TCP, of the bare Node loop \| +1\.25 \| +at most 1\.3 \| met/);
   t.match(text, /held, UDP, of the `dgram` path +\| +0\.20 \| +at most 0\.4 \| met/);
   t.match(text, /a playing session +\| 100\.0 KiB \| +at most 64 KiB \| missed/);

@@ -1,5 +1,5 @@
 import { formatJson, interruption, type Outcome, runBenchmark } from '../command.js';
-import { currentLoad, describeMachine } from '../report/machine.js';
+import { currentLoad, describeMachine, watchStolen } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
 import { measureDisk } from './disk.js';
 import { findCapacity, measureMemory, measureStartup } from './extremes.js';
@@ -24,13 +24,21 @@ const STARTS = { quick: 100, full: 400 } as const;
 
 async function perform(o: Options): Promise<Outcome> {
   const machine = await describeMachine();
+  const stolen = await watchStolen();
   const progress = new Progress();
   const say = (line: string): void => progress.begin(`relay: ${line}`);
   const stage = await setStage(say);
   try {
     const measured = await Promise.race([measureAll(stage, o, say), interruption()]);
     const endedAt = new Date().toISOString();
-    return outcomeOf({ ...measured, command: o.command, endedAt, machine, loadAtEnd: currentLoad() });
+    return outcomeOf({
+      ...measured,
+      command: o.command,
+      endedAt,
+      machine,
+      loadAtEnd: currentLoad(),
+      stolen: await stolen(),
+    });
   } finally {
     await stage.close();
     progress.end();

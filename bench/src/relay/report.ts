@@ -16,6 +16,8 @@ export interface Run {
   readonly endedAt: string;
   readonly machine: Machine;
   readonly loadAtEnd: number;
+  /** Share of the processors that the host kept for others meanwhile; undefined: it does not tell. */
+  readonly stolen: number | undefined;
   readonly trials: Trial[];
   readonly loads: Load[];
   memory: MemoryFigures | undefined;
@@ -115,7 +117,7 @@ ${otherText(run)}
 - \`${run.command}\`
 - ${run.endedAt.slice(0, 10)}, commit ${machine.commit}
 - ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel}; Node ${machine.node.slice(1)}
-- load of the machine ${machine.load} at the beginning, ${run.loadAtEnd} at the end
+- load of the machine ${machine.load} at the beginning, ${run.loadAtEnd} at the end${stolenText(run)}
 - Viewers begin within a second or two, anywhere in the first 12 s of a title of 30 s that is in the proxy's RAM. Live ones
   are all where the origin is. Processor time is that of all threads, from the scheduler's accounts.
 `;
@@ -333,6 +335,10 @@ function otherText({ memory, startup, disk }: Run): string {
     );
   }
   return lines.join('\n\n');
+}
+
+function stolenText({ stolen }: Run): string {
+  return stolen === undefined ? '' : `; its host kept ${(stolen * 100).toFixed(1)} % of the processors for others`;
 }
 
 function percent(share: number): string {

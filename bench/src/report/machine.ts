@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -51,6 +52,27 @@ export async function describeMachine(): Promise<Machine> {
 /** Processes that want a core, over the last minute. */
 export function currentLoad(): number {
   return Number(loadavg()[0]!.toFixed(1));
+}
+
+/**
+ * Begins to look how much of the processors the host of a virtual machine keeps for others: what was late then may not have
+ * been the programs' fault. Linux, proc(5): /proc/stat, `steal`.
+ * @returns says which share it was since, 0 to 1; undefined where that is not told
+ */
+export async function watchStolen(): Promise<() => Promise<number | undefined>> {
+  const before = await processorTicks();
+  return async () => {
+    const after = await processorTicks();
+    if (before === undefined || after === undefined) return undefined;
+    return (after.stolen - before.stolen) / Math.max(1, after.all - before.all);
+  };
+}
+
+async function processorTicks(): Promise<{ readonly all: number; readonly stolen: number } | undefined> {
+  const text = await readFile('/proc/stat', 'latin1').catch(() => '');
+  const ticks = /^cpu +([\d ]+)/.exec(text)?.[1]?.split(' ').slice(0, 8).map(Number);
+  const stolen = ticks?.[7];
+  return stolen === undefined ? undefined : { all: ticks!.reduce((sum, each) => sum + each, 0), stolen };
 }
 
 /** Empty where the program is not there or fails. */
