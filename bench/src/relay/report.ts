@@ -338,7 +338,9 @@ function otherText({ memory, startup, disk }: Run): string {
 }
 
 function stolenText({ stolen }: Run): string {
-  return stolen === undefined ? '' : `; its host kept ${(stolen * 100).toFixed(1)} % of the processors for others`;
+  return stolen === undefined
+    ? ''
+    : `; its host kept ${(stolen * 100).toFixed(1)} % of the processors for others`;
 }
 
 function percent(share: number): string {
