@@ -8,6 +8,8 @@ const SEGMENT_SECONDS = 8;
 const TITLE_SEGMENTS = 100;
 const SEGMENT_BYTES = 2_000_000;
 const DECISIONS = 200_000;
+/** Requests of a session in the VoD workload. */
+const SESSION_SEGMENTS = 41;
 /** Calls that took longer than this are looked at: was the collector at work in them? */
 const SLOW_MS = 0.5;
 /** Calls between two turns of the event loop. */
@@ -16,8 +18,12 @@ const TURN = 20_000;
 export interface Cost {
   readonly held: number;
   readonly decisions: number;
-  /** Processor time. */
+  /** Processor time of a session, its first segment and one decision. */
   readonly microsPerDecision: number;
+  /** Of a session and its first segment alone. */
+  readonly microsPerSession: number;
+  /** Of a request where a session asks for 41 segments, as in the VoD workload, and each is decided on. */
+  readonly microsPerRequest: number;
   /** Longest single call, of those in which the collector was not at work: of the growth to `held`, of the decisions, of the slices of a saved state. */
   readonly longestMs: { readonly growth: number; readonly decision: number; readonly savedSlice: number };
   /** Longest pause of the garbage collector in all that. */
@@ -66,7 +72,8 @@ class Stopwatch {
 }
 
 /**
- * Cost of a decision of the serving policy with `held` segments of `held / 100` titles; every decision is a session, its first segment and an offer.
+ * Cost of a decision of the serving policy with `held` segments of `held / 100` titles; with every decision comes a session and its
+ * first segment, unless said.
  */
 export async function measureCost(held: number): Promise<Cost> {
   const titles = 2 * Math.ceil(held / TITLE_SEGMENTS);
@@ -86,19 +93,29 @@ export async function measureCost(held: number): Promise<Cost> {
     if (i % TITLE_SEGMENTS === 0) for (let k = 0; k < 2; k++) view((2 * i) / TITLE_SEGMENTS + k);
     policy.hold(factsOf(names[Math.floor(i / TITLE_SEGMENTS)]!, i % TITLE_SEGMENTS), now);
   });
-  const decide = (): void => {
-    const title = Math.floor(titles * random.next() ** 2);
-    view(title);
-    const facts = factsOf(names[title]!, random.below(TITLE_SEGMENTS));
+  const anyTitle = (): number => Math.floor(titles * random.next() ** 2);
+  const offer = (title: number, segment: number): void => {
+    const facts = factsOf(names[title]!, segment);
     const decided = policy.decide(facts, 0, now);
     if (!decided.admitted) return;
     for (const victim of decided.victims) policy.dropped(victim);
     policy.hold(facts, now);
   };
+  const decide = (): void => {
+    const title = anyTitle();
+    view(title);
+    offer(title, random.below(TITLE_SEGMENTS));
+  };
+  const watchSession = (): void => {
+    const title = anyTitle();
+    view(title);
+    for (let segment = 0; segment < SESSION_SEGMENTS; segment++) offer(title, segment);
+  };
   const decision = await watch.longest(DECISIONS, decide);
-  const begun = cpuUsage();
-  for (let i = 0; i < DECISIONS; i++) decide();
-  const spent = cpuUsage(begun);
+  const microsPerDecision = microsOf(DECISIONS, decide);
+  const microsPerSession = microsOf(DECISIONS, () => view(anyTitle()));
+  const sessions = Math.ceil(DECISIONS / SESSION_SEGMENTS);
+  const microsPerRequest = microsOf(sessions, watchSession) / SESSION_SEGMENTS;
   const slices = policy.saving();
   let done = false;
   const savedSlice = await watch.longest(100, () => {
@@ -108,10 +125,20 @@ export async function measureCost(held: number): Promise<Cost> {
   return {
     held,
     decisions: DECISIONS,
-    microsPerDecision: (spent.user + spent.system) / DECISIONS,
+    microsPerDecision,
+    microsPerSession,
+    microsPerRequest,
     longestMs: { growth, decision, savedSlice },
     longestPauseMs: watch.pauses.reduce((most, p) => Math.max(most, p.to - p.from), 0),
   };
+}
+
+/** Processor time of one of `count` steps. */
+function microsOf(count: number, step: () => void): number {
+  const begun = cpuUsage();
+  for (let i = 0; i < count; i++) step();
+  const { user, system } = cpuUsage(begun);
+  return (user + system) / count;
 }
 
 function factsOf(title: string, segment: number): SegmentFacts {
