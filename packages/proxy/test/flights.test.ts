@@ -143,6 +143,12 @@ t.test('an origin that has nothing behind a seam ends the title there', async (t
   b.last().bye();
   await settle();
   t.ok(b.title.row.last?.last, 'what is held is all there is');
+  const { values } = await b.shelves.metrics.seams.get();
+  t.same(
+    values.filter(({ value }) => value > 0),
+    [],
+    'and nobody saw a break',
+  );
 });
 
 t.test('an origin that ends a title early, time and again, is believed', async (t) => {

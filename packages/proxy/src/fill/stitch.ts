@@ -155,11 +155,11 @@ export class Stitch {
   }
 
   /**
-   * The session ends, and nothing follows.
+   * The session ends, and nothing follows. Where the title ends before anything behind the seam came, the held media was all of it.
    * @param last the title ends here; `believed`: as it seems
    */
   finish(nowMs: number, last: 'told' | 'believed' | 'no'): void {
-    this.#noteSeam();
+    if (last === 'no') this.#noteSeam();
     const behind = this.#state === 'joining' ? this.#joining?.behind : undefined;
     if (last !== 'no') this.#entrance?.flush(this.#place);
     const current = this.#segmenter.current;
