@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, JOINED = 8, FIRST_PORT = 6000, LEAVE_MS = 300 };
+enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, JOINED = 8, JOINED_BYTES = 65536, FIRST_PORT = 6000, LEAVE_MS = 300 };
 /** Lateness in steps of 0.25 ms from -1 s to 3 s; what is beyond counts as the last one. */
 enum { STEPS_PER_MS = 4, EARLIEST_MS = -1000, STEPS = 4000 * STEPS_PER_MS };
 static const double CLOCK_PER_MS = 90;
@@ -148,43 +148,31 @@ static uint32_t segment_bytes(struct msghdr *message, uint32_t otherwise) {
   return otherwise;
 }
 
-static void read_joined(Viewer *v) {
-  static uint8_t bytes[JOINED][65536];
-  static uint8_t control[JOINED][CMSG_SPACE(sizeof(int))];
-  static struct iovec iov[JOINED];
-  static struct mmsghdr messages[JOINED];
+static int poll, is_joined;
+
+static void read_datagrams(Viewer *v) {
+  static uint8_t bytes[JOINED * JOINED_BYTES];
+  static uint8_t control[DATAGRAMS][CMSG_SPACE(sizeof(int))];
+  static struct iovec iov[DATAGRAMS];
+  static struct mmsghdr messages[DATAGRAMS];
+  const int most = is_joined ? JOINED : DATAGRAMS, room = is_joined ? JOINED_BYTES : DATAGRAM_BYTES;
   for (int rounds = 0; rounds < 64; rounds++) {
-    for (int i = 0; i < JOINED; i++) {
-      iov[i] = (struct iovec){bytes[i], sizeof bytes[i]};
-      messages[i].msg_hdr = (struct msghdr){
-          .msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = control[i], .msg_controllen = sizeof control[i]};
+    for (int i = 0; i < most; i++) {
+      iov[i] = (struct iovec){bytes + i * room, room};
+      messages[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+      if (!is_joined) continue;
+      messages[i].msg_hdr.msg_control = control[i];
+      messages[i].msg_hdr.msg_controllen = sizeof control[i];
     }
-    int got = recvmmsg(v->rtp, messages, JOINED, MSG_DONTWAIT, NULL);
+    int got = recvmmsg(v->rtp, messages, most, MSG_DONTWAIT, NULL);
     if (got <= 0) return;
     double at = now_ms();
     for (int i = 0; i < got; i++) {
       uint32_t length = messages[i].msg_len, step = segment_bytes(&messages[i].msg_hdr, length);
       for (uint32_t from = 0; from < length && step > 0; from += step)
-        count_datagram(v, bytes[i] + from, length - from < step ? length - from : step, at);
+        count_datagram(v, bytes + i * room + from, length - from < step ? length - from : step, at);
     }
-    if (got < JOINED) return;
-  }
-}
-
-static void read_datagrams(Viewer *v) {
-  static uint8_t bytes[DATAGRAMS][DATAGRAM_BYTES];
-  static struct iovec iov[DATAGRAMS];
-  static struct mmsghdr messages[DATAGRAMS];
-  for (int rounds = 0; rounds < 64; rounds++) {
-    for (int i = 0; i < DATAGRAMS; i++) {
-      iov[i] = (struct iovec){bytes[i], DATAGRAM_BYTES};
-      messages[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
-    }
-    int got = recvmmsg(v->rtp, messages, DATAGRAMS, MSG_DONTWAIT, NULL);
-    if (got <= 0) return;
-    double at = now_ms();
-    for (int i = 0; i < got; i++) count_datagram(v, bytes[i], messages[i].msg_len, at);
-    if (got < DATAGRAMS) return;
+    if (got < most) return;
   }
 }
 
@@ -204,8 +192,6 @@ static void ask(Viewer *v, const char *text, char *answer, size_t room) {
   }
 }
 
-static int poll, is_joined;
-
 /** Reads what is there, or waits a millisecond. */
 static void read_all(Viewer *viewers, int count) {
   static uint8_t chunk[CHUNK];
@@ -213,8 +199,7 @@ static void read_all(Viewer *viewers, int count) {
   int ready = epoll_wait(poll, events, 512, 1);
   for (int i = 0; i < ready; i++) {
     int who = events[i].data.u32;
-    if (who >= count && is_joined) read_joined(&viewers[who - count]);
-    else if (who >= count) read_datagrams(&viewers[who - count]);
+    if (who >= count) read_datagrams(&viewers[who - count]);
     else if (viewers[who].fd >= 0) read_stream(&viewers[who], chunk);
   }
 }

@@ -7,10 +7,11 @@ import { pin, type Spent, spentBy } from './spent.js';
 export const SINK_CORE = 1;
 
 /**
- * `udp-gro`: what is sent as segments of one message reaches the viewer as that (UDP_GRO). The system then does not cut it up
- * on the sender's account, as it need not where a network card does that.
+ * How media reaches viewers. `udp-gro`: what is sent as segments of one message comes as that (UDP_GRO). The system then does not
+ * cut it up on the sender's account, as it need not where a network card does that.
  */
-export type CrowdTransport = 'tcp' | 'udp' | 'udp-gro';
+export const CROWD_TRANSPORTS = ['tcp', 'udp', 'udp-gro'] as const;
+export type CrowdTransport = (typeof CROWD_TRANSPORTS)[number];
 
 export interface CrowdOrder {
   readonly host: string;

@@ -1,12 +1,13 @@
 import { formatJson, interruption, type Outcome, runBenchmark } from '../command.js';
 import { currentLoad, describeMachine, watchStolen } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
+import { CROWD_TRANSPORTS } from './crowd.js';
 import { measureDisk } from './disk.js';
 import { findCapacity, measureMemory, measureStartup } from './extremes.js';
 import { playScene } from './measure.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { relayLine, relayMarkdown, relayObject, relayPlot, type Run } from './report.js';
-import { SCENES, TRANSPORT_LABELS } from './scenes.js';
+import { type Scene, SCENES, TRANSPORT_LABELS } from './scenes.js';
 import { setStage, type Stage } from './stage.js';
 
 /** Viewers of the ramp: the goal and its neighbours, or all the way. */
@@ -62,16 +63,12 @@ async function measureAll(stage: Stage, o: Options, say: (line: string) => void)
   }
   for (let round = 1; round <= o.rounds; round++) {
     for (const scene of SCENES) {
-      if (
-        !o.parts.has(scene.transport === 'tcp' ? 'tcp' : 'udp') ||
-        (!scene.isQuick && (o.isQuick || round > 1))
-      )
-        continue;
+      if (!isPlayed(scene, o, round)) continue;
       say(`round ${round} of ${o.rounds}, ${scene.label}, ${scene.viewers} viewers of ${scene.kbps} kbit/s`);
       trials.push(...(await playScene(stage, scene, o)));
     }
   }
-  for (const transport of o.parts.has('capacity') ? (['tcp', 'udp', 'udp-gro'] as const) : []) {
+  for (const transport of o.parts.has('capacity') ? CROWD_TRANSPORTS : []) {
     const step = (viewers: number): void => say(`${viewers} viewers over ${TRANSPORT_LABELS[transport]}`);
     loads.push(...(await findCapacity(stage, transport, COUNTS[size][transport], step)));
   }
@@ -84,6 +81,12 @@ async function measureAll(stage: Stage, o: Options, say: (line: string) => void)
     run.startup = await measureStartup(stage, OTHERS, STARTS[size]);
   }
   return run;
+}
+
+/** What is not part of the quick run is played once. */
+function isPlayed({ transport, isQuick }: Scene, o: Options, round: number): boolean {
+  const isWanted = o.parts.has(transport === 'tcp' ? 'tcp' : 'udp');
+  return isWanted && (isQuick || (!o.isQuick && round === 1));
 }
 
 function outcomeOf(run: Run): Outcome {

@@ -1,5 +1,6 @@
 import type { PacketRun, Segment } from '@forebay/cache';
-import { payloadEnd, payloadStart, ROLE } from '@forebay/rtp';
+import { ROLE } from '@forebay/rtp';
+import { roleIn } from './role.js';
 import { StreamJoin, tailOf } from './join.js';
 import type { Held } from './row.js';
 import type { Title } from './title.js';
@@ -98,11 +99,7 @@ function firstPictureHash(title: Title, run: PacketRun): number | undefined {
   if (classifier === undefined) return undefined;
   for (let i = 0; i < run.count; i++) {
     if (run.streams[i] !== title.reference) continue;
-    const start = run.offsets[i]! + 4;
-    const end = run.offsets[i + 1]!;
-    const payload = payloadStart(run.bytes, start, end);
-    if (payload < 0) continue;
-    const role = classifier.classify(run.bytes, payload, payloadEnd(run.bytes, start, end));
+    const role = roleIn(classifier, run, i);
     if (role === ROLE.randomAccess || role === ROLE.picture) return run.hashes[i];
   }
   return undefined;

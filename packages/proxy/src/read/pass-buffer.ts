@@ -1,13 +1,6 @@
 import { PACKET_FLAG, type PacketRun, SegmentBuilder } from '@forebay/cache';
-import {
-  payloadEnd,
-  payloadStart,
-  ROLE,
-  sequenceDelta,
-  sequenceNumber,
-  timestamp,
-  timestampDelta,
-} from '@forebay/rtp';
+import { ROLE, sequenceDelta, sequenceNumber, timestamp, timestampDelta } from '@forebay/rtp';
+import { roleOf } from '../fill/role.js';
 import { Clamped } from './clamped.js';
 import { packetTicks } from './cursor.js';
 import type { Playable } from './playable.js';
@@ -121,9 +114,9 @@ export class PassBuffer {
 
   #flagsOf(stream: number, bytes: Buffer, start: number, end: number): number {
     const classifier = this.#title.streams[stream]?.classifier;
-    const payload = payloadStart(bytes, start, end);
-    const role = classifier?.classify(bytes, payload, payloadEnd(bytes, start, end));
-    return role === ROLE.randomAccess ? PACKET_FLAG.randomAccess : 0;
+    const isStart =
+      classifier !== undefined && roleOf(classifier, { bytes, start, end }) === ROLE.randomAccess;
+    return isStart ? PACKET_FLAG.randomAccess : 0;
   }
 
   #newBuilder(): SegmentBuilder {

@@ -1,5 +1,6 @@
 import { PACKET_FLAG, type PacketRun } from '@forebay/cache';
-import { type AccessUnitClassifier, payloadEnd, payloadStart, ROLE } from '@forebay/rtp';
+import { ROLE } from '@forebay/rtp';
+import { roleIn } from '../fill/role.js';
 import { packetMicros, packetTicks, type Start } from './cursor.js';
 import type { Playable } from './playable.js';
 
@@ -11,7 +12,6 @@ const ENOUGH_SECONDS = 0.3;
 const ENOUGH_ARRIVAL_SECONDS = 0.7;
 /** Two ratios are the same when one is at most so many times the other: timing is rough, content is not. */
 const TOLERANCE = 1.5;
-const FRAME_BYTES = 4;
 
 /**
  * What an origin makes of a Scale:
@@ -125,18 +125,11 @@ export function microsByHash(title: Playable, { held, run }: Start): ReadonlyMap
   const micros = new Map<number, number>();
   const twice = new Set<number>();
   for (let i = 0; i < run.count; i++) {
-    if (run.streams[i] !== title.reference || isParameter(classifier, run, i)) continue;
+    if (run.streams[i] !== title.reference || roleIn(classifier, run, i) === ROLE.parameter) continue;
     const hash = run.hashes[i]!;
     if (micros.has(hash)) twice.add(hash);
     micros.set(hash, packetMicros(title, held, run, i));
   }
   for (const hash of twice) micros.delete(hash);
   return micros;
-}
-
-function isParameter(classifier: AccessUnitClassifier | undefined, run: PacketRun, i: number): boolean {
-  const [start, end] = [run.offsets[i]! + FRAME_BYTES, run.offsets[i + 1]!];
-  const payload = payloadStart(run.bytes, start, end);
-  if (classifier === undefined || payload < 0) return false;
-  return classifier.classify(run.bytes, payload, payloadEnd(run.bytes, start, end)) === ROLE.parameter;
 }
