@@ -1,42 +1,39 @@
-import type { AccessUnit, StreamRecording } from '@forebay/rig';
+import type { AccessUnit } from '@forebay/rig';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import { compareGroups } from '../src/live/groups.js';
 import { UsageError } from '../src/command.js';
 import { parseOptions } from '../src/live/options.js';
 import { compare, type Row } from '../src/live/rows.js';
-
-const ZERO_MS = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+import { readTrace } from '../src/live/trace.js';
 
 /** A direct viewer's stream: payload 7 comes again and again, as parameter sets do. */
 const direct: Row = {
   hashes: [7, 1, 2, 7, 3, 4, 7, 5, 6],
-  arrivalsMs: [0, 10, 20, 30, 40, 50, 60, 70, 80].map((ms) => ms + ZERO_MS),
+  sequences: [10, 11, 12, 13, 14, 15, 16, 17, 18],
+  arrivalsMs: [0, 10, 20, 30, 40, 50, 60, 70, 80],
 };
 
-const recording = (sequences: number[], hashes: number[], arrivalsMs: number[]): StreamRecording =>
-  ({
-    hashes: Uint32Array.from(hashes),
-    sequences: Float64Array.from(sequences),
-    arrivalsMs: Float64Array.from(arrivalsMs),
-    packets: hashes.length,
-  }) as unknown as StreamRecording;
+const row = (sequences: number[], hashes: number[], arrivalsMs: number[]): Row => ({
+  hashes: Uint32Array.from(hashes),
+  sequences: Float64Array.from(sequences),
+  arrivalsMs: Float64Array.from(arrivalsMs),
+});
 
 t.test('packets are matched by payload, also those that come again and again', (t) => {
-  const whole = compare(recording([100, 101, 102, 103], [7, 3, 4, 7], [32, 42, 52, 66]), direct);
+  const whole = compare(row([100, 101, 102, 103], [7, 3, 4, 7], [32, 42, 52, 66]), direct);
   t.match(whole, { expected: 4, right: 4 });
-  t.same(
-    whole.delaysMs.map((ms) => Math.round(ms)),
-    [2, 2, 2, 6],
-  );
-  t.equal(Math.round(whole.shortMs), 20);
+  t.same(whole.delaysMs, [2, 2, 2, 6]);
+  t.equal(whole.shortMs, 20);
   t.end();
 });
 
 t.test('what is lost, wrong or twice is seen', (t) => {
-  t.match(compare(recording([1, 2, 4], [1, 2, 3], [1, 1, 1]), direct), { expected: 4, right: 3 });
-  t.match(compare(recording([1, 2, 3], [1, 9, 7], [1, 1, 1]), direct), { expected: 3, right: 2 });
-  t.match(compare(recording([1, 2, 2, 3], [1, 2, 2, 7], [1, 1, 1, 1]), direct), { expected: 3, right: 3 });
-  t.match(compare(recording([1, 2], [8, 9], [1, 1]), direct), { expected: 2, right: 0, shortMs: Infinity });
+  t.match(compare(row([1, 2, 4], [1, 2, 3], [1, 1, 1]), direct), { expected: 4, right: 3 });
+  t.match(compare(row([1, 2, 3], [1, 9, 7], [1, 1, 1]), direct), { expected: 3, right: 2 });
+  t.match(compare(row([1, 2, 2, 3], [1, 2, 2, 7], [1, 1, 1, 1]), direct), { expected: 3, right: 3 });
+  t.match(compare(row([1, 2], [8, 9], [1, 1]), direct), { expected: 2, right: 0, shortMs: Infinity });
   t.end();
 });
 
@@ -53,6 +50,28 @@ t.test('groups of pictures: whole, in part, left out', (t) => {
   t.same(compareGroups(all, seen), { whole: 1, partial: 1, leftOut: 1, broken: 0 });
   t.match(compareGroups(all, [10, 11, 99, 12, 40, 41].map(unit)), { whole: 1, leftOut: 2, broken: 1 });
   t.end();
+});
+
+t.test('a trace is told apart by viewer and stream, and its numbers do not wrap', async (t) => {
+  const noted = (viewer: number, stream: number, sequence: number, hash: number): Buffer => {
+    const bytes = Buffer.alloc(24);
+    bytes.writeDoubleLE(sequence / 4, 0);
+    bytes.writeUInt32LE(hash, 8);
+    bytes.writeUInt16LE(sequence, 12);
+    bytes.writeUInt16LE(stream, 14);
+    bytes.writeUInt32LE(viewer, 16);
+    return bytes;
+  };
+  const file = join(t.testdir(), 'trace');
+  const packets = [noted(3, 0, 65_535, 8), noted(1, 1, 5, 0xffff_ffff), noted(3, 0, 0, 9), noted(3, 1, 7, 1)];
+  await writeFile(file, Buffer.concat(packets));
+  const [third, first, ...more] = await readTrace(file, 2);
+  t.match(third, [
+    { hashes: [8, 9], sequences: [65_535, 65_536], arrivalsMs: [16_383.75, 0] },
+    { hashes: [1], sequences: [7] },
+  ]);
+  t.match(first, [{ hashes: [] }, { hashes: [0xffff_ffff], arrivalsMs: [1.25] }]);
+  t.same(more, []);
 });
 
 t.test('options', (t) => {

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccessUnit, RigViewer } from '@forebay/rig';
 import { compareGroups, type Groups } from './groups.js';
-import { compare, type Row } from './rows.js';
+import { compare, type Row, rowsOf } from './rows.js';
 import { type Audience, audienceOf, type Busy, open, openMany, TIMEOUT_MS, watchBusy } from './viewers.js';
 
 const STALL_AFTER_MS = 2000;
@@ -95,13 +95,11 @@ function judge(
   { tcp, udp, late, slow, neighbour }: Seats,
   { rows, wideRows }: Direct,
 ): Omit<CrowdResult, 'crowd'> {
-  const compared = neighbour.recordings.map((recording) =>
-    compare(recording, wideRows[recording.stream.index]!),
-  );
+  const compared = rowsOf(neighbour).map((row, stream) => compare(row, wideRows[stream]!));
   return {
-    tcp: audienceOf(tcp, rows),
-    udp: audienceOf(udp, rows),
-    late: audienceOf(late, rows),
+    tcp: audienceOf(tcp.map(rowsOf), rows),
+    udp: audienceOf(udp.map(rowsOf), rows),
+    late: audienceOf(late.map(rowsOf), rows),
     stalled: {
       ...compareGroups(picturesOf(neighbour), picturesOf(slow)),
       stallMs: STALL_MS,

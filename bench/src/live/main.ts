@@ -1,22 +1,26 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { formatJson, type Outcome, runBenchmark } from '../command.js';
 import { currentLoad, describeMachine } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
+import { compile } from '../relay/programs.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { liveLine, liveMarkdown, liveObject, livePlot, type Run } from './report.js';
 import { measure, measureSettled } from './stage.js';
 
-/** Who began a second late is up to what is on after so long. */
-const SETTLE_SECONDS = 18;
-
+/** @throws UsageError without a C compiler */
 async function perform({ tcp, udp, settled, seconds, workers, command }: Options): Promise<Outcome> {
   const machine = await describeMachine();
   const progress = new Progress();
+  const folder = await mkdtemp(join(tmpdir(), 'forebay-bench-live-'));
   try {
+    const programs = await compile(folder);
     const say = (line: string): void => progress.begin(line);
     const measured = await measure({ tcp, udp, seconds, workers }, say);
-    const order = { ...settled, settleSeconds: SETTLE_SECONDS, seconds, workers };
-    const usual = await measureSettled(order, false, say);
-    const low = await measureSettled(order, true, say);
+    const order = { ...settled, seconds, workers };
+    const usual = await measureSettled(programs.crowd, { ...order, lowLatency: false }, say);
+    const low = await measureSettled(programs.crowd, { ...order, lowLatency: true }, say);
     return outcomeOf({
       command,
       endedAt: new Date().toISOString(),
@@ -28,6 +32,7 @@ async function perform({ tcp, udp, settled, seconds, workers, command }: Options
     });
   } finally {
     progress.end();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

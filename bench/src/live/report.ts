@@ -74,19 +74,18 @@ ${delayTable(NAMES.map((name) => [LABELS[name], measured[name]]))}
   once: key frames are ${GOP_SECONDS} s apart here. From then on it comes nearer by a twentieth of the time.
 - Sessions that the proxy had at the origin, for two presentations: ${measured.pulls}.
 
-Once they have caught up, ${settled.usual.tcp.viewers + settled.usual.udp.viewers} viewers who came one after the other, ${seconds} s:
+Once they have caught up, ${settled.usual.tcp.viewers + settled.usual.udp.viewers} viewers who came one after the other, ${seconds} s; these and the direct viewer are programs in C, and the proxy
+is kept to one core:
 
 ${settledTable(settled)}
 
-The viewers' process was busy ${percent(settled.usual.crowd.utilisation)} of the time, and ${percent(settled.low.crowd.utilisation)} with \`--low-latency\`; its timers were ${formatMs(settled.usual.crowd.lagP99Ms)}
-and ${formatMs(settled.low.crowd.lagP99Ms)} ms late (99th percentile, the step of 5 ms in which this is measured included). The proxy used ${percent(settled.usual.proxyCpu)} and ${percent(settled.low.proxyCpu)} of
-a core.
+They took ${percent(settled.usual.crowdCpu)} of a core, and ${percent(settled.low.crowdCpu)} with \`--low-latency\`; the proxy ${percent(settled.usual.proxyCpu)} and ${percent(settled.low.proxyCpu)}.
 
 Of a presentation of ${WIDE_KBPS / 1000} Mbit/s one viewer did not read for ${stalled.stallMs / 1000} s in the middle of all this. It saw ${stalled.whole} groups of pictures from
 the first to the last picture, ${stalled.partial} in part, and ${stalled.leftOut} not at all; ${stalled.broken} pictures were broken. Another one, who watched the
 same, missed ${stalled.neighbourMissing} packets.
 
-Their process was busy ${percent(crowd.utilisation)} of the time, its timers ${formatMs(crowd.lagP99Ms)} ms late (99th percentile); the proxy's timers
+All these but the settled ones are one process: it was busy ${percent(crowd.utilisation)} of the time, its timers ${formatMs(crowd.lagP99Ms)} ms late (99th percentile); the proxy's timers
 ${formatMs(proxyLagMs.p99Ms)} ms. Delays include both.
 
 ![Added latency](live.svg)
@@ -97,8 +96,8 @@ ${formatMs(proxyLagMs.p99Ms)} ms. Delays include both.
 - ${run.endedAt.slice(0, 10)}, commit ${machine.commit}
 - ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel}; Node ${machine.node.slice(1)}
 - load of the machine ${machine.load} at the beginning, ${run.loadAtEnd} at the end
-- Origin and direct viewer are one process, the proxy another, all other viewers a third. Times are of the system's monotonic
-  clock. A viewer is complete when every packet from its first to its last came, once, with the right payload.
+- Origin and direct viewer are one process, the proxy another, the other viewers a third, but for those who have caught up. Times are
+  of the system's monotonic clock. A viewer is complete when every packet from its first to its last came, once, with the right payload.
 `;
 }
 

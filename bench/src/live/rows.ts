@@ -1,19 +1,22 @@
-import type { RigViewer, StreamRecording } from '@forebay/rig';
+import type { RigViewer } from '@forebay/rig';
 
 /** Milliseconds of the system's monotonic clock, the same in every process, at which `performance.now()` is 0 here. */
-export const ZERO_MS = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+const ZERO_MS = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
 
 /** What came of one stream, packet by packet. */
 export interface Row {
-  /** CRC-32 of the payload. */
-  readonly hashes: readonly number[];
+  /** Of the payload; who are compared have hashes of one kind. */
+  readonly hashes: ArrayLike<number>;
+  /** Extended: none wraps. */
+  readonly sequences: ArrayLike<number>;
   /** Milliseconds of the system's monotonic clock. */
-  readonly arrivalsMs: readonly number[];
+  readonly arrivalsMs: ArrayLike<number>;
 }
 
 export const rowsOf = (viewer: RigViewer): Row[] =>
-  viewer.recordings.map(({ hashes, arrivalsMs }) => ({
+  viewer.recordings.map(({ hashes, sequences, arrivalsMs }) => ({
     hashes: [...hashes],
+    sequences: [...sequences],
     arrivalsMs: Array.from(arrivalsMs, (ms) => ms + ZERO_MS),
   }));
 
@@ -22,28 +25,27 @@ export interface Compared {
   /** Packets between its first and its last, and those of them that came, once, with the right payload. */
   readonly expected: number;
   readonly right: number;
-  /** By packet that came, and late enough to count: behind the direct viewer, milliseconds. */
+  /** By packet that came: behind the direct viewer, milliseconds. */
   readonly delaysMs: readonly number[];
   /** The direct viewer had so much more when it ended, milliseconds. */
   readonly shortMs: number;
 }
 
-/**
- * Compares by payload: the first packet whose payload is not repeated says which one each is, by its number.
- * @param fromMs delays of what came earlier are left out, milliseconds of the system's monotonic clock
- */
-export function compare(recording: StreamRecording, direct: Row, fromMs = -Infinity): Compared {
-  const { hashes, sequences, arrivalsMs } = recording;
+/** Compares by payload: the first packet whose payload is not repeated says which one each is, by its number. */
+export function compare({ hashes, sequences, arrivalsMs }: Row, direct: Row): Compared {
   const places = new Map<number, number>();
-  for (const [i, hash] of direct.hashes.entries()) places.set(hash, places.has(hash) ? -1 : i);
-  const known = hashes.findIndex((hash) => (places.get(hash) ?? -1) >= 0);
-  if (known < 0) return { expected: recording.packets, right: 0, delaysMs: [], shortMs: Infinity };
+  for (let i = 0; i < direct.hashes.length; i++) {
+    const hash = direct.hashes[i]!;
+    places.set(hash, places.has(hash) ? -1 : i);
+  }
+  const known = Array.from(hashes).findIndex((hash) => (places.get(hash) ?? -1) >= 0);
+  if (known < 0) return { expected: hashes.length, right: 0, delaysMs: [], shortMs: Infinity };
   const base = places.get(hashes[known]!)! - sequences[known]!;
   const seen = new Set<number>();
   const delaysMs: number[] = [];
   let [first, last] = [Infinity, -Infinity];
-  for (const [i, sequence] of sequences.entries()) {
-    const place = base + sequence;
+  for (let i = 0; i < sequences.length; i++) {
+    const place = base + sequences[i]!;
     const directMs = direct.arrivalsMs[place];
     // The direct viewer may have ended a moment earlier.
     if (directMs === undefined) continue;
@@ -51,9 +53,8 @@ export function compare(recording: StreamRecording, direct: Row, fromMs = -Infin
     last = Math.max(last, place);
     if (direct.hashes[place] !== hashes[i] || seen.has(place)) continue;
     seen.add(place);
-    const atMs = arrivalsMs[i]! + ZERO_MS;
-    if (atMs >= fromMs) delaysMs.push(atMs - directMs);
+    delaysMs.push(arrivalsMs[i]! - directMs);
   }
-  const shortMs = direct.arrivalsMs.at(-1)! - (direct.arrivalsMs[last] ?? 0);
+  const shortMs = direct.arrivalsMs[direct.arrivalsMs.length - 1]! - (direct.arrivalsMs[last] ?? 0);
   return { expected: last - first + 1, right: seen.size, delaysMs, shortMs };
 }

@@ -74,18 +74,12 @@ export async function openMany(url: string, transport: ViewerTransport, count: n
   return viewers;
 }
 
-/** @param fromMs what came earlier does not count as late, milliseconds of the system's monotonic clock */
-export function audienceOf(
-  viewers: readonly RigViewer[],
-  direct: readonly Row[],
-  fromMs = -Infinity,
-): Audience {
+/** @param viewers the streams of each. @param direct those of the direct viewer */
+export function audienceOf(viewers: readonly (readonly Row[])[], direct: readonly Row[]): Audience {
   let [complete, packets, missing] = [0, 0, 0];
   const all: number[] = [];
-  for (const viewer of viewers) {
-    const compared = viewer.recordings.map((recording) =>
-      compare(recording, direct[recording.stream.index]!, fromMs),
-    );
+  for (const rows of viewers) {
+    const compared = rows.map((row, stream) => compare(row, direct[stream]!));
     for (const { expected, right, delaysMs } of compared) {
       packets += right;
       missing += expected - right;

@@ -1,7 +1,9 @@
 // Many viewers of one stream: sets them up one by one, has them play, reads everything, and says how late packets were.
 //
-//   crowd HOST PORT tcp|udp|udp-gro COUNT SETUP-URL PLAY-URL FROM-SECONDS TO-SECONDS RAMP-MS SETTLE-MS WINDOW-MS
+//   crowd HOST PORT tcp|udp|udp-gro COUNT SETUP-URLS PLAY-URL FROM-SECONDS TO-SECONDS RAMP-MS SETTLE-MS WINDOW-MS ADDRESSES TRACE
 //
+// SETUP-URLS: one for each stream, at most two, with a space between them; how late packets are is told of the first one. With TRACE
+// other than "-" every packet of the window is noted in that file: see Noted.
 // With udp-gro the kernel hands over what was sent as segments of one message as it is (UDP_GRO), and is not made to cut it up.
 // Viewers start anywhere from FROM to TO; with TO below FROM no Range is sent (live). "begin" and "end" lines on standard
 // output frame the window that counts; the line behind them is one JSON object. With WINDOW-MS 0 nobody plays: sessions
@@ -22,25 +24,49 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, JOINED = 8, JOINED_BYTES = 65536, FIRST_PORT = 6000, LEAVE_MS = 300 };
+enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, JOINED = 8, JOINED_BYTES = 65536, FIRST_PORT = 6000, LEAVE_MS = 300, REPORT_MS = 5000 };
 /** Lateness in steps of 0.25 ms from -1 s to 3 s; what is beyond counts as the last one. */
 enum { STEPS_PER_MS = 4, EARLIEST_MS = -1000, STEPS = 4000 * STEPS_PER_MS };
 static const double CLOCK_PER_MS = 90;
+enum { STREAMS = 2 };
 
 typedef struct {
-  int fd;
   /** Where datagrams come in, with the buffers that sockets have by default. */
   int rtp, rtcp;
-  double asked_ms;
-  /** Bytes of an unfinished frame or answer. */
-  uint8_t *held;
-  uint32_t held_bytes;
-  /** Its packets. */
+  /** Where reports go; port 0: nowhere. */
+  struct sockaddr_in reports_to;
   int has_media;
   double first_ms;
   uint32_t first_ticks;
   uint16_t next_sequence;
+} Stream;
+
+typedef struct {
+  int fd;
+  double asked_ms;
+  /** Bytes of an unfinished frame or answer. */
+  uint8_t *held;
+  uint32_t held_bytes;
+  Stream streams[STREAMS];
 } Viewer;
+
+/** A packet as TRACE has it, in order of arrival. */
+typedef struct {
+  /** Milliseconds of the monotonic clock. */
+  double at_ms;
+  /** Of the payload. */
+  uint32_t hash;
+  uint16_t sequence, stream;
+  uint32_t viewer, bytes;
+} Noted;
+
+static struct {
+  FILE *file;
+  Noted *packets;
+  size_t count, room;
+} trace;
+static Viewer *viewers;
+static int stream_count = 1;
 
 static struct {
   uint64_t packets, bytes, lost, late;
@@ -68,24 +94,56 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static void count_packet(Viewer *v, const uint8_t *p, uint32_t bytes, double at) {
+/** Eight bytes at a time: it must not keep the other viewers waiting. */
+static uint32_t hash_of(const uint8_t *bytes, uint32_t count) {
+  const uint64_t factor = 0x9e3779b97f4a7c15;
+  uint64_t hash = count * factor, word;
+  for (; count >= 8; bytes += 8, count -= 8) {
+    memcpy(&word, bytes, 8);
+    hash = (hash ^ word) * factor;
+    hash ^= hash >> 32;
+  }
+  for (; count > 0; bytes++, count--) hash = (hash ^ *bytes) * factor;
+  return hash >> 32;
+}
+
+static void note(const Viewer *v, const Stream *s, const uint8_t *p, uint32_t bytes, double at) {
+  if (trace.count == trace.room) {
+    trace.room = trace.room == 0 ? 1 << 20 : 2 * trace.room;
+    trace.packets = realloc(trace.packets, trace.room * sizeof *trace.packets);
+    if (trace.packets == NULL) fail("noting packets");
+  }
+  uint32_t header = 12 + 4 * (p[0] & 15);
+  if (header > bytes) header = bytes;
+  trace.packets[trace.count++] = (Noted){.at_ms = at,
+                                         .hash = hash_of(p + header, bytes - header),
+                                         .sequence = (uint16_t)(p[2] << 8 | p[3]),
+                                         .stream = s - v->streams,
+                                         .viewer = v - viewers,
+                                         .bytes = bytes};
+}
+
+static void count_packet(const Viewer *v, Stream *s, const uint8_t *p, uint32_t bytes, double at) {
   if (bytes < 12) return;
   uint16_t sequence = (uint16_t)(p[2] << 8 | p[3]);
   uint32_t ticks = (uint32_t)p[4] << 24 | p[5] << 16 | p[6] << 8 | p[7];
-  if (!v->has_media) {
-    v->has_media = 1;
-    v->first_ms = at;
-    v->first_ticks = ticks;
-    v->next_sequence = sequence;
-    startups[started++] = at - v->asked_ms;
+  int is_first = s == v->streams;
+  if (!s->has_media) {
+    s->has_media = 1;
+    s->first_ms = at;
+    s->first_ticks = ticks;
+    s->next_sequence = sequence;
+    if (is_first) startups[started++] = at - v->asked_ms;
   }
-  int lost = (int16_t)(sequence - v->next_sequence);
-  v->next_sequence = sequence + 1;
+  int lost = (int16_t)(sequence - s->next_sequence);
+  s->next_sequence = sequence + 1;
   if (!is_counting) return;
+  if (trace.file != NULL) note(v, s, p, bytes, at);
   window.packets++;
   window.bytes += bytes;
   if (lost > 0) window.lost += lost;
-  double late = at - v->first_ms - (int32_t)(ticks - v->first_ticks) / CLOCK_PER_MS;
+  if (!is_first) return;
+  double late = at - s->first_ms - (int32_t)(ticks - s->first_ticks) / CLOCK_PER_MS;
   if (late > window.worst_ms) window.worst_ms = late;
   int step = (int)((late - EARLIEST_MS) * STEPS_PER_MS);
   window.steps[step < 0 ? 0 : step >= STEPS ? STEPS - 1 : step]++;
@@ -99,7 +157,7 @@ static uint32_t take(Viewer *v, const uint8_t *bytes, uint32_t count, double at)
     if (p[0] == '$') {
       uint32_t size = p[2] << 8 | p[3];
       if (count - done < 4 + size) break;
-      if ((p[1] & 1) == 0) count_packet(v, p + 4, size, at);
+      if ((p[1] & 1) == 0 && p[1] < 2 * STREAMS) count_packet(v, &v->streams[p[1] / 2], p + 4, size, at);
       done += 4 + size;
       continue;
     }
@@ -133,8 +191,8 @@ static void read_stream(Viewer *v, uint8_t *chunk) {
   memcpy(v->held, chunk + done, v->held_bytes);
 }
 
-static void count_datagram(Viewer *v, const uint8_t *p, uint32_t bytes, double at) {
-  if (bytes > 1 && (p[1] < 192 || p[1] > 223)) count_packet(v, p, bytes, at);
+static void count_datagram(const Viewer *v, Stream *s, const uint8_t *p, uint32_t bytes, double at) {
+  if (bytes > 1 && (p[1] < 192 || p[1] > 223)) count_packet(v, s, p, bytes, at);
 }
 
 /** Of one message: how long its datagrams are, the last one may be shorter. */
@@ -150,7 +208,7 @@ static uint32_t segment_bytes(struct msghdr *message, uint32_t otherwise) {
 
 static int poll, is_joined;
 
-static void read_datagrams(Viewer *v) {
+static void read_datagrams(const Viewer *v, Stream *s) {
   static uint8_t bytes[JOINED * JOINED_BYTES];
   static uint8_t control[DATAGRAMS][CMSG_SPACE(sizeof(int))];
   static struct iovec iov[DATAGRAMS];
@@ -164,13 +222,13 @@ static void read_datagrams(Viewer *v) {
       messages[i].msg_hdr.msg_control = control[i];
       messages[i].msg_hdr.msg_controllen = sizeof control[i];
     }
-    int got = recvmmsg(v->rtp, messages, most, MSG_DONTWAIT, NULL);
+    int got = recvmmsg(s->rtp, messages, most, MSG_DONTWAIT, NULL);
     if (got <= 0) return;
     double at = now_ms();
     for (int i = 0; i < got; i++) {
       uint32_t length = messages[i].msg_len, step = segment_bytes(&messages[i].msg_hdr, length);
       for (uint32_t from = 0; from < length && step > 0; from += step)
-        count_datagram(v, bytes + i * room + from, length - from < step ? length - from : step, at);
+        count_datagram(v, s, bytes + i * room + from, length - from < step ? length - from : step, at);
     }
     if (got < most) return;
   }
@@ -192,14 +250,14 @@ static void ask(Viewer *v, const char *text, char *answer, size_t room) {
   }
 }
 
-/** Reads what is there, or waits a millisecond. */
-static void read_all(Viewer *viewers, int count) {
+/** Reads what is there, or waits a millisecond. Viewers come first in the numbers of events, then streams. */
+static void read_all(int count) {
   static uint8_t chunk[CHUNK];
   static struct epoll_event events[512];
   int ready = epoll_wait(poll, events, 512, 1);
   for (int i = 0; i < ready; i++) {
-    int who = events[i].data.u32;
-    if (who >= count) read_datagrams(&viewers[who - count]);
+    int who = events[i].data.u32, place = who - count;
+    if (place >= 0) read_datagrams(&viewers[place / STREAMS], &viewers[place / STREAMS].streams[place % STREAMS]);
     else if (viewers[who].fd >= 0) read_stream(&viewers[who], chunk);
   }
 }
@@ -221,17 +279,17 @@ static int udp_socket(int viewer, int port) {
 }
 
 /** Binds an even port and the next one. @returns the even one */
-static int bind_pair(Viewer *v, int viewer) {
+static int bind_pair(Stream *s, int viewer) {
   static int port;
   // Another crowd's packets may still be on their way.
   if (port == 0) port = FIRST_PORT + 2 * (getpid() % 8000);
   for (; port < 65534; port += 2) {
-    v->rtp = udp_socket(viewer, port);
-    v->rtcp = v->rtp < 0 ? -1 : udp_socket(viewer, port + 1);
+    s->rtp = udp_socket(viewer, port);
+    s->rtcp = s->rtp < 0 ? -1 : udp_socket(viewer, port + 1);
     int one = 1;
-    if (v->rtcp >= 0 && is_joined && setsockopt(v->rtp, SOL_UDP, UDP_GRO, &one, sizeof one) < 0) fail("UDP_GRO");
-    if (v->rtcp >= 0) return (port += 2) - 2;
-    if (v->rtp >= 0) close(v->rtp);
+    if (s->rtcp >= 0 && is_joined && setsockopt(s->rtp, SOL_UDP, UDP_GRO, &one, sizeof one) < 0) fail("UDP_GRO");
+    if (s->rtcp >= 0) return (port += 2) - 2;
+    if (s->rtp >= 0) close(s->rtp);
   }
   fail("no ports");
   return 0;
@@ -263,11 +321,39 @@ static void report(double elapsed_ms, double used_ms) {
          last_startup, used_ms / elapsed_ms);
 }
 
+/** Empty receiver reports: who sends none is taken for gone. */
+static void report_on(const Viewer *v) {
+  static const uint8_t empty[8] = {0x80, 201, 0, 1};
+  for (int i = 0; i < stream_count; i++) {
+    const Stream *s = &v->streams[i];
+    if (s->reports_to.sin_port != 0) sendto(s->rtcp, empty, sizeof empty, 0, (const struct sockaddr *)&s->reports_to, sizeof s->reports_to);
+  }
+}
+
+/** Says where a stream's media is to go. @returns the answer, in `answer` */
+static void set_up(Viewer *v, int place, const char *url, const char *session, char *answer, size_t room, int is_udp) {
+  Stream *s = &v->streams[place];
+  char text[4096], transport[128];
+  int port = is_udp ? bind_pair(s, v - viewers) : 0;
+  if (is_udp) snprintf(transport, sizeof transport, "RTP/AVP;unicast;client_port=%d-%d", port, port + 1);
+  else snprintf(transport, sizeof transport, "RTP/AVP/TCP;unicast;interleaved=%d-%d", 2 * place, 2 * place + 1);
+  snprintf(text, sizeof text, "SETUP %s RTSP/1.0\r\nCSeq: %d\r\n%s%s%sTransport: %s\r\n\r\n", url, place + 1,
+           *session ? "Session: " : "", session, *session ? "\r\n" : "", transport);
+  ask(v, text, answer, room);
+}
+
 int main(int argc, char **argv) {
-  if (argc != 13) return 2;
+  if (argc != 14) return 2;
   addresses = atoi(argv[12]);
   is_joined = strcmp(argv[3], "udp-gro") == 0;
-  const char *host = argv[1], *setup_url = argv[5], *play_url = argv[6];
+  const char *host = argv[1], *play_url = argv[6], *setup_urls[STREAMS] = {argv[5]};
+  char *second = strchr(argv[5], ' ');
+  if (second != NULL) {
+    *second = 0;
+    setup_urls[1] = second + 1;
+    stream_count = 2;
+  }
+  if (strcmp(argv[13], "-") != 0 && (trace.file = fopen(argv[13], "wb")) == NULL) fail("the trace");
   int port = atoi(argv[2]), is_udp = strcmp(argv[3], "tcp") != 0, count = atoi(argv[4]);
   double from = atof(argv[7]), to = atof(argv[8]), ramp = atof(argv[9]), settle = atof(argv[10]), length = atof(argv[11]);
   struct rlimit files;
@@ -276,12 +362,12 @@ int main(int argc, char **argv) {
   setrlimit(RLIMIT_NOFILE, &files);
   setvbuf(stdout, NULL, _IOLBF, 0);
   poll = epoll_create1(0);
-  Viewer *viewers = calloc(count, sizeof *viewers);
+  viewers = calloc(count, sizeof *viewers);
   char (*sessions)[128] = calloc(count, sizeof *sessions);
   startups = calloc(count + 1, sizeof *startups);
   struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(port)};
   inet_pton(AF_INET, host, &server.sin_addr);
-  char text[4096], answer[8192], transport[128];
+  char text[4096], answer[8192];
   for (int i = 0; i < count; i++) {
     Viewer *v = &viewers[i];
     v->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -291,28 +377,27 @@ int main(int argc, char **argv) {
     if (connect(v->fd, (struct sockaddr *)&server, sizeof server) < 0) fail("connecting");
     int one = 1;
     setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    int media_port = is_udp ? bind_pair(v, i) : 0;
-    if (is_udp) snprintf(transport, sizeof transport, "RTP/AVP;unicast;client_port=%d-%d", media_port, media_port + 1);
-    else snprintf(transport, sizeof transport, "RTP/AVP/TCP;unicast;interleaved=0-1");
-    snprintf(text, sizeof text, "SETUP %s RTSP/1.0\r\nCSeq: 1\r\nTransport: %s\r\n\r\n", setup_url, transport);
-    ask(v, text, answer, sizeof answer);
-    char *session = strcasestr(answer, "\r\nSession:");
-    if (session == NULL) fail("no session");
-    session += 10;
-    session += strspn(session, " ");
-    snprintf(sessions[i], sizeof sessions[i], "%.*s", (int)strcspn(session, ";\r"), session);
-    char *ports = strstr(answer, "server_port=");
-    if (is_udp && ports != NULL) {
+    for (int place = 0; place < stream_count; place++) {
+      set_up(v, place, setup_urls[place], sessions[i], answer, sizeof answer, is_udp);
+      char *session = strcasestr(answer, "\r\nSession:"), *ports = strstr(answer, "server_port=");
+      if (session == NULL) fail("no session");
+      session += 10;
+      session += strspn(session, " ");
+      snprintf(sessions[i], sizeof sessions[i], "%.*s", (int)strcspn(session, ";\r"), session);
+      if (!is_udp) continue;
+      struct epoll_event want = {.events = EPOLLIN, .data.u32 = count + STREAMS * i + place};
+      epoll_ctl(poll, EPOLL_CTL_ADD, v->streams[place].rtp, &want);
+      if (ports == NULL) continue;
       // Opens the way back, and shows that somebody is there.
       struct sockaddr_in to_name = server;
       static const uint8_t punch[12] = {0x80};
       to_name.sin_port = htons(atoi(ports + 12));
-      sendto(v->rtp, punch, sizeof punch, 0, (struct sockaddr *)&to_name, sizeof to_name);
+      sendto(v->streams[place].rtp, punch, sizeof punch, 0, (struct sockaddr *)&to_name, sizeof to_name);
+      to_name.sin_port = htons(atoi(ports + 12) + 1);
+      v->streams[place].reports_to = to_name;
     }
     struct epoll_event want = {.events = EPOLLIN, .data.u32 = i};
     epoll_ctl(poll, EPOLL_CTL_ADD, v->fd, &want);
-    want.data.u32 = count + i;
-    if (is_udp) epoll_ctl(poll, EPOLL_CTL_ADD, v->rtp, &want);
   }
   if (length <= 0) {
     printf("begin\n");
@@ -321,6 +406,7 @@ int main(int argc, char **argv) {
   }
   double start = now_ms(), begun = 0, begun_cpu = 0;
   int playing = 0;
+  uint64_t reports = 0;
   unsigned seed = 1;
   for (;;) {
     double now = now_ms();
@@ -331,7 +417,7 @@ int main(int argc, char **argv) {
         double at = from + (to - from) * rand_r(&seed) / RAND_MAX;
         snprintf(range, sizeof range, "Range: npt=%.3f-\r\n", at);
       }
-      snprintf(text, sizeof text, "PLAY %s RTSP/1.0\r\nCSeq: 2\r\nSession: %s\r\n%s\r\n", play_url, sessions[playing], range);
+      snprintf(text, sizeof text, "PLAY %s RTSP/1.0\r\nCSeq: 3\r\nSession: %s\r\n%s\r\n", play_url, sessions[playing], range);
       v->asked_ms = now;
       if (send(v->fd, text, strlen(text), MSG_NOSIGNAL) < 0) fail("asking");
       playing++;
@@ -343,16 +429,19 @@ int main(int argc, char **argv) {
       printf("begin\n");
     }
     if (is_counting && now - begun >= length) break;
-    read_all(viewers, count);
+    while (now - start >= (double)REPORT_MS * reports / count) report_on(&viewers[reports++ % count]);
+    read_all(count);
   }
   double ended = now_ms(), used = cpu_ms() - begun_cpu;
   printf("end\n");
-  report(ended - begun, used);
   is_counting = 0;
+  if (trace.file != NULL && fwrite(trace.packets, sizeof *trace.packets, trace.count, trace.file) != trace.count) fail("the trace");
+  if (trace.file != NULL) fclose(trace.file);
+  report(ended - begun, used);
   for (int i = 0; i < count; i++) {
-    snprintf(text, sizeof text, "TEARDOWN %s RTSP/1.0\r\nCSeq: 3\r\nSession: %s\r\n\r\n", play_url, sessions[i]);
+    snprintf(text, sizeof text, "TEARDOWN %s RTSP/1.0\r\nCSeq: 4\r\nSession: %s\r\n\r\n", play_url, sessions[i]);
     if (viewers[i].fd >= 0 && send(viewers[i].fd, text, strlen(text), MSG_NOSIGNAL) < 0) closed_count++;
   }
-  while (now_ms() - ended < LEAVE_MS) read_all(viewers, count);
+  while (now_ms() - ended < LEAVE_MS) read_all(count);
   return 0;
 }

@@ -20,7 +20,11 @@ export interface CrowdOrder {
   readonly viewers: number;
   /** How many addresses of this host they come from; default 1. */
   readonly addresses?: number;
-  readonly setupUrl: string;
+  /** Streams that each sets up; default 1. */
+  readonly streams?: number;
+  /** A file for every packet of the window: {@link readTrace}. */
+  readonly trace?: string;
+  readonly setupUrls: readonly string[];
   readonly playUrl: string;
   /** NPT that viewers start from, anywhere between; undefined: no Range, as for live media. */
   readonly startSeconds: readonly [number, number] | undefined;
@@ -108,10 +112,11 @@ function beginCrowd(crowd: string, o: CrowdOrder): Lines {
     String(o.port),
     o.transport,
     String(o.viewers),
-    o.setupUrl,
+    o.setupUrls.slice(0, o.streams ?? 1).join(' '),
     o.playUrl,
     ...figures,
     String(o.addresses ?? 1),
+    o.trace ?? '-',
   ];
   const child = spawn(crowd, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   void pin(child.pid!, SINK_CORE);

@@ -5,11 +5,11 @@ import type { RtspMessage } from '@forebay/rtsp';
 const ANSWER_MS = 5000;
 const TRY_EVERY_MS = 200;
 
-/** Where the first stream of a presentation is set up, and where it is played. */
+/** Where the streams of a presentation are set up, and where it is played. */
 export interface Controls {
   readonly host: string;
   readonly port: number;
-  readonly setupUrl: string;
+  readonly setupUrls: readonly string[];
   readonly playUrl: string;
 }
 
@@ -39,7 +39,7 @@ async function describeOnce(url: string): Promise<Controls> {
   const { streams, control } = parseDescription(body.toString('latin1'));
   return {
     ...at,
-    setupUrl: resolveControl(base, streams[0]?.control),
+    setupUrls: streams.map((stream) => resolveControl(base, stream.control)),
     playUrl: resolveControl(base, control ?? '*'),
   };
 }

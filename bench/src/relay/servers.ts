@@ -132,7 +132,7 @@ export async function startBare(o: BareOptions): Promise<Server> {
   const url = `rtsp://${HOST}:${port}/`;
   return {
     pid: child.pid!,
-    controls: () => Promise.resolve({ host: HOST, port, setupUrl: url, playUrl: url }),
+    controls: () => Promise.resolve({ host: HOST, port, setupUrls: [url], playUrl: url }),
     close: async () => await ended(child),
   };
 }

@@ -3,6 +3,7 @@ import { parseRtspUrl } from '@forebay/rtsp';
 import { Catalogue } from '../src/read/catalogue.js';
 import type { MediaSink, PlayResult, Reader } from '../src/read/library.js';
 import { Pacer } from '../src/read/pacer.js';
+import type { Latency } from '../src/read/tempo.js';
 import { Routes } from '../src/read/routes.js';
 import {
   between,
@@ -65,9 +66,9 @@ export class House {
   readonly pacer: Pacer;
   #sent = new Map<number, number>();
 
-  constructor(o: FlightBenchOptions = {}) {
+  constructor(o: FlightBenchOptions & { readonly latency?: Latency } = {}) {
     this.origin = fakeOrigin(o.description);
-    this.pacer = new Pacer(this.clock);
+    this.pacer = new Pacer(this.clock, o.latency);
     const shelves = fakeShelves(this.clock, o, (meta) => {
       this.catalogue.titleOf(meta.generation)?.offRam(meta.startMicros);
     });
@@ -80,7 +81,7 @@ export class House {
     this.catalogue = new Catalogue(new Routes([route]), shelves, this.pacer);
   }
 
-  async viewer(): Promise<{ reader: Reader; screen: Screen }> {
+  async viewer(transport: 'tcp' | 'udp' = 'tcp'): Promise<{ reader: Reader; screen: Screen }> {
     const shown = await this.catalogue.find(URL, new AbortController().signal);
     const screen = new Screen();
     const streams = [0, 1].map((stream) => ({ stream, ssrc: stream + 1 }));
@@ -88,7 +89,7 @@ export class House {
       streams,
       sink: screen,
       viewerAddress: '::1',
-      transport: 'tcp',
+      transport,
     });
     return { reader, screen };
   }

@@ -274,6 +274,20 @@ t.test('live: a viewer that comes back after long goes on with what is on now', 
   t.equal(house.origin.sessions.length, 1);
 });
 
+t.test('low latency: what comes is sent at once, a key frame that begins a segment as well', async (t) => {
+  const house = new House({ description: described(sdp('')), latency: 'low' });
+  const live = makePackets({ seconds: 60 });
+  const viewers = [await house.viewer('tcp'), await house.viewer('udp')];
+  for (const { reader } of viewers) await house.play(reader, undefined, undefined, live);
+  await house.pass(20_000, live);
+  for (let i = 0; i < 100; i++) {
+    await house.pass(50, live);
+    const [tcp, udp] = viewers.map(({ screen }) => screen.pictures.length);
+    t.equal(tcp, udp, `${i}`);
+    t.equal(viewers[0]!.screen.newest, viewers[1]!.screen.newest);
+  }
+});
+
 t.test('a viewer that was blocked over the end of a segment goes on forward', async (t) => {
   for (const range of ['npt=0-60', '']) {
     const house = new House({ description: described(sdp(range)) });

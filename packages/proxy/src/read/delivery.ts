@@ -57,6 +57,8 @@ export class Delivery implements RangeSender {
   readonly #catchUp = new CatchUp();
   #isBlocked = false;
   #blockedSinceMs: number | undefined;
+  /** What this turn may still send, in all segments together. */
+  #leftBytes = 0;
   #sentMs = 0;
   /** When what it needs next was in line for a session of the origin last: the origin's own time begins after that. */
   #inLineMs = -Infinity;
@@ -136,8 +138,9 @@ export class Delivery implements RangeSender {
   turn(nowMs: number): 'end' | 'failed' | undefined {
     const dueMicros = this.#clock.dueMicros(nowMs);
     this.#isBlocked = false;
-    const most = this.#tempo.batches(dueMicros - this.#places.nextDue());
-    for (let batches = 0; batches < most && !this.#isBlocked; batches++) {
+    const batches = this.#tempo.batches(dueMicros - this.#places.nextDue());
+    this.#leftBytes = batches * this.#tempo.batchBytes;
+    while (this.#leftBytes > 0 && !this.#isBlocked) {
       const isSent = this.#pumpAll(dueMicros, nowMs);
       const before = this.#places.last;
       this.#moveOn();
@@ -196,7 +199,7 @@ export class Delivery implements RangeSender {
   #pump(cursor: Cursor, dueMicros: number, nowMs: number): boolean {
     const { run, held } = cursor;
     const from = cursor.next;
-    if (from >= run.count) return false;
+    if (from >= run.count || this.#leftBytes <= 0) return false;
     const lead = cursor.source === 'flight' ? FOLLOW_LEAD_MICROS : this.#aheadMicros;
     const limit = dueMicros + lead - held.startMicros;
     if (run.dueMicros[from]! > limit) return false;
@@ -213,12 +216,13 @@ export class Delivery implements RangeSender {
       return false;
     }
     this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
-    const byteLimit = run.offsets[from]! + this.#tempo.batchBytes;
+    const byteLimit = run.offsets[from]! + Math.min(this.#tempo.batchBytes, this.#leftBytes);
     let to = from + 1;
     while (to < run.count && run.dueMicros[to]! <= limit && run.offsets[to + 1]! <= byteLimit) to++;
     if (isBehind) to = groupAfter(this.#title, run, { from, to });
     const bytes = cursor.bounds === undefined ? this.#send(run, from, to) : this.#sendBounded(cursor, to);
     cursor.next = to;
+    this.#leftBytes -= run.offsets[to]! - run.offsets[from]!;
     if (cursor.bounds !== undefined) dropBounds(this.#title, cursor);
     if (bytes > 0) this.#sentMs = nowMs;
     this.#tally.sent(cursor.source, bytes, nowMs);
