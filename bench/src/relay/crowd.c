@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, JOINED = 8, JOINED_BYTES = 65536, FIRST_PORT = 6000, LEAVE_MS = 300, REPORT_MS = 5000 };
+enum { CHUNK = 256 * 1024, FRAME = 65536 + 4, DATAGRAMS = 64, DATAGRAM_BYTES = 2048, JOINED = 8, JOINED_BYTES = 65536, FIRST_PORT = 6000, LEAVE_MS = 300, REPORT_MS = 5000, LOOK_US = 250 };
 /** Lateness in steps of 0.25 ms from -1 s to 3 s; what is beyond counts as the last one. */
 enum { STEPS_PER_MS = 4, EARLIEST_MS = -1000, STEPS = 4000 * STEPS_PER_MS };
 static const double CLOCK_PER_MS = 90;
@@ -250,11 +250,12 @@ static void ask(Viewer *v, const char *text, char *answer, size_t room) {
   }
 }
 
-/** Reads what is there, or waits a millisecond. Viewers come first in the numbers of events, then streams. */
+/** Reads what is there, or sleeps a moment: who waited in the kernel would have to be woken, on the account of whoever sends. Viewers come first in the numbers of events, then streams. */
 static void read_all(int count) {
   static uint8_t chunk[CHUNK];
   static struct epoll_event events[512];
-  int ready = epoll_wait(poll, events, 512, 1);
+  int ready = epoll_wait(poll, events, 512, 0);
+  if (ready == 0) usleep(LOOK_US);
   for (int i = 0; i < ready; i++) {
     int who = events[i].data.u32, place = who - count;
     if (place >= 0) read_datagrams(&viewers[place / STREAMS], &viewers[place / STREAMS].streams[place % STREAMS]);

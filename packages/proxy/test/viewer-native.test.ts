@@ -68,6 +68,7 @@ class Line {
 /** The system's call, seen and changed by a test. */
 class Watched implements BatchCall {
   readonly #call: BatchCall;
+  readonly #buffers = new Map<number, Buffer>();
   /** Messages of each call, as numbers of packets; a call that failed has none. */
   readonly calls: number[][] = [];
   /** An error to give instead, or how many messages to take at most. */
@@ -78,18 +79,26 @@ class Watched implements BatchCall {
   }
 
   addressOf(bytes: Buffer): number {
-    return this.#call.addressOf(bytes);
+    const at = this.#call.addressOf(bytes);
+    this.#buffers.set(at, bytes);
+    return at;
   }
 
-  send(fd: number, messages: Buffer, first: number, count: number): number {
-    const packets = Array.from({ length: count }, (_, i) => messages.readUInt32LE((first + i) * 64 + 24));
+  send(fd: number, messagesAt: number, count: number): number {
+    const packets = Array.from({ length: count }, (_, i) => this.#wordAt(messagesAt + i * 64 + 24));
     const answer = this.answers.shift()?.(packets);
     if (answer !== undefined && answer < 0) {
       this.calls.push([]);
       return answer;
     }
     this.calls.push(packets.slice(0, answer));
-    return this.#call.send(fd, messages, first, Math.min(count, answer ?? count));
+    return this.#call.send(fd, messagesAt, Math.min(count, answer ?? count));
+  }
+
+  #wordAt(at: number): number {
+    for (const [start, bytes] of this.#buffers)
+      if (at >= start && at < start + bytes.length) return bytes.readUInt32LE(at - start);
+    throw new Error('nobody asked where this lies');
   }
 }
 
@@ -363,7 +372,7 @@ t.test('the path is chosen by a test, said and exported', async (t) => {
     Promise.resolve({ addressOf: () => 0, send: () => -code });
   t.same(await choose('auto', failing(EINVAL)), { ...asked, line: { path: 'dgram', reason: 'EINVAL' } });
   const silent = (): Promise<BatchCall> =>
-    Promise.resolve({ addressOf: () => 0, send: (_fd, _messages, _first, count) => count });
+    Promise.resolve({ addressOf: () => 0, send: (_fd, _messagesAt, count) => count });
   const lost = { path: 'dgram', reason: '0 of 48 datagrams came, or other ones' };
   t.same(await choose('auto', silent), { ...asked, line: lost });
   if (skip !== false) {

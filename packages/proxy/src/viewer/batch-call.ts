@@ -3,10 +3,10 @@ import { arch, constants, platform } from 'node:os';
 /** The one system call that Node lacks, as {@link NativeSender} needs it. */
 export interface BatchCall {
   /**
-   * Sends messages [first, first + count) of the `mmsghdr` array in `messages`, without waiting.
+   * Sends `count` messages of the array of `mmsghdr` at this place in memory, without waiting.
    * @returns how many the kernel took, or minus the error's number when it refused the first
    */
-  send(fd: number, messages: Buffer, first: number, count: number): number;
+  send(fd: number, messagesAt: number, count: number): number;
   /** Where the bytes lie in memory. Holds as long as somebody holds `bytes`, and not longer. */
   addressOf(bytes: Buffer): number;
 }
@@ -30,12 +30,10 @@ export async function loadBatchCall(): Promise<BatchCall> {
   });
   const sendmmsg = koffi
     .load(null)
-    .func('int sendmmsg(int fd, void *messages, unsigned int count, int flags)');
+    .func('int sendmmsg(int fd, uintptr_t messages, unsigned int count, int flags)');
   return {
-    send(fd, messages, first, count) {
-      // A view is made only to go on after a partial result.
-      const from = first === 0 ? messages : messages.subarray(first * MESSAGE_BYTES);
-      const taken = Number(sendmmsg(fd, from, count, MSG_DONTWAIT));
+    send(fd, messagesAt, count) {
+      const taken = Number(sendmmsg(fd, messagesAt, count, MSG_DONTWAIT));
       return taken > 0 ? taken : -(koffi.errno() || constants.errno.EAGAIN);
     },
     addressOf: (bytes) => Number(koffi.address(bytes)),

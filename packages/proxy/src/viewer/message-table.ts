@@ -1,5 +1,5 @@
 import { MESSAGE_BYTES } from './batch-call.js';
-import { IPV6_NAME_BYTES } from './socket-name.js';
+import { fixedMemory } from './fixed-memory.js';
 
 /** Packets gathered before they are sent without being asked: more than a batch of 64 KiB of audio has. */
 export const PACKETS_PER_FLUSH = 1024;
@@ -26,18 +26,17 @@ export interface PacketList {
 }
 
 /**
- * The structures that `sendmmsg` reads, in one piece of memory that lives as long as this does. All messages go to one
- * name; message i has control block i. As 32-bit words of `struct mmsghdr`, `struct cmsghdr` and `struct iovec`:
+ * The structures that `sendmmsg` reads, in one piece of memory that lives as long as this does. All messages that are laid together
+ * go to one name; message i has control block i. As 32-bit words of `struct mmsghdr`, `struct cmsghdr` and `struct iovec`:
  *
  *      message  0 name  2 name bytes  4 iovec  6 iovecs  8 control  10 control bytes  12 flags  14 sent
  *      control  0 length = 18  2 level = SOL_UDP  3 type = UDP_SEGMENT  4 bytes of a segment (16 bits)
  *      iovec    0 start  2 length
  */
 export class MessageTable {
-  readonly messages = fixed(PACKETS_PER_FLUSH * MESSAGE_BYTES);
-  readonly #controls = fixed(PACKETS_PER_FLUSH * CONTROL_BYTES);
-  readonly #iovecs = fixed(PACKETS_PER_FLUSH * IOVEC_BYTES);
-  readonly #name = fixed(IPV6_NAME_BYTES);
+  readonly messages = fixedMemory(PACKETS_PER_FLUSH * MESSAGE_BYTES);
+  readonly #controls = fixedMemory(PACKETS_PER_FLUSH * CONTROL_BYTES);
+  readonly #iovecs = fixedMemory(PACKETS_PER_FLUSH * IOVEC_BYTES);
   readonly #messageWords = wordsOf(this.messages);
   readonly #controlWords = wordsOf(this.#controls);
   readonly #iovecWords = wordsOf(this.#iovecs);
@@ -45,23 +44,23 @@ export class MessageTable {
   readonly #firsts = new Int32Array(PACKETS_PER_FLUSH);
 
   readonly #iovecsAt: number;
+  #nameAt = 0;
   #nameBytes = 0;
 
   /** @param addressOf where a buffer lies in memory */
   constructor(addressOf: (bytes: Buffer) => number) {
-    const [names, controls] = [addressOf(this.#name), addressOf(this.#controls)];
+    const controls = addressOf(this.#controls);
     this.#iovecsAt = addressOf(this.#iovecs);
     for (let i = 0; i < PACKETS_PER_FLUSH; i++) {
-      setPointer(this.#messageWords, i * 16, names);
       setPointer(this.#messageWords, i * 16 + 8, controls + i * CONTROL_BYTES);
       this.#controlWords.set([CONTROL_LENGTH, 0, SOL_UDP, UDP_SEGMENT], i * 6);
     }
   }
 
-  /** Where the messages that are laid next go. */
-  address(name: Buffer): void {
-    this.#name.set(name);
-    this.#nameBytes = name.length;
+  /** Where the messages that are laid next go: a name of so many bytes at this place in memory. */
+  address(nameAt: number, bytes: number): void {
+    this.#nameAt = nameAt;
+    this.#nameBytes = bytes;
   }
 
   /**
@@ -110,6 +109,7 @@ export class MessageTable {
   #setMessage(message: number, firstIovec: number, iovecs: number): void {
     const words = this.#messageWords;
     const at = message * 16;
+    setPointer(words, at, this.#nameAt);
     words[at + 2] = this.#nameBytes;
     setPointer(words, at + 4, this.#iovecsAt + firstIovec * IOVEC_BYTES);
     words[at + 6] = iovecs;
@@ -123,11 +123,6 @@ function setPointer(words: Uint32Array, at: number, address: number): void {
   const upper = Math.floor(address / HALF);
   words[at] = address - upper * HALF;
   words[at + 1] = upper;
-}
-
-/** Zeros outside the heap that is compacted: they stay where they are. */
-function fixed(bytes: number): Buffer {
-  return Buffer.from(new ArrayBuffer(bytes));
 }
 
 function wordsOf(bytes: Buffer): Uint32Array {

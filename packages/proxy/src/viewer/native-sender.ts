@@ -1,7 +1,7 @@
 import type { Socket } from 'node:dgram';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
-import type { BatchCall } from './batch-call.js';
+import { type BatchCall, MESSAGE_BYTES } from './batch-call.js';
 import { MessageTable, PACKETS_PER_FLUSH } from './message-table.js';
 import { dgramSender, type Destination, type PacketSender } from './sender.js';
 import { socketName, withPort } from './socket-name.js';
@@ -32,6 +32,8 @@ interface Way {
   handle: SocketState['handle'] | undefined;
   fd: number;
   readonly name: Buffer | undefined;
+  /** Where the name lies in memory. */
+  readonly nameAt: number;
   port: number;
   /** Runs of packets longer than this are not sent as segments. */
   segmentBytes: number;
@@ -55,12 +57,15 @@ export class NativeSender implements PacketSender {
   readonly #call: BatchCall;
   readonly #onFault: (fault: PathFault) => void;
   readonly #table: MessageTable;
+  readonly #messagesAt: number;
   readonly #ways = new WeakMap<Destination, Way>();
   readonly #addresses = new WeakMap<Buffer, number>();
   /** Ways with packets in this flush. */
   readonly #busy: Way[] = [];
-  /** Packets of this flush: what they lie in (which also keeps it alive), where, and the next one of the same way. */
-  readonly #bytes: Buffer[] = Array.from({ length: PACKETS_PER_FLUSH }, () => NOTHING);
+  /** What packets of this flush lie in, kept alive by this. */
+  readonly #buffers: Buffer[] = [];
+  /** Packets of this flush: in which of the buffers, where, and the next one of the same way. */
+  readonly #bufferOf = new Uint16Array(PACKETS_PER_FLUSH);
   readonly #offsets = new Uint32Array(PACKETS_PER_FLUSH);
   readonly #lengths = new Uint32Array(PACKETS_PER_FLUSH);
   readonly #starts = new Float64Array(PACKETS_PER_FLUSH);
@@ -76,13 +81,14 @@ export class NativeSender implements PacketSender {
     this.#call = call;
     this.#onFault = onFault;
     this.#table = new MessageTable((bytes) => call.addressOf(bytes));
+    this.#messagesAt = call.addressOf(this.#table.messages);
   }
 
   send(to: Destination, bytes: Buffer, offset: number, length: number): void {
     if (this.#count === PACKETS_PER_FLUSH) this.flush();
     if (bytes !== this.#lastBytes) this.#remember(bytes);
     const packet = this.#count++;
-    this.#bytes[packet] = bytes;
+    this.#bufferOf[packet] = this.#buffers.length - 1;
     this.#offsets[packet] = offset;
     this.#lengths[packet] = length;
     this.#starts[packet] = this.#lastAddress + offset;
@@ -103,7 +109,7 @@ export class NativeSender implements PacketSender {
       way.first = NONE;
     }
     this.#busy.length = 0;
-    this.#bytes.fill(NOTHING, 0, this.#count);
+    this.#buffers.length = 0;
     this.#count = 0;
     this.#lastBytes = NOTHING;
   }
@@ -121,16 +127,17 @@ export class NativeSender implements PacketSender {
       address = this.#call.addressOf(bytes);
       this.#addresses.set(bytes, address);
     }
+    this.#buffers.push(bytes);
     this.#lastBytes = bytes;
     this.#lastAddress = address;
   }
 
   #wayTo(to: Destination): Way {
-    const last = this.#busy.at(-1);
-    if (last?.to === to) return last;
+    // A way for each stream of one session: few.
+    for (const busy of this.#busy) if (busy.to === to) return busy;
     let way = this.#ways.get(to);
     if (way === undefined) {
-      way = newWay(to);
+      way = newWay(to, this.#call);
       this.#ways.set(to, way);
       if (!way.isNative) this.#onFault({ code: 'ENOTSUP', address: to.address, instead: 'dgram' });
     }
@@ -155,7 +162,7 @@ export class NativeSender implements PacketSender {
       way.port = to.port;
       withPort(name, to.port);
     }
-    this.#table.address(name);
+    this.#table.address(way.nameAt, name.length);
     for (let packet = way.first; packet !== NONE;) {
       const count = this.#table.lay(packet, {
         next: this.#next,
@@ -171,7 +178,7 @@ export class NativeSender implements PacketSender {
   #transmit(way: Way, fd: number, count: number): number {
     const table = this.#table;
     for (let done = 0; done < count;) {
-      const taken = this.#call.send(fd, table.messages, done, count - done);
+      const taken = this.#call.send(fd, this.#messagesAt + done * MESSAGE_BYTES, count - done);
       if (taken > 0) {
         done += taken;
         continue;
@@ -205,13 +212,14 @@ export class NativeSender implements PacketSender {
   #passOn(way: Way, first: number): void {
     this.#passedOn.add(way.to.socket);
     for (let packet = first; packet !== NONE; packet = this.#next[packet]!) {
-      dgramSender.send(way.to, this.#bytes[packet]!, this.#offsets[packet]!, this.#lengths[packet]!);
+      const bytes = this.#buffers[this.#bufferOf[packet]!]!;
+      dgramSender.send(way.to, bytes, this.#offsets[packet]!, this.#lengths[packet]!);
     }
     dgramSender.flush();
   }
 }
 
-function newWay(to: Destination): Way {
+function newWay(to: Destination, call: BatchCall): Way {
   const { address, port, socket } = to;
   const state = stateOf(socket);
   const name = socketName(address, port);
@@ -221,6 +229,7 @@ function newWay(to: Destination): Way {
     handle: undefined,
     fd: NONE,
     name,
+    nameAt: name === undefined ? 0 : call.addressOf(name),
     port,
     segmentBytes: Infinity,
     isNative: state !== undefined && name !== undefined,

@@ -1,10 +1,11 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { fixedMemory } from './fixed-memory.js';
 
 // Source: Linux include/linux/socket.h; struct sockaddr_in and sockaddr_in6.
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPV4_NAME_BYTES = 16;
-export const IPV6_NAME_BYTES = 28;
+const IPV6_NAME_BYTES = 28;
 const PORT_AT = 2;
 
 /**
@@ -14,17 +15,18 @@ const PORT_AT = 2;
  *      | family | port | address  | zeros        |
  *      | family | port | flow = 0 | address ...                   | scope |
  *
+ * It stays where it is in memory.
  * @returns undefined for names and for addresses with a zone (`%eth0`)
  */
 export function socketName(address: string, port: number): Buffer | undefined {
   if (isIPv4(address)) {
-    const name = Buffer.alloc(IPV4_NAME_BYTES);
+    const name = fixedMemory(IPV4_NAME_BYTES);
     name.writeUInt16LE(AF_INET, 0);
     name.set(octetsOf(address), 4);
     return withPort(name, port);
   }
   if (!isIPv6(address) || address.includes('%')) return undefined;
-  const name = Buffer.alloc(IPV6_NAME_BYTES);
+  const name = fixedMemory(IPV6_NAME_BYTES);
   name.writeUInt16LE(AF_INET6, 0);
   groupsOf(address).forEach((group, i) => name.writeUInt16BE(group, 8 + 2 * i));
   return withPort(name, port);
