@@ -7,6 +7,8 @@ export const SHARE = 0.25;
 /** Where the search begins and ends, viewers a process that serves. */
 const [LEAST, MOST] = [100, 1000] as const;
 const STEP = 1.06;
+/** Times that so many viewers are tried before they count as too many. */
+const TRIES = 3;
 const TIMES = { rampMs: 1500, settleMs: 1000, windowMs: 2500 };
 const CAPACITY_SCENES = SCENES.filter(({ transport }) => transport === 'tcp');
 
@@ -50,13 +52,26 @@ async function capacityOf(
     const middle = (low + high) >> 1;
     const viewers = viewersAt(middle);
     say(`how many: ${scene.label}, ${viewers * WORKERS[server]} viewers`);
-    const { seen } = await trial(stage, server, { scene: { ...scene, viewers }, times: TIMES });
-    const { lateMs, lost, closed, playing, sinkCpu } = seen;
-    const all = viewers * WORKERS[server];
-    if (lateMs.p999 <= PACED_MS && lost === 0 && closed === 0 && playing === all) {
+    const cpu = await sinkCpuWhenPaced(stage, server, { ...scene, viewers });
+    if (cpu === undefined) high = middle;
+    else {
       low = middle;
-      best = { ...best, viewers: all, sinkCpu };
-    } else high = middle;
+      best = { ...best, viewers: viewers * WORKERS[server], sinkCpu: cpu };
+    }
   }
   return best;
+}
+
+/**
+ * One moment without a processor makes one packet in a thousand late: what fails once may be the machine's matter.
+ * @returns share of their core that the viewers used; undefined when they were late every time
+ */
+async function sinkCpuWhenPaced(stage: Stage, server: ServerName, scene: Scene): Promise<number | undefined> {
+  for (let i = 0; i < TRIES; i++) {
+    const { seen } = await trial(stage, server, { scene, times: TIMES });
+    const { lateMs, lost, closed, playing, sinkCpu } = seen;
+    const isWhole = lost === 0 && closed === 0 && playing === scene.viewers * WORKERS[server];
+    if (isWhole && lateMs.p999 <= PACED_MS) return sinkCpu;
+  }
+  return undefined;
 }
