@@ -308,7 +308,7 @@ function loadTable({ loads }: Run): string {
     percent(served.sinkCpu),
     `${isPaced ? 'yes' : 'no'}${isSinkBusy ? ' (the viewers were busy)' : ''}`,
   ]);
-  return `Viewers added until they are late, milliseconds:\n\n${markdownTable(columns, rows)}`;
+  return `Viewers added until they are late three times in a row (the last of the three is shown), milliseconds:\n\n${markdownTable(columns, rows)}`;
 }
 
 function otherText({ memory, startup, disk }: Run): string {
