@@ -48,7 +48,6 @@ export interface Measured extends CrowdResult {
 export interface Settled {
   readonly tcp: Audience;
   readonly udp: Audience;
-  readonly proxyLagMs: Measured['proxyLagMs'];
   /** Shares of a core that the proxy and the viewers used. */
   readonly proxyCpu: number;
   readonly crowdCpu: number;
@@ -169,7 +168,6 @@ export async function measureSettled(
         watch(transport, controls, { transport, viewers: viewers[transport], ...times }),
       ),
     );
-    const proxyLagMs = await proxy.lag();
     await direct;
     onStep('live: comparing packets');
     const [rows = []] = await readTrace(traceOf('direct'), STREAMS);
@@ -182,7 +180,6 @@ export async function measureSettled(
       tcp: audienceOf(seen.tcp, counted),
       udp: audienceOf(seen.udp, counted),
       crowdCpu: tcp!.sinkCpu + udp!.sinkCpu,
-      proxyLagMs,
       proxyCpu: tcp!.cpuNs / 1e6 / windowMs,
     };
   });
