@@ -75,11 +75,11 @@ ${delayTable(NAMES.map((name) => [LABELS[name], measured[name]]))}
 - Sessions that the proxy had at the origin, for two presentations: ${measured.pulls}.
 
 Once they have caught up, ${settled.usual.tcp.viewers + settled.usual.udp.viewers} viewers who came one after the other, ${seconds} s; these and the direct viewer are programs in C, and the proxy
-is kept to one core:
+has a core to itself:
 
 ${settledTable(settled)}
 
-They took ${percent(settled.usual.crowdCpu)} of a core, and ${percent(settled.low.crowdCpu)} with \`--low-latency\`; the proxy ${percent(settled.usual.proxyCpu)} and ${percent(settled.low.proxyCpu)}.
+They took ${percent(settled.usual.crowdCpu)} of a core, and ${percent(settled.low.crowdCpu)} with \`--low-latency\`; the proxy ${percent(settled.usual.proxyCpu)} and ${percent(settled.low.proxyCpu)}.${hostText(settled)}
 
 Of a presentation of ${WIDE_KBPS / 1000} Mbit/s one viewer did not read for ${stalled.stallMs / 1000} s in the middle of all this. It saw ${stalled.whole} groups of pictures from
 the first to the last picture, ${stalled.partial} in part, and ${stalled.leftOut} not at all; ${stalled.broken} pictures were broken. Another one, who watched the
@@ -138,6 +138,12 @@ function settledTable({ usual, low }: Run['settled']): string {
     ['TCP, `--low-latency`', low.tcp],
     ['UDP, `--low-latency`', low.udp],
   ]);
+}
+
+function hostText({ usual, low }: Run['settled']): string {
+  if (usual.stolen === undefined || low.stolen === undefined) return '';
+  const [first, second] = [usual.stolen, low.stolen].map((share) => (100 * share).toFixed(1));
+  return `\nThe machine's host kept ${first} and ${second} % of the processors for others meanwhile.`;
 }
 
 function percent(share: number): string {

@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type OriginOptions, RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
 import { ProxyHost } from '../proxy/host.js';
-import { type CrowdOrder as WatchedBy, type Served, serve } from '../relay/crowd.js';
+import { type CrowdOrder as WatchedBy, type Served, serve, SINK_CORE } from '../relay/crowd.js';
 import { type Controls, describe } from '../relay/describe.js';
 import { pin } from '../relay/spent.js';
+import { watchStolen } from '../report/machine.js';
 import type { CrowdMessage, CrowdOrder, CrowdResult } from './crowd.js';
 import { type Row, rowsOf } from './rows.js';
 import { readTrace } from './trace.js';
@@ -51,6 +52,8 @@ export interface Settled {
   /** Shares of a core that the proxy and the viewers used. */
   readonly proxyCpu: number;
   readonly crowdCpu: number;
+  /** Share of the processors that the host kept for others. */
+  readonly stolen: number | undefined;
 }
 
 const live = (videoKbps: number, mediaAfterMs = 0) => ({
@@ -134,7 +137,7 @@ export interface SettledOrder {
 
 /**
  * Viewers who come one after the other, once they have caught up. They and the direct viewer are programs in C, which take little
- * of the processor; the proxy is kept to the other one.
+ * of the processor; the proxy is kept to one, and they and the origin to another.
  * @param crowd that program
  */
 export async function measureSettled(
@@ -144,7 +147,7 @@ export async function measureSettled(
 ): Promise<Settled> {
   const titles = { '/film': live(VIDEO_KBPS) };
   return await onStage({ titles, workers, lowLatency }, async ({ origin, proxy, folder, url }) => {
-    if (workers === 1) await pin(proxy.pid, PROXY_CORE);
+    if (workers === 1) await Promise.all([pin(proxy.pid, PROXY_CORE), pin(process.pid, SINK_CORE)]);
     const traceOf = (name: string): string => join(folder, name);
     const watch = async (name: string, at: Controls, o: WatchOrder): Promise<Served> => {
       const order = { ...at, ...o, addresses: o.viewers, startSeconds: undefined };
@@ -163,11 +166,13 @@ export async function measureSettled(
       windowMs: directMs,
     });
     await delay(FIRST_MS);
+    const stolen = await watchStolen();
     const [tcp, udp] = await Promise.all(
       (['tcp', 'udp'] as const).map((transport) =>
         watch(transport, controls, { transport, viewers: viewers[transport], ...times }),
       ),
     );
+    const share = await stolen();
     await direct;
     onStep('live: comparing packets');
     const [rows = []] = await readTrace(traceOf('direct'), STREAMS);
@@ -181,6 +186,7 @@ export async function measureSettled(
       udp: audienceOf(seen.udp, counted),
       crowdCpu: tcp!.sinkCpu + udp!.sinkCpu,
       proxyCpu: tcp!.cpuNs / 1e6 / windowMs,
+      stolen: share,
     };
   });
 }

@@ -1,4 +1,4 @@
-import type { Machine } from '../report/machine.js';
+import { type Machine, stolenText } from '../report/machine.js';
 import { type Column, formatRatio, markdownTable } from '../report/markdown.js';
 import { stripPlot } from '../report/strip-plot.js';
 import { medianOf, summaryOf } from '../report/summary.js';
@@ -117,7 +117,7 @@ ${otherText(run)}
 - \`${run.command}\`
 - ${run.endedAt.slice(0, 10)}, commit ${machine.commit}
 - ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel}; Node ${machine.node.slice(1)}
-- load of the machine ${machine.load} at the beginning, ${run.loadAtEnd} at the end${stolenText(run)}
+- load of the machine ${machine.load} at the beginning, ${run.loadAtEnd} at the end${stolenText(run.stolen)}
 - Viewers begin within a second or two, anywhere in the first 12 s of a title of 30 s that is in the proxy's RAM. Live ones
   are all where the origin is. Processor time is that of all threads, from the scheduler's accounts.
 `;
@@ -335,12 +335,6 @@ function otherText({ memory, startup, disk }: Run): string {
     );
   }
   return lines.join('\n\n');
-}
-
-function stolenText({ stolen }: Run): string {
-  return stolen === undefined
-    ? ''
-    : `; its host kept ${(stolen * 100).toFixed(1)} % of the processors for others`;
 }
 
 function percent(share: number): string {

@@ -68,6 +68,13 @@ export async function watchStolen(): Promise<() => Promise<number | undefined>> 
   };
 }
 
+/** Behind a line about load. @param share as {@link watchStolen} says it */
+export function stolenText(share: number | undefined): string {
+  return share === undefined
+    ? ''
+    : `; its host kept ${(share * 100).toFixed(1)} % of the processors for others`;
+}
+
 async function processorTicks(): Promise<{ readonly all: number; readonly stolen: number } | undefined> {
   const text = await readFile('/proc/stat', 'latin1').catch(() => '');
   const ticks = /^cpu +([\d ]+)/.exec(text)?.[1]?.split(' ').slice(0, 8).map(Number);

@@ -1,5 +1,5 @@
 import { formatJson, type Outcome, readFlags, runBenchmark, wholeNumber } from '../command.js';
-import { currentLoad, describeMachine } from '../report/machine.js';
+import { currentLoad, describeMachine, watchStolen } from '../report/machine.js';
 import { Progress } from '../report/progress.js';
 import { capacities, type Capacity } from './capacity.js';
 import { replaceWorkers } from './replace.js';
@@ -48,6 +48,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
 
 async function perform({ rounds, kills, command }: Options): Promise<Outcome> {
   const machine = await describeMachine();
+  const stolen = await watchStolen();
   const progress = new Progress();
   const say = (line: string): void => progress.begin(`workers: ${line}`);
   const stage = await setStage(say);
@@ -68,6 +69,7 @@ async function perform({ rounds, kills, command }: Options): Promise<Outcome> {
       endedAt: new Date().toISOString(),
       machine,
       loadAtEnd: currentLoad(),
+      stolen: await stolen(),
       trials,
       capacities: found,
       replacements,

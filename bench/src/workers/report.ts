@@ -1,4 +1,4 @@
-import type { Machine } from '../report/machine.js';
+import { type Machine, stolenText } from '../report/machine.js';
 import { type Column, formatRatio, markdownTable } from '../report/markdown.js';
 import { stripPlot } from '../report/strip-plot.js';
 import { medianOf, summaryOf } from '../report/summary.js';
@@ -13,6 +13,8 @@ export interface Run {
   readonly endedAt: string;
   readonly machine: Machine;
   readonly loadAtEnd: number;
+  /** Share of the processors that the machine's host kept for others; undefined where that is not told. */
+  readonly stolen: number | undefined;
   readonly trials: readonly Trial[];
   readonly capacities: readonly Capacity[];
   readonly replacements: readonly Replacement[];
@@ -70,11 +72,11 @@ export function workersObject(run: Run): object {
 
 export function workersMarkdown(run: Run): string {
   const rows = rowsOf(run);
-  const { machine: m, command, endedAt, loadAtEnd } = run;
+  const { machine: m, command, endedAt, loadAtEnd, stolen } = run;
   return `# Workers
 
 \`${command}\`, ${endedAt.slice(0, 10)}, ${m.commit}; ${m.processor}, ${m.cores} cores, ${m.memoryGiB} GiB, ${m.kernel}, Node ${m.node}; load ${m.load}
-before and ${loadAtEnd} after.
+before and ${loadAtEnd} after${stolenText(stolen)}.
 
 All processes of the proxy are pinned to one core and the viewers to another, so that what is compared is what a packet
 costs, and which process pays for it. Two workers have twice the viewers that one process has, since what a packet costs depends
