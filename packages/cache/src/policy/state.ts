@@ -139,6 +139,7 @@ export function absorbState(
     if (fresh) table.set(numbers.slice(at, at + table.length));
     at += table.length;
   }
+  engine.reach.settle();
   const u = engine.clock.u;
   for (const title of titles.toReversed()) {
     const slot = slotOf(title.name, title.durationSeconds);
