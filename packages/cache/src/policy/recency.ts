@@ -8,12 +8,14 @@ export class RecencyQueues {
   /** Rows of titles: the cell of each, and its neighbours in the queue. */
   readonly #bin: Uint8Array;
   readonly #links: Int32Array;
+  readonly #slots: number;
   readonly #head = new Int32Array(RECENCY_BINS).fill(NONE);
   readonly #tail = new Int32Array(RECENCY_BINS).fill(NONE);
 
   constructor(rows: TitleRows) {
     this.#bin = rows.bytes;
     this.#links = rows.ints;
+    this.#slots = rows.slots;
   }
 
   binOf(slot: number): number {
@@ -52,17 +54,24 @@ export class RecencyQueues {
     else links[next * ROW_FLOATS + PREVIOUS] = previous;
   }
 
-  /** Titles, the most lately asked for first, at most `limit`. */
-  latest(limit: number): number[] {
-    const slots: number[] = [];
+  /**
+   * Titles, the most lately asked for first, at most `limit` and none twice. The queues may change while they are walked: where the title that
+   * comes next has left its cell, the rest of the cell is passed over.
+   */
+  *latest(limit: number): Generator<number> {
+    const seen = new Uint8Array(this.#slots);
+    let left = limit;
     for (let bin = 0; bin < RECENCY_BINS; bin++) {
-      for (
-        let slot = this.#tail[bin]!;
-        slot !== NONE && slots.length < limit;
-        slot = this.#links[slot * ROW_FLOATS + PREVIOUS]!
-      )
-        slots.push(slot);
+      let slot = this.#tail[bin]!;
+      while (slot !== NONE && left > 0 && this.#bin[slot * ROW + RECENCY] === bin) {
+        const previous = this.#links[slot * ROW_FLOATS + PREVIOUS]!;
+        if (seen[slot] === 0) {
+          seen[slot] = 1;
+          left -= 1;
+          yield slot;
+        }
+        slot = previous;
+      }
     }
-    return slots;
   }
 }

@@ -133,9 +133,9 @@ export class Titles {
     return best;
   }
 
-  /** Known titles, the most lately asked for first, at most `limit`. */
-  latest(limit: number): number[] {
-    return this.#queues.latest(limit);
+  /** Known titles, the most lately asked for first, at most `limit`; others may be asked for meanwhile. */
+  *latest(limit: number): Generator<number> {
+    for (const slot of this.#queues.latest(limit)) if (this.known(slot)) yield slot;
   }
 
   forget(slot: number): void {
