@@ -35,7 +35,7 @@ export type Term =
   'corrections' | 'viewers on their way' | 'reach of the title' | 'reach' | 'operational clock';
 
 export interface EngineOptions {
-  /** Titles that are remembered at most, 230 bytes each. */
+  /** Titles that are remembered at most, 312 bytes each beside their names. */
   readonly titles: number;
   /** Groups of titles that have a quota each; group 0 has none. */
   readonly groups: number;
@@ -81,8 +81,8 @@ export class PopularityEngine {
   readonly #bin: number[] = [];
   readonly #weight: number[] = [];
   #hand = 0;
-  /** Keeps what {@link #fetch} reads from being left out as useless. */
-  #fetched = 0;
+  /** Sum of what was touched ahead, lest the reading of it is left out as useless. */
+  fetched = 0;
   readonly #question: IndexQuestion = {
     title: 0,
     startSeconds: 0,
@@ -310,10 +310,11 @@ export class PopularityEngine {
     for (let handle = this.#hand + 1; handle <= end; handle++) {
       const page = handle >>> PAGE_BITS;
       const at = (handle & PAGE_MASK) * HELD_INTS;
+      if (ints[page]![at + PINS]! !== 0) continue;
       const row = ints[page]![at + TITLE]! * ROW_FLOATS;
       sum += rows[row]! + rows[row + VIEWERS]! + rows[row + REACHED + (floats[page]![at + POINT]! | 0)]!;
     }
-    this.#fetched = sum;
+    this.fetched = sum;
   }
 
   #groupOf(title: number): number {

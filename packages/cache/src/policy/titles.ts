@@ -47,8 +47,8 @@ export class Titles {
   readonly #dueU = new Float64Array(RECENCY_BINS);
   #hand = 0;
   #charged = 0;
-  /** Keeps what {@link #fetch} reads from being left out as useless. */
-  #fetched = 0;
+  /** Sum of what was touched ahead, lest the reading of it is left out as useless. */
+  fetched = 0;
   /** Slots that were ever taken. */
   #used = 0;
 
@@ -208,7 +208,7 @@ export class Titles {
       const next = this.#queues.after(first);
       sum += rows[first * ROW_FLOATS]! + (next === NONE ? 0 : rows[next * ROW_FLOATS]!);
     }
-    this.#fetched = sum;
+    this.fetched = sum;
   }
 
   /** Moves a title that is due from its recency cell to the next. */
