@@ -328,11 +328,10 @@ export class PopularityEngine {
         at !== OTHERS && this.#rows.ints[at * ROW_FLOATS + SEGMENTS] === 0 && !this.#viewers.watching(at),
     );
     if (slot === NONE) return OTHERS;
-    this.#ghosts.keep(
-      this.#rows.ints[slot * ROW_FLOATS + KEY]! >>> 0,
-      this.titles.history(slot, this.clock.u),
-      this.clock.u,
-    );
+    if (this.titles.known(slot)) {
+      const key = this.#rows.ints[slot * ROW_FLOATS + KEY]! >>> 0;
+      this.#ghosts.keep(key, this.titles.history(slot, this.clock.u), this.clock.u);
+    }
     this.titles.forget(slot);
     this.#forgotten(slot);
     return slot;

@@ -67,7 +67,7 @@ export class Titles {
   open(slot: number): void {
     const row = slot * ROW_DOUBLES;
     this.#rows[row + LAST_U] = Number.NaN;
-    this.#rows[row + CHARGED_U] = Number.NaN;
+    this.#rows[row + CHARGED_U] = 0;
     this.#rows[row + RATE] = 0;
     this.#rows[row + RATE_U] = Number.NaN;
     this.#floats[slot * ROW_FLOATS + GAP] = 0;
