@@ -120,6 +120,20 @@ t.test('a session to which nothing was delivered counts for nothing', async (t) 
   t.equal(policy.value(facts('empty', 3), 100), 0);
 });
 
+t.test('a title that was only offered, and then forgotten, comes back as a new one', async (t) => {
+  const policy = new PopularityPolicy({ titles: 3 });
+  const offered = Array.from({ length: 4 }, (_, i) => `o${i}`);
+  for (const title of offered) policy.decide(facts(title, 0), 100 * BYTES, 0);
+  for (const [i, title] of offered.entries()) {
+    const start = { title, startSeconds: 0, titleDurationSeconds: 600, viewerAddress: '' };
+    policy.sessionStarted(1, start, 60 * i);
+    policy.sessionReached(1, SECONDS, 60 * i);
+    const value = policy.value(facts(title, 0), 60 * i);
+    t.ok(value > 0 && Number.isFinite(value), `${title}: ${value}`);
+    policy.sessionEnded(1, 60 * i);
+  }
+});
+
 t.test('one address does not make a title popular alone', async (t) => {
   const cache = new Cache(new PopularityPolicy(), 4 * BYTES);
   for (let i = 0; i < 40; i++) {

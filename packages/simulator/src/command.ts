@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { measureCost } from './cost.js';
+import { measureCost, measureMemory } from './cost.js';
 import { ABLATIONS, isPolicyName, POLICIES, type PolicyName } from './policies.js';
 import { readLog } from './read-log.js';
 import { replay } from './replay.js';
@@ -41,7 +41,7 @@ export async function runCommand(args: readonly string[], print: (line: string) 
     return;
   }
   if (values.cost) {
-    print(JSON.stringify(await measureCost(COST_SEGMENTS)));
+    print(JSON.stringify({ ...(await measureCost(COST_SEGMENTS)), ...measureMemory(COST_SEGMENTS) }));
     return;
   }
   if (values.scenarios) {

@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { performance, PerformanceObserver } from 'node:perf_hooks';
-import { cpuUsage } from 'node:process';
-import { PopularityPolicy, type SegmentFacts } from '@forebay/cache';
+import { cpuUsage, memoryUsage } from 'node:process';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { DEFAULT_OPTIONS, PopularityPolicy, type SegmentFacts } from '@forebay/cache';
 import { Random } from './random.js';
 
 const SEGMENT_SECONDS = 8;
@@ -150,4 +152,48 @@ function factsOf(title: string, segment: number): SegmentFacts {
     bytes: SEGMENT_BYTES,
     titleDurationSeconds: TITLE_SEGMENTS * SEGMENT_SECONDS,
   };
+}
+
+/** What the serving policy keeps: growth of the heap and of array buffers after a collection. */
+export interface Memory {
+  /** Of a title known, all tables and indices together, without the name itself. */
+  readonly bytesPerTitle: number;
+  readonly bytesPerSegment: number;
+}
+
+/** Fills a policy with as many titles as it remembers by default, then with `held` segments. */
+export function measureMemory(held: number): Memory {
+  const { titles } = DEFAULT_OPTIONS;
+  const names = Array.from({ length: titles }, (_, t) =>
+    Buffer.from(`rtsp://origin.example:554/library/title-${t}`).toString(),
+  );
+  const collect = collector();
+  const before = used(collect);
+  const policy = new PopularityPolicy();
+  for (const [t, title] of names.entries()) {
+    policy.sessionStarted(1, { title, startSeconds: 0, titleDurationSeconds: 800, viewerAddress: '' }, t);
+    policy.sessionReached(1, 8, t);
+    policy.sessionEnded(1, t);
+  }
+  const known = used(collect);
+  const each = { durationSeconds: 8, bytes: 2_000_000, titleDurationSeconds: 800 };
+  for (let i = 0; i < held; i++) {
+    const segment = Math.floor(i / titles);
+    policy.hold({ ...each, title: names[i % titles]!, segment, startSeconds: 8 * segment }, titles);
+  }
+  const full = used(collect);
+  // Both are used once more, lest they are collected before.
+  policy.sessionEnded(1, titles);
+  return { bytesPerTitle: (known - before) / names.length, bytesPerSegment: (full - known) / held };
+}
+
+function used(collect: () => void): number {
+  collect();
+  const { heapUsed, arrayBuffers } = memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
 }

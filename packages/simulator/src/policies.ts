@@ -38,7 +38,7 @@ export const ABLATIONS: Readonly<Record<string, RivalFactory>> = {
 /** Every policy by the name that the command line knows; the bounds come last. */
 export const POLICIES = {
   forebay: forebay(),
-  'forebay-start': forebay({ startShare: 0.4 }),
+  'forebay-start': forebay({ startShare: 0.5 }),
   'forebay-bytes': forebay({ startShare: 0 }),
   lru,
   slru,

@@ -1,12 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
-import { createInterface } from 'node:readline';
 import { CLIP, clipSessions } from './clips.js';
 import { type Sessions, type Titles, type Workload, workload } from './workload.js';
 
 const DEFAULT_BITRATE_BPS = 2_000_000;
 /** Media time that a segment of default size holds at the median bitrate. */
 const SEGMENT_SECONDS = 12.5;
+const READ_BYTES = 256 * 1024;
+const LONGEST_LINE = 1024 * 1024;
 const MOST_ROWS = 20_000_000;
 const MOST_SEGMENTS_OF_A_TITLE = 20_000;
 
@@ -40,31 +41,44 @@ export async function readLog(path: string, options: ReadLogOptions = {}): Promi
   const titles = new Map<string, number>();
   const viewers = new Map<string, number>();
   const rows: Row[] = [];
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
   let number = 0;
   let full: boolean | undefined;
-  for await (const line of lines) {
-    number += 1;
-    if (line === '' || line.startsWith('#')) continue;
-    const cells = line.split(',');
-    const time = Number(cells[0]);
-    if (rows.length === 0 && !Number.isFinite(time)) {
-      full = cells[2]?.trim().startsWith('duration') === true;
-      continue;
+  for await (const lines of linesOf(path)) {
+    for (const line of lines) {
+      number += 1;
+      if (line === '' || line.startsWith('#')) continue;
+      const cells = line.split(',');
+      const time = Number(cells[0]);
+      if (rows.length === 0 && !Number.isFinite(time)) {
+        full = cells[2]?.trim().startsWith('duration') === true;
+        continue;
+      }
+      full ??= cells.length >= 5;
+      if (rows.length >= MOST_ROWS) throw new LogError(`line ${number}: more than ${MOST_ROWS} rows`);
+      const row = parseRow(cells, full, { titles, viewers });
+      if (row === undefined)
+        throw new LogError(
+          `line ${number}: expected ${full ? 'time,title,duration,start,watched' : 'time,object'}`,
+        );
+      rows.push(row);
     }
-    full ??= cells.length >= 5;
-    if (rows.length >= MOST_ROWS) throw new LogError(`line ${number}: more than ${MOST_ROWS} rows`);
-    const row = parseRow(cells, full, { titles, viewers });
-    if (row === undefined)
-      throw new LogError(
-        `line ${number}: expected ${full ? 'time,title,duration,start,watched' : 'time,object'}`,
-      );
-    rows.push(row);
   }
   if (rows.length === 0) throw new LogError('no requests');
   rows.sort((a, b) => a.time - b.time);
   const name = basename(path).replace(/\.csv$/, '');
   return full === true ? fullWorkload(name, rows, titles.size, options) : clipWorkload(name, rows, options);
+}
+
+/** The lines of a file, many at a time. */
+async function* linesOf(path: string): AsyncGenerator<readonly string[]> {
+  let rest = '';
+  for await (const chunk of createReadStream(path, { encoding: 'utf8', highWaterMark: READ_BYTES })) {
+    const lines = `${rest}${String(chunk)}`.split(/\r?\n/);
+    rest = lines.pop() ?? '';
+    if (rest.length > LONGEST_LINE) throw new LogError(`a line is longer than ${LONGEST_LINE} characters`);
+    yield lines;
+  }
+  yield [rest];
 }
 
 interface Names {
@@ -79,14 +93,15 @@ function numberOf(names: Map<string, number>, name: string): number {
 }
 
 function parseRow(cells: readonly string[], full: boolean, names: Names): Row | undefined {
-  const [time, , duration, from, watched, bitrate] = cells.map(Number);
+  const time = Number(cells[0]);
   const id = cells[1];
-  if (time === undefined || !Number.isFinite(time) || id === undefined || id === '') return undefined;
+  if (!Number.isFinite(time) || id === undefined || id === '') return undefined;
   if (!full) {
     const client = cells[2];
     const viewer = client === undefined || client === '' ? 0 : 1 + numberOf(names.viewers, client);
     return { time, title: numberOf(names.titles, id), duration: 0, from: 0, watched: 0, bitrate: 0, viewer };
   }
+  const [, , duration, from, watched, bitrate] = cells.map(Number);
   if (duration === undefined || from === undefined || watched === undefined) return undefined;
   if (!(duration > 0) || !(from >= 0) || !(watched >= 0)) return undefined;
   const rate = bitrate !== undefined && bitrate > 0 ? bitrate : DEFAULT_BITRATE_BPS;

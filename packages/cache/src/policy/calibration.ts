@@ -1,4 +1,5 @@
-import { CELLS as ROW_CELLS, ROW_SHORTS, type TitleRows } from './title-rows.js';
+import type { TimeScales } from './time-scales.js';
+import { AGE_SPAN, CELLS, GAP_SPAN, ROW, ROW_SHORTS, type TitleRows } from './title-rows.js';
 
 /** Recency: two cells an octave, from half a minute to three months. */
 export const RECENCY_BINS = 36;
@@ -6,16 +7,23 @@ const RECENCY_UNIT_SECONDS = 30;
 const COUNT_BINS = 20;
 const TREND_EDGES = [0.15, 0.4, 0.7, 1, 1.4, 2, 4] as const;
 const TREND_BINS = TREND_EDGES.length + 1;
-const ROWS = RECENCY_BINS * COUNT_BINS;
-const CELLS = ROWS * TREND_BINS;
 /** Spans of time: an octave each. */
 export const SPANS = 24;
 /** Arrivals' worth of trust in the coarser table before a cell speaks for itself. */
 const PRIOR = 8;
+const CELL_PRIOR = 3 * PRIOR;
 const AGE_EVERY_SECONDS = 3600;
 const HALF_LIFE_SECONDS = 96 * 3600;
-/** Pair tables: (recency, age), (count, gap), (count, age). */
-const PAIRS = 3;
+
+/** Where the tables begin: of all, by recency, by (recency, count), by (recency, count, trend); by pairs (recency, age), (count, gap) and (count, age). */
+const BY_RECENCY = 2;
+const BY_ROW = BY_RECENCY + 2 * RECENCY_BINS;
+const BY_CELL = BY_ROW + 2 * RECENCY_BINS * COUNT_BINS;
+const FIRST_PAIR = BY_CELL + 2 * RECENCY_BINS * COUNT_BINS * TREND_BINS;
+const PAIR = 2 * RECENCY_BINS * SPANS;
+const SECOND_PAIR = FIRST_PAIR + PAIR;
+const THIRD_PAIR = SECOND_PAIR + PAIR;
+const END = THIRD_PAIR + PAIR;
 
 /** Age at which a title leaves recency cell `bin`, in seconds of operational time. */
 export function recencyEdgeSeconds(bin: number): number {
@@ -54,152 +62,132 @@ function trendBin(trend: number): number {
   return bin;
 }
 
-/** What the corrections go by: cells of recency and spans, a decayed count, present over usual rate. */
-export interface Description {
-  readonly recency: number;
-  readonly count: number;
-  readonly trend: number;
-  /** Span between the last two requests. */
-  readonly gap: number;
-  /** Span between the first and the last request. */
-  readonly age: number;
-}
-
-/** The factors by which what the decayed counts foretell is corrected: a {@link Calibration}, and on top of it pairs of features. */
+/**
+ * What decayed counts get wrong, learned: the factors by which what they foretell is corrected, each the requests that came over those that were foretold.
+ * For every (recency, count, trend): a cell that has seen little leans on its (recency, count) row, that on its recency, that on the whole.
+ * On top of it for three pairs of features, each on top of what all the others make of the counts.
+ */
 export class Corrections {
-  readonly #calibration = new Calibration();
-  readonly #pairs = [new PairFactor(), new PairFactor(), new PairFactor()] as const;
-  /** Rows of titles: their cells in the pair tables and in the calibration. */
+  /** Requests that came and requests foretold, side by side. */
+  readonly #table = new Float64Array(END);
+  /** Rows of titles: where their cells are in the table; their spans. */
   readonly #cells: Uint16Array;
+  readonly #spans: Uint8Array;
   readonly #enabled: boolean;
-  /** The factors that {@link factor} multiplied: of the three pairs, and of the calibration. */
-  #first = 1;
-  #second = 1;
-  #third = 1;
-  #main = 1;
+  /** What {@link factor} is made of: the three pairs and the calibration, each over its share of the product's denominator. */
+  readonly #others = new Float64Array(4);
   #agedAt = 0;
 
   /** @param enabled false: the factor is always 1, for comparison. */
   constructor(rows: TitleRows, enabled: boolean) {
+    this.#table.fill(1, 0, BY_RECENCY);
     this.#cells = rows.shorts;
+    this.#spans = rows.bytes;
     this.#enabled = enabled;
   }
 
-  /** Finds the cells of a title. */
-  describe(slot: number, by: Description): void {
-    const count = countBin(by.count);
-    const at = slot * ROW_SHORTS + ROW_CELLS;
-    this.#cells[at] = by.recency * SPANS + by.age;
-    this.#cells[at + 1] = count * SPANS + by.gap;
-    this.#cells[at + 2] = count * SPANS + by.age;
-    this.#cells[at + PAIRS] = (by.recency * COUNT_BINS + count) * TREND_BINS + trendBin(by.trend);
+  /** Finds the cells of a title by its recency, its count, present over usual rate, and the spans in its row. */
+  describe(slot: number, recency: number, scales: TimeScales): void {
+    const at = slot * ROW_SHORTS + CELLS;
+    const age = this.#spans[slot * ROW + AGE_SPAN]!;
+    const count = countBin(scales.usualCount(slot));
+    const row = recency * COUNT_BINS + count;
+    this.#cells[at] = FIRST_PAIR + 2 * (recency * SPANS + age);
+    this.#cells[at + 1] = SECOND_PAIR + 2 * (count * SPANS + this.#spans[slot * ROW + GAP_SPAN]!);
+    this.#cells[at + 2] = THIRD_PAIR + 2 * (count * SPANS + age);
+    this.#cells[at + 3] = BY_CELL + 2 * (row * TREND_BINS + trendBin(scales.trend(slot)));
   }
 
-  /** Product of all corrections of a title. */
+  /** Product of all corrections of a title: as one fraction, since divisions that wait for each other are what it would cost. */
   factor(slot: number): number {
     if (!this.#enabled) return 1;
-    const at = slot * ROW_SHORTS + ROW_CELLS;
-    this.#first = this.#pairs[0].factor(this.#cells[at]!);
-    this.#second = this.#pairs[1].factor(this.#cells[at + 1]!);
-    this.#third = this.#pairs[2].factor(this.#cells[at + 2]!);
-    this.#main = this.#calibration.factor(this.#cells[at + PAIRS]!);
-    return this.#first * this.#second * this.#third * this.#main;
+    const t = this.#table;
+    const at = slot * ROW_SHORTS + CELLS;
+    const first = this.#cells[at]!;
+    const second = this.#cells[at + 1]!;
+    const third = this.#cells[at + 2]!;
+    const cell = this.#cells[at + 3]!;
+    const row = rowOf(cell);
+    const recency = recencyOf(row);
+    // Requests that came over requests foretold, from the whole to the cell.
+    let came = t[0]!;
+    let told = t[1]!;
+    came = t[recency]! * told + PRIOR * came;
+    told *= t[recency + 1]! + PRIOR;
+    came = t[row]! * told + PRIOR * came;
+    told *= t[row + 1]! + PRIOR;
+    came = t[cell]! * told + CELL_PRIOR * came;
+    told *= t[cell + 1]! + CELL_PRIOR;
+    const came1 = t[first]! + CELL_PRIOR;
+    const told1 = t[first + 1]! + CELL_PRIOR;
+    const came2 = t[second]! + CELL_PRIOR;
+    const told2 = t[second + 1]! + CELL_PRIOR;
+    const came3 = t[third]! + CELL_PRIOR;
+    const told3 = t[third + 1]! + CELL_PRIOR;
+    const scale = 1 / (told * told1 * told2 * told3);
+    const pairs = came1 * came2 * came3;
+    const others = this.#others;
+    others[0] = scale * came * came2 * came3 * told1;
+    others[1] = scale * came * came1 * came3 * told2;
+    others[2] = scale * came * came1 * came2 * told3;
+    others[3] = scale * pairs * told;
+    return scale * came * pairs;
   }
 
   /** A title was asked for. */
   arrived(slot: number, weight: number): void {
-    const at = slot * ROW_SHORTS + ROW_CELLS;
-    for (let p = 0; p < PAIRS; p++) this.#pairs[p]!.arrived(this.#cells[at + p]!, weight);
-    this.#calibration.arrived(this.#cells[at + PAIRS]!, weight);
+    const at = slot * ROW_SHORTS + CELLS;
+    const cell = this.#cells[at + 3]!;
+    const row = rowOf(cell);
+    for (const i of [
+      0,
+      recencyOf(row),
+      row,
+      cell,
+      this.#cells[at]!,
+      this.#cells[at + 1]!,
+      this.#cells[at + 2]!,
+    ])
+      this.#table[i]! += weight;
   }
 
   /** The counts foretold `mass` requests of the title that {@link factor} was last asked for: each table is charged for what the others make of them. */
   expected(slot: number, mass: number): void {
-    const at = slot * ROW_SHORTS + ROW_CELLS;
-    const two = this.#first * this.#second;
-    const others = this.#third * this.#main;
-    this.#pairs[0].expected(this.#cells[at]!, mass * this.#second * others);
-    this.#pairs[1].expected(this.#cells[at + 1]!, mass * this.#first * others);
-    this.#pairs[2].expected(this.#cells[at + 2]!, mass * two * this.#main);
-    this.#calibration.expected(this.#cells[at + PAIRS]!, mass * two * this.#third);
+    const t = this.#table;
+    const others = this.#others;
+    const at = slot * ROW_SHORTS + CELLS;
+    const cell = this.#cells[at + 3]!;
+    const row = rowOf(cell);
+    t[this.#cells[at]! + 1]! += mass * others[0]!;
+    t[this.#cells[at + 1]! + 1]! += mass * others[1]!;
+    t[this.#cells[at + 2]! + 1]! += mass * others[2]!;
+    const whole = mass * others[3]!;
+    t[1]! += whole;
+    t[recencyOf(row) + 1]! += whole;
+    t[row + 1]! += whole;
+    t[cell + 1]! += whole;
   }
 
-  /** Forgets with time: 15,000 multiplications an hour of operational time. */
+  /** Forgets with time: 18,000 multiplications an hour of operational time. */
   age(u: number): void {
     const seconds = u - this.#agedAt;
     if (seconds < AGE_EVERY_SECONDS) return;
     const keep = 2 ** (-seconds / HALF_LIFE_SECONDS);
-    for (const table of this.tables()) for (let i = 0; i < table.length; i++) table[i]! *= keep;
+    for (let i = 0; i < END; i++) this.#table[i]! *= keep;
     this.#agedAt = u;
-  }
-
-  tables(): Float64Array[] {
-    return [...this.#calibration.tables(), ...this.#pairs.flatMap((pair) => pair.tables())];
-  }
-}
-
-/**
- * What decayed counts get wrong, learned: for every (recency, count, trend) the requests that came over those that the
- * counts foretold. A cell that has seen little leans on its (recency, count) row, that on its recency, that on the whole.
- */
-class Calibration {
-  /** Requests that came and requests foretold, side by side: of all, by recency, by row and by cell. */
-  readonly #all = Float64Array.of(1, 1);
-  readonly #recency = new Float64Array(2 * RECENCY_BINS);
-  readonly #row = new Float64Array(2 * ROWS);
-  readonly #cell = new Float64Array(2 * CELLS);
-
-  arrived(cell: number, weight: number): void {
-    this.#add(cell, 0, weight);
-  }
-
-  /** `mass` requests of a title in this cell were foretold. */
-  expected(cell: number, mass: number): void {
-    this.#add(cell, 1, mass);
-  }
-
-  /** Requests per request foretold. */
-  factor(cell: number): number {
-    const row = (cell / TREND_BINS) | 0;
-    const recency = (row / COUNT_BINS) | 0;
-    const all = this.#all[0]! / this.#all[1]!;
-    const first = (this.#recency[2 * recency]! + PRIOR * all) / (this.#recency[2 * recency + 1]! + PRIOR);
-    const second = (this.#row[2 * row]! + PRIOR * first) / (this.#row[2 * row + 1]! + PRIOR);
-    return (this.#cell[2 * cell]! + 3 * PRIOR * second) / (this.#cell[2 * cell + 1]! + 3 * PRIOR);
-  }
-
-  tables(): Float64Array[] {
-    return [this.#all, this.#recency, this.#row, this.#cell];
-  }
-
-  #add(cell: number, side: 0 | 1, amount: number): void {
-    const row = (cell / TREND_BINS) | 0;
-    const recency = (row / COUNT_BINS) | 0;
-    this.#all[side]! += amount;
-    this.#recency[2 * recency + side]! += amount;
-    this.#row[2 * row + side]! += amount;
-    this.#cell[2 * cell + side]! += amount;
-  }
-}
-
-/** A further correction by a pair of features, on top of what all the others foretell. */
-class PairFactor {
-  /** Requests that came and requests foretold, side by side. */
-  readonly #table = new Float64Array(2 * RECENCY_BINS * SPANS);
-
-  arrived(cell: number, weight: number): void {
-    this.#table[2 * cell]! += weight;
-  }
-
-  expected(cell: number, mass: number): void {
-    this.#table[2 * cell + 1]! += mass;
-  }
-
-  factor(cell: number): number {
-    return (this.#table[2 * cell]! + 3 * PRIOR) / (this.#table[2 * cell + 1]! + 3 * PRIOR);
   }
 
   tables(): Float64Array[] {
     return [this.#table];
   }
+}
+
+/** Place of the row of a cell's place. */
+function rowOf(cell: number): number {
+  return BY_ROW + 2 * (((cell - BY_CELL) / (2 * TREND_BINS)) | 0);
+}
+
+/** Place of the recency of a row's place. */
+function recencyOf(row: number): number {
+  return BY_RECENCY + 2 * (((row - BY_ROW) / (2 * COUNT_BINS)) | 0);
 }

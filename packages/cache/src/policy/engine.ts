@@ -1,9 +1,23 @@
 import { Ghosts } from './ghosts.js';
-import { type Extent, Held } from './held.js';
+import {
+  BYTES,
+  DURATION,
+  type Extent,
+  Held,
+  PAGE_BITS,
+  PAGE_MASK,
+  PINS,
+  POINT,
+  ROW_DOUBLES as HELD_DOUBLES,
+  ROW_INTS as HELD_INTS,
+  START,
+  TITLE,
+} from './held.js';
 import { OperationalClock } from './operational-clock.js';
-import { ASIDE, ASIDE_STEP, Ranking } from './ranking.js';
+import { ASIDE_STEP, Ranking, stepOf } from './ranking.js';
 import { REACH_BINS, Reach } from './reach.js';
 import { HALF_LIVES } from './time-scales.js';
+import { GROUP, KEY, REACHED, ROW, ROW_FLOATS, SEGMENTS, TitleRows, VIEWERS } from './title-rows.js';
 import { Titles } from './titles.js';
 import { type IndexQuestion, Viewers } from './viewers.js';
 
@@ -21,7 +35,7 @@ export type Term =
   'corrections' | 'viewers on their way' | 'reach of the title' | 'reach' | 'operational clock';
 
 export interface EngineOptions {
-  /** Titles that are remembered at most, 230 bytes each. */
+  /** Titles that are remembered at most, 312 bytes each beside their names. */
   readonly titles: number;
   /** Groups of titles that have a quota each; group 0 has none. */
   readonly groups: number;
@@ -35,12 +49,14 @@ export interface EngineOptions {
   readonly looks: number;
   /** Terms left out, to measure what they are worth. */
   readonly without?: readonly Term[];
-  /** Rates and reach known from elsewhere, for the causal bound of a generated workload. */
-  readonly truth?: {
-    /** Sessions a wall second. */
-    rate(title: number, nowSeconds: number): number;
-    share(title: number, startSeconds: number, endSeconds: number): number;
-  };
+  readonly truth?: Truth;
+}
+
+/** Rates and reach known from elsewhere, for the causal bound of a generated workload. */
+interface Truth {
+  /** Sessions a wall second. */
+  rate(title: number, nowSeconds: number): number;
+  share(title: number, startSeconds: number, endSeconds: number): number;
 }
 
 /** The scorer on small integers: titles, viewers and handles are slots. {@link PopularityPolicy} gives them names. */
@@ -51,6 +67,7 @@ export class PopularityEngine {
   readonly held = new Held();
   /** Value a byte of the segment that {@link least} found. */
   leastValue = 0;
+  readonly #truth: Truth | undefined;
   readonly #hasViewers: boolean;
   readonly #hasReach: boolean;
   readonly #viewers: Viewers;
@@ -58,14 +75,14 @@ export class PopularityEngine {
   readonly #options: EngineOptions;
   readonly #forgotten: (slot: number) => void;
   readonly #ranking: Ranking;
-  readonly #key: Uint32Array;
-  readonly #group: Uint8Array;
-  readonly #segments: Int32Array;
+  readonly #rows: TitleRows;
   #slotsUsed = 1;
   /** Bin that a viewer's reach is counted up to; -1 before anything was delivered. */
   readonly #bin: number[] = [];
   readonly #weight: number[] = [];
   #hand = 0;
+  /** Sum of what was touched ahead, lest the reading of it is left out as useless. */
+  fetched = 0;
   readonly #question: IndexQuestion = {
     title: 0,
     startSeconds: 0,
@@ -82,17 +99,18 @@ export class PopularityEngine {
     this.#options = options;
     this.#forgotten = forgotten;
     const has = (term: Term): boolean => options.without?.includes(term) !== true;
+    this.#truth = options.truth;
     this.#hasViewers = has('viewers on their way');
     this.#hasReach = has('reach');
     this.clock = new OperationalClock(has('operational clock'));
-    this.titles = new Titles(options.titles, has('corrections'));
-    this.reach = new Reach(options.titles, has('reach of the title'));
-    this.#viewers = new Viewers(options.titles, this.reach);
+    const rows = new TitleRows(options.titles);
+    this.#rows = rows;
+    this.titles = new Titles(rows, has('corrections'));
+    this.reach = new Reach(rows, has('reach of the title'));
+    this.#viewers = new Viewers(rows, this.reach);
     this.#ghosts = new Ghosts(2 * options.titles);
-    this.#ranking = new Ranking(options.groups);
-    this.#key = new Uint32Array(options.titles);
-    this.#group = new Uint8Array(options.titles);
-    this.#segments = new Int32Array(options.titles);
+    this.#ranking = new Ranking(this.held, options.groups);
+    this.titles.open(OTHERS);
     this.reach.open(OTHERS, OTHERS_DURATION_SECONDS);
   }
 
@@ -104,8 +122,9 @@ export class PopularityEngine {
   open(key: number, durationSeconds: number, group: number): number {
     const slot = this.#slot();
     if (slot === OTHERS) return OTHERS;
-    this.#key[slot] = key;
-    this.#group[slot] = group;
+    this.#rows.ints[slot * ROW_FLOATS + KEY] = key;
+    this.#rows.bytes[slot * ROW + GROUP] = group;
+    this.titles.open(slot);
     this.reach.open(slot, durationSeconds);
     const ghost = this.#ghosts.take(key, this.clock.u, HALF_LIVES);
     if (ghost !== undefined) this.titles.absorb(slot, ghost, this.clock.u);
@@ -163,14 +182,14 @@ export class PopularityEngine {
     const { startSeconds, durationSeconds, bytes } = extent;
     const point = this.reach.point(title, startSeconds, startSeconds + durationSeconds);
     const handle = this.held.hold(title, { startSeconds, durationSeconds, bytes, point });
-    this.#segments[title]! += 1;
-    this.#ranking.place(handle, this.#group[title]!, this.#valueOf(handle, nowSeconds));
+    this.#rows.ints[title * ROW_FLOATS + SEGMENTS]! += 1;
+    this.#ranking.place(handle, this.#groupOf(title), stepOf(this.#valueOf(handle, nowSeconds)));
     return handle;
   }
 
   drop(handle: number): void {
     if (!this.held.has(handle)) return;
-    this.#segments[this.held.title(handle)]! -= 1;
+    this.#rows.ints[this.held.title(handle) * ROW_FLOATS + SEGMENTS]! -= 1;
     this.#ranking.remove(handle);
     this.held.drop(handle);
   }
@@ -187,15 +206,16 @@ export class PopularityEngine {
     for (let tries = 0; tries < TRIES; tries++) {
       let handle = ranking.least(group);
       while (handle !== NONE && this.held.pinned(handle) && setAside++ < MOST_SET_ASIDE) {
-        if (ranking.stepOf(handle) === ASIDE_STEP) return best;
-        ranking.place(handle, this.#group[this.held.title(handle)]!, ASIDE);
+        if (ranking.placeOf(handle) === ASIDE_STEP) return best;
+        ranking.place(handle, this.#groupOf(this.held.title(handle)), ASIDE_STEP);
         handle = ranking.least(group);
       }
       if (handle === NONE || this.held.pinned(handle)) break;
-      const of = this.#group[this.held.title(handle)]!;
+      const of = this.#groupOf(this.held.title(handle));
       const value = this.#valueOf(handle, nowSeconds);
-      const before = ranking.stepOf(handle);
-      const after = ranking.place(handle, of, value);
+      const before = ranking.placeOf(handle);
+      const after = stepOf(value);
+      ranking.place(handle, of, after);
       if (value < this.leastValue) {
         this.leastValue = value;
         best = handle;
@@ -218,61 +238,100 @@ export class PopularityEngine {
   unpin(handle: number): void {
     this.held.unpin(handle);
     if (!this.held.has(handle) || this.held.pinned(handle)) return;
-    if (this.#ranking.stepOf(handle) === ASIDE_STEP)
-      this.#ranking.place(handle, this.#group[this.held.title(handle)]!, 0);
+    if (this.#ranking.placeOf(handle) === ASIDE_STEP)
+      this.#ranking.place(handle, this.#groupOf(this.held.title(handle)), 0);
   }
 
+  /** Value a byte of a held segment. */
   #valueOf(handle: number, nowSeconds: number): number {
     const held = this.held;
+    const page = handle >>> PAGE_BITS;
+    const floats = held.floats[page]!;
+    const at = handle & PAGE_MASK;
     const question = this.#question;
-    question.title = held.title(handle);
-    question.startSeconds = held.startSeconds(handle);
-    question.durationSeconds = held.durationSeconds(handle);
+    question.title = held.ints[page]![at * HELD_INTS + TITLE]!;
+    question.startSeconds = floats[at * HELD_INTS + START]!;
+    question.durationSeconds = floats[at * HELD_INTS + DURATION]!;
     question.nowSeconds = nowSeconds;
-    return this.#answer(held.point(handle)) / held.bytesOf(handle);
+    return this.#answer(floats[at * HELD_INTS + POINT]!) / held.doubles[page]![at * HELD_DOUBLES + BYTES]!;
   }
 
+  /** Expected demand for what the question is about, whose viewers are counted at `point`. */
   #answer(point: number): number {
-    const { truth, startShare } = this.#options;
-    const { title, startSeconds, durationSeconds, nowSeconds } = this.#question;
-    const speed = this.clock.speed;
-    const share =
-      truth === undefined
-        ? this.#hasReach
-          ? this.reach.share(title, point)
-          : 1
-        : truth.share(title, startSeconds, startSeconds + durationSeconds);
-    const perSession =
-      truth === undefined ? this.titles.rate(title, this.clock.u) : truth.rate(title, nowSeconds) / speed;
-    const rate = share * perSession;
     const question = this.#question;
+    const { title, startSeconds } = question;
+    const speed = this.clock.speed;
+    const share = this.#hasReach ? this.reach.share(title, point) : 1;
+    const rate = share * this.titles.rate(title, this.clock.u);
     question.share = share;
     question.rate = rate;
     question.delaySeconds = startSeconds * speed;
     question.speed = speed;
+    if (this.#truth !== undefined) this.#beTold(this.#truth);
     const index = this.#hasViewers ? this.#viewers.index(question) : rate;
-    if (startSeconds >= this.#options.startSeconds) return index;
-    return index + (rate * startShare * this.reach.watchedSeconds(title)) / durationSeconds;
+    return startSeconds < this.#options.startSeconds ? index + this.#startBonus() : index;
   }
 
-  /** Values the next few held segments anew: a sweep over all of them, in slices. */
+  /** What a start of the title without delay is worth, for one segment. */
+  #startBonus(): number {
+    const { title, rate, durationSeconds } = this.#question;
+    return (rate * this.#options.startShare * this.reach.watchedSeconds(title)) / durationSeconds;
+  }
+
+  #beTold(truth: Truth): void {
+    const question = this.#question;
+    const { title, startSeconds, durationSeconds, nowSeconds, speed } = question;
+    question.share = truth.share(title, startSeconds, startSeconds + durationSeconds);
+    question.rate = (question.share * truth.rate(title, nowSeconds)) / speed;
+  }
+
+  /** Values the next few held segments anew: a sweep over all rows in slices, in which a free row counts as a look. */
   sweep(limit: number, nowSeconds: number): void {
     const held = this.held;
-    for (let looks = Math.min(limit, held.count); looks > 0; looks--) {
-      this.#hand = this.#hand === 0 || this.#hand > held.count ? held.count - 1 : this.#hand - 1;
-      const handle = held.nth(this.#hand);
-      if (held.pinned(handle)) continue;
-      this.#ranking.place(handle, this.#group[held.title(handle)]!, this.#valueOf(handle, nowSeconds));
+    const looks = Math.min(limit, held.rows);
+    this.#fetch(looks);
+    for (let left = looks; left > 0; left--) {
+      this.#hand = this.#hand + 1 < held.rows ? this.#hand + 1 : 0;
+      if (held.get(this.#hand, PINS) === 0) this.#look(this.#hand, nowSeconds);
     }
+  }
+
+  #look(handle: number, nowSeconds: number): void {
+    const at = stepOf(this.#valueOf(handle, nowSeconds));
+    this.#ranking.place(handle, this.#groupOf(this.#question.title), at);
+  }
+
+  /** Touches what the next looks will read of their titles, so that memory answers for all of them at once. */
+  #fetch(looks: number): void {
+    const { ints, floats } = this.held;
+    const rows = this.#rows.floats;
+    const end = Math.min(this.#hand + looks, this.held.rows - 1);
+    let sum = 0;
+    for (let handle = this.#hand + 1; handle <= end; handle++) {
+      const page = handle >>> PAGE_BITS;
+      const at = (handle & PAGE_MASK) * HELD_INTS;
+      if (ints[page]![at + PINS]! !== 0) continue;
+      const row = ints[page]![at + TITLE]! * ROW_FLOATS;
+      sum += rows[row]! + rows[row + VIEWERS]! + rows[row + REACHED + (floats[page]![at + POINT]! | 0)]!;
+    }
+    this.fetched = sum;
+  }
+
+  #groupOf(title: number): number {
+    return this.#rows.bytes[title * ROW + GROUP]!;
   }
 
   #slot(): number {
     if (this.#slotsUsed < this.#options.titles) return this.#slotsUsed++;
     const slot = this.titles.oldest(
-      (at) => at !== OTHERS && this.#segments[at] === 0 && !this.#viewers.watching(at),
+      (at) =>
+        at !== OTHERS && this.#rows.ints[at * ROW_FLOATS + SEGMENTS] === 0 && !this.#viewers.watching(at),
     );
     if (slot === NONE) return OTHERS;
-    this.#ghosts.keep(this.#key[slot]!, this.titles.history(slot, this.clock.u), this.clock.u);
+    if (this.titles.known(slot)) {
+      const key = this.#rows.ints[slot * ROW_FLOATS + KEY]! >>> 0;
+      this.#ghosts.keep(key, this.titles.history(slot, this.clock.u), this.clock.u);
+    }
     this.titles.forget(slot);
     this.#forgotten(slot);
     return slot;

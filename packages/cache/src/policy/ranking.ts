@@ -1,69 +1,68 @@
-import { PAGE_BITS, PAGE_MASK, PAGE_ROWS } from './held.js';
+import { BUCKET, type Held, NEXT, PREVIOUS } from './held.js';
 
 const NONE = -1;
 const STEPS_PER_OCTAVE = 8;
 const OCTAVES = 96;
 const BUCKETS = STEPS_PER_OCTAVE * OCTAVES;
-/** No value: set aside, behind all values. */
-export const ASIDE = Number.POSITIVE_INFINITY;
-/** The step of those set aside. */
+/** The step of those set aside, behind all values. */
 export const ASIDE_STEP = BUCKETS - 1;
+/** So many steps above the lowest, order does not matter yet. */
+const FAR = 2 * STEPS_PER_OCTAVE;
 
-/** Columns of a row of three integers: neighbours of a handle in its bucket, and the bucket; -1: none. */
-const ROW = 3;
-const NEXT = 0;
-const PREVIOUS = 1;
-const BUCKET = 2;
-
-/** Handles ordered by the last known value, in steps of 9 %: 12 bytes each, in pages as in {@link Held}; every operation in constant time. */
+/** Handles ordered by the last known value, in steps of 9 %, linked through the rows of {@link Held}; every operation in constant time. */
 export class Ranking {
-  readonly #pages: Int32Array[] = [];
+  readonly #held: Held;
   readonly #groups: number;
   readonly #head: Int32Array;
   readonly #tail: Int32Array;
   /** Lowest step of each group that may be taken. */
   readonly #lowest: Int32Array;
 
-  constructor(groups: number) {
+  constructor(held: Held, groups: number) {
+    this.#held = held;
     this.#groups = groups;
     this.#head = new Int32Array(groups * BUCKETS).fill(NONE);
     this.#tail = new Int32Array(groups * BUCKETS).fill(NONE);
     this.#lowest = new Int32Array(groups).fill(BUCKETS);
   }
 
-  /** Puts a handle behind those of its group and of like value. @returns its step. */
-  place(handle: number, group: number, value: number): number {
-    while (handle >= this.#pages.length * PAGE_ROWS)
-      this.#pages.push(new Int32Array(PAGE_ROWS * ROW).fill(NONE));
-    const at = step(value);
-    const to = group * BUCKETS + at;
-    const from = this.#get(handle, BUCKET);
-    if (from === to) return at;
+  /**
+   * Puts a handle behind those of its group and step; one that stays four times as valuable as the least is left where it is.
+   * @param at step of its value: {@link stepOf}.
+   */
+  place(handle: number, group: number, at: number): void {
+    const from = this.#held.get(handle, BUCKET);
+    if (from === group * BUCKETS + at) return;
+    const far = this.#lowest[group]! + FAR;
+    if (far > FAR && at > far && from - group * BUCKETS > far) return;
     if (from !== NONE) this.remove(handle);
-    const tail = this.#tail[to]!;
-    const page = this.#pages[handle >>> PAGE_BITS]!;
-    const row = (handle & PAGE_MASK) * ROW;
-    page[row + BUCKET] = to;
-    page[row + PREVIOUS] = tail;
-    page[row + NEXT] = NONE;
-    if (tail === NONE) this.#head[to] = handle;
-    else this.#set(tail, NEXT, handle);
-    this.#tail[to] = handle;
+    this.#put(handle, group, at);
+  }
+
+  #put(handle: number, group: number, at: number): void {
+    const held = this.#held;
+    const base = group * BUCKETS;
+    const tail = this.#tail[base + at]!;
+    held.set(handle, BUCKET, base + at);
+    held.set(handle, PREVIOUS, tail);
+    held.set(handle, NEXT, NONE);
+    if (tail === NONE) this.#head[base + at] = handle;
+    else held.set(tail, NEXT, handle);
+    this.#tail[base + at] = handle;
     if (at < this.#lowest[group]!) this.#lowest[group] = at;
-    return at;
   }
 
   remove(handle: number): void {
-    if (handle >= this.#pages.length * PAGE_ROWS) return;
-    const bucket = this.#get(handle, BUCKET);
+    const held = this.#held;
+    const bucket = held.get(handle, BUCKET);
     if (bucket === NONE) return;
-    const next = this.#get(handle, NEXT);
-    const previous = this.#get(handle, PREVIOUS);
+    const next = held.get(handle, NEXT);
+    const previous = held.get(handle, PREVIOUS);
     if (previous === NONE) this.#head[bucket] = next;
-    else this.#set(previous, NEXT, next);
+    else held.set(previous, NEXT, next);
     if (next === NONE) this.#tail[bucket] = previous;
-    else this.#set(next, PREVIOUS, previous);
-    this.#set(handle, BUCKET, NONE);
+    else held.set(next, PREVIOUS, previous);
+    held.set(handle, BUCKET, NONE);
   }
 
   /** The handle of least known value, in one group or (-1) in all; or -1. */
@@ -84,8 +83,8 @@ export class Ranking {
   }
 
   /** The step that a handle is in. */
-  stepOf(handle: number): number {
-    return this.#get(handle, BUCKET) % BUCKETS;
+  placeOf(handle: number): number {
+    return this.#held.get(handle, BUCKET) % BUCKETS;
   }
 
   #settle(group: number): number {
@@ -94,19 +93,24 @@ export class Ranking {
     this.#lowest[group] = at;
     return at;
   }
-
-  #get(handle: number, column: number): number {
-    return this.#pages[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW + column]!;
-  }
-
-  #set(handle: number, column: number, value: number): void {
-    this.#pages[handle >>> PAGE_BITS]![(handle & PAGE_MASK) * ROW + column] = value;
-  }
 }
 
-function step(value: number): number {
-  if (!(value > 0)) return 0;
-  if (value === ASIDE) return ASIDE_STEP;
-  const at = Math.floor((Math.log2(value) + OCTAVES) * STEPS_PER_OCTAVE);
+const FLOAT = new Float32Array(1);
+const FLOAT_BITS = new Int32Array(FLOAT.buffer);
+/** Of a float: exponent bias, and bits of the mantissa below those by which {@link STEPS} is indexed. */
+const BIAS = 127;
+const MANTISSA_BITS = 8;
+const MANTISSA_REST = 23 - MANTISSA_BITS;
+/** Step within the octave by the first bits of the mantissa. */
+const STEPS = Uint8Array.from({ length: 1 << MANTISSA_BITS }, (_, m) =>
+  Math.floor(Math.log2(1 + m / (1 << MANTISSA_BITS)) * STEPS_PER_OCTAVE),
+);
+
+/** Step of a value that is not negative, by the bits of its float: a logarithm would cost as much as half a look. */
+export function stepOf(value: number): number {
+  FLOAT[0] = value;
+  const bits = FLOAT_BITS[0]! >> MANTISSA_REST;
+  const octave = (bits >> MANTISSA_BITS) - BIAS + OCTAVES;
+  const at = octave * STEPS_PER_OCTAVE + STEPS[bits & ((1 << MANTISSA_BITS) - 1)]!;
   return at < 0 ? 0 : Math.min(at, ASIDE_STEP - 1);
 }

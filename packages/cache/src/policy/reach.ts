@@ -1,3 +1,5 @@
+import { CLASS, DURATION, REACHED, ROW, ROW_FLOATS, type TitleRows, VIEWERS } from './title-rows.js';
+
 /** Positions within a title at which viewers are counted. Bin b begins at the share (b / BINS)^2 of the title: narrow where viewers leave most. */
 export const REACH_BINS = 32;
 const CLASSES = 8;
@@ -19,69 +21,72 @@ function lengthClass(durationSeconds: number): number {
  * viewer who seeks counts where it was. Old viewers fade as new ones come, not with time.
  */
 export class Reach {
-  readonly #reached: Float32Array;
-  readonly #viewers: Float32Array;
-  readonly #duration: Float32Array;
-  readonly #class: Uint8Array;
+  /** Rows of titles: viewers, those that reached each bin, and duration; length class. */
+  readonly #rows: Float32Array;
+  readonly #bytes: Uint8Array;
   readonly #classReached = new Float64Array(CLASSES * REACH_BINS);
   readonly #classViewers = new Float64Array(CLASSES);
+  /** What a viewer of a class counts for in the share of a title: prior viewers over those of the class. */
+  readonly #classWeight = new Float64Array(CLASSES);
   /** Shares of titles that the viewers of a class watched, summed. */
   readonly #classWatched = new Float64Array(CLASSES);
 
   readonly #priorViewers: number;
 
   /** @param ofTitles false: all titles of like length share one curve, for comparison. */
-  constructor(slots: number, ofTitles = true) {
+  constructor(rows: TitleRows, ofTitles = true) {
     this.#priorViewers = ofTitles ? PRIOR_VIEWERS : ALL_PRIOR_VIEWERS;
-    this.#reached = new Float32Array(slots * REACH_BINS);
-    this.#viewers = new Float32Array(slots);
-    this.#duration = new Float32Array(slots);
-    this.#class = new Uint8Array(slots);
+    this.#rows = rows.floats;
+    this.#bytes = rows.bytes;
     for (let k = 0; k < CLASSES; k++) {
       // Until something is known: half the viewers stay for half of it.
       this.#classViewers[k] = 1;
       for (let b = 0; b < REACH_BINS; b++)
         this.#classReached[k * REACH_BINS + b] = 1 - 0.9 * (b / REACH_BINS);
     }
+    this.settle();
   }
 
   open(slot: number, durationSeconds: number): void {
-    this.#duration[slot] = durationSeconds;
-    this.#class[slot] = lengthClass(durationSeconds);
-    this.#viewers[slot] = 0;
-    this.#reached.fill(0, slot * REACH_BINS, (slot + 1) * REACH_BINS);
+    const row = slot * ROW_FLOATS;
+    this.#rows[row + DURATION] = durationSeconds;
+    this.#bytes[slot * ROW + CLASS] = lengthClass(durationSeconds);
+    this.#rows[row + VIEWERS] = 0;
+    this.#rows.fill(0, row + REACHED, row + REACHED + REACH_BINS);
   }
 
   /** Where `seconds` lies on the axis of bins, 0..REACH_BINS. */
   axis(slot: number, seconds: number): number {
-    const share = seconds / this.#duration[slot]!;
+    const share = seconds / this.durationSeconds(slot);
     return share <= 0 ? 0 : share >= 1 ? REACH_BINS : REACH_BINS * Math.sqrt(share);
   }
 
   /** One more viewer of the title. */
   viewer(slot: number, weight: number): void {
-    const k = this.#class[slot]!;
-    this.#viewers[slot]! += weight;
+    const k = this.#classOf(slot);
+    const row = slot * ROW_FLOATS;
+    this.#rows[row + VIEWERS]! += weight;
     this.#classViewers[k]! += weight;
-    if (this.#viewers[slot]! > TITLE_VIEWERS) {
-      this.#viewers[slot]! /= 2;
-      for (let i = slot * REACH_BINS; i < (slot + 1) * REACH_BINS; i++) this.#reached[i]! /= 2;
+    if (this.#rows[row + VIEWERS]! > TITLE_VIEWERS) {
+      this.#rows[row + VIEWERS]! /= 2;
+      for (let b = 0; b < REACH_BINS; b++) this.#rows[row + REACHED + b]! /= 2;
     }
     if (this.#classViewers[k]! > CLASS_VIEWERS) {
       this.#classViewers[k]! /= 2;
       this.#classWatched[k]! /= 2;
       for (let i = k * REACH_BINS; i < (k + 1) * REACH_BINS; i++) this.#classReached[i]! /= 2;
     }
+    this.#classWeight[k] = this.#priorViewers / this.#classViewers[k]!;
   }
 
   /** A viewer was delivered bins `from` up to but not including `to`. */
   passed(slot: number, bins: { readonly from: number; readonly to: number }, weight: number): void {
-    const k = this.#class[slot]! * REACH_BINS;
-    const base = slot * REACH_BINS;
+    const k = this.#classOf(slot);
+    const row = slot * ROW_FLOATS + REACHED;
     for (let b = bins.from; b < bins.to; b++) {
-      this.#reached[base + b]! += weight;
-      this.#classReached[k + b]! += weight;
-      this.#classWatched[this.#class[slot]!]! += weight * binShare(b);
+      this.#rows[row + b]! += weight;
+      this.#classReached[k * REACH_BINS + b]! += weight;
+      this.#classWatched[k]! += weight * binShare(b);
     }
   }
 
@@ -96,47 +101,60 @@ export class Reach {
 
   /** Share of the title's viewers who are delivered the media at a {@link point}; between bins, in proportion. */
   share(slot: number, point: number): number {
-    const low = Math.min(REACH_BINS - 1, Math.floor(point));
-    const part = low === REACH_BINS - 1 ? 0 : point - low;
-    const k = this.#class[slot]!;
-    const alike = between(this.#classReached, k * REACH_BINS + low, part) / this.#classViewers[k]!;
+    const low = point < REACH_BINS - 1 ? point | 0 : REACH_BINS - 1;
+    const high = low < REACH_BINS - 1 ? low + 1 : low;
+    const part = point - low;
+    const k = this.#classOf(slot);
+    const ofClass = this.#classReached;
+    const alike = ofClass[k * REACH_BINS + low]!;
+    const rows = this.#rows;
+    const row = slot * ROW_FLOATS;
+    const own = rows[row + REACHED + low]!;
     const share =
-      (this.#priorViewers * alike + between(this.#reached, slot * REACH_BINS + low, part)) /
-      (this.#priorViewers + this.#viewers[slot]!);
+      (this.#classWeight[k]! * (alike + part * (ofClass[k * REACH_BINS + high]! - alike)) +
+        (own + part * (rows[row + REACHED + high]! - own))) /
+      (this.#priorViewers + rows[row + VIEWERS]!);
     return share < NOTHING ? NOTHING : share;
   }
 
   /** Seconds of the title that a viewer watches on average, by titles of like length. */
   watchedSeconds(slot: number): number {
-    const k = this.#class[slot]!;
-    return (this.#duration[slot]! * this.#classWatched[k]!) / this.#classViewers[k]!;
+    const k = this.#classOf(slot);
+    return (this.durationSeconds(slot) * this.#classWatched[k]!) / this.#classViewers[k]!;
   }
 
   durationSeconds(slot: number): number {
-    return this.#duration[slot]!;
+    return this.#rows[slot * ROW_FLOATS + DURATION]!;
   }
 
   /** The title's own viewers, and those of them that reached each bin. */
   watched(slot: number): Watched {
+    const row = slot * ROW_FLOATS;
     return {
-      viewers: this.#viewers[slot]!,
-      reached: this.#reached.subarray(slot * REACH_BINS, (slot + 1) * REACH_BINS),
+      viewers: this.#rows[row + VIEWERS]!,
+      reached: this.#rows.subarray(row + REACHED, row + REACHED + REACH_BINS),
     };
   }
 
   /** Adds viewers counted elsewhere. */
   absorb(slot: number, watched: Watched): void {
-    this.#viewers[slot]! += watched.viewers;
-    for (let b = 0; b < REACH_BINS; b++) this.#reached[slot * REACH_BINS + b]! += watched.reached[b] ?? 0;
+    const row = slot * ROW_FLOATS;
+    this.#rows[row + VIEWERS]! += watched.viewers;
+    for (let b = 0; b < REACH_BINS; b++) this.#rows[row + REACHED + b]! += watched.reached[b] ?? 0;
+  }
+
+  /** The tables were changed from outside. */
+  settle(): void {
+    for (let k = 0; k < CLASSES; k++) this.#classWeight[k] = this.#priorViewers / this.#classViewers[k]!;
   }
 
   tables(): Float64Array[] {
     return [this.#classReached, this.#classViewers, this.#classWatched];
   }
-}
 
-function between(column: Float32Array | Float64Array, at: number, part: number): number {
-  return part === 0 ? column[at]! : (1 - part) * column[at]! + part * column[at + 1]!;
+  #classOf(slot: number): number {
+    return this.#bytes[slot * ROW + CLASS]!;
+  }
 }
 
 /** How far a title's viewers got. */

@@ -10,9 +10,9 @@ const VERSION = 3;
 const SAVED_TITLES = 16_384;
 const SAVED_BYTES_MAX = 16 * 1024 * 1024;
 /** Of one slice: titles or bytes, whichever is reached first; or numbers. */
-const SLICE_TITLES = 64;
+const SLICE_TITLES = 8;
 const SLICE_BYTES = 64 * 1024;
-const SLICE_NUMBERS = 2048;
+const SLICE_NUMBERS = 256;
 const CLOCK_NUMBERS = 6;
 const HEAD_BYTES = 16;
 /** What the checksum is over begins here. */
@@ -134,11 +134,12 @@ export function absorbState(
   );
   if (engine.clock.u === 0) engine.clock.restore(numbers.slice(0, CLOCK_NUMBERS));
   let at = CLOCK_NUMBERS;
-  const fresh = engine.titles.latest(1).length === 0;
+  const fresh = engine.titles.latest(1).next().done === true;
   for (const table of learned(engine)) {
     if (fresh) table.set(numbers.slice(at, at + table.length));
     at += table.length;
   }
+  engine.reach.settle();
   const u = engine.clock.u;
   for (const title of titles.toReversed()) {
     const slot = slotOf(title.name, title.durationSeconds);

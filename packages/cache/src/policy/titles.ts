@@ -4,13 +4,16 @@ import { TimeScales } from './time-scales.js';
 import {
   AGE_SPAN,
   CHARGED_U,
+  FIRST_U,
+  GAP,
   GAP_SPAN,
   LAST_U,
   RATE,
   RATE_U,
   ROW,
   ROW_DOUBLES,
-  TitleRows,
+  ROW_FLOATS,
+  type TitleRows,
 } from './title-rows.js';
 
 /** Titles moved to the next recency cell per session at most: the sweep is sliced by it. */
@@ -36,31 +39,39 @@ export class Titles {
   readonly #corrections: Corrections;
   readonly #queues: RecencyQueues;
   readonly #slots: number;
-  /** Rows of titles: times and rates; spans. */
+  /** Rows of titles: times and rates; the last gap; spans. */
   readonly #rows: Float64Array;
+  readonly #floats: Float32Array;
   readonly #spans: Uint8Array;
-  readonly #firstU: Float64Array;
-  /** Between the last two requests. */
-  readonly #gap: Float32Array;
   /** Nobody in a queue is due before; the first in it may be gone since. */
   readonly #dueU = new Float64Array(RECENCY_BINS);
   #hand = 0;
   #charged = 0;
+  /** Sum of what was touched ahead, lest the reading of it is left out as useless. */
+  fetched = 0;
   /** Slots that were ever taken. */
   #used = 0;
 
   /** @param corrected false: decayed counts alone, for comparison. */
-  constructor(slots: number, corrected = true) {
-    const rows = new TitleRows(slots);
-    this.#slots = slots;
+  constructor(rows: TitleRows, corrected = true) {
+    this.#slots = rows.slots;
     this.#scales = new TimeScales(rows);
     this.#corrections = new Corrections(rows, corrected);
     this.#queues = new RecencyQueues(rows);
     this.#rows = rows.doubles;
+    this.#floats = rows.floats;
     this.#spans = rows.bytes;
-    for (let slot = 0; slot < slots; slot++) this.#rows[slot * ROW_DOUBLES + LAST_U] = Number.NaN;
-    this.#firstU = new Float64Array(slots);
-    this.#gap = new Float32Array(slots);
+  }
+
+  /** Takes a slot for a title of which nothing is known. */
+  open(slot: number): void {
+    const row = slot * ROW_DOUBLES;
+    this.#rows[row + LAST_U] = Number.NaN;
+    this.#rows[row + CHARGED_U] = 0;
+    this.#rows[row + RATE] = 0;
+    this.#rows[row + RATE_U] = Number.NaN;
+    this.#floats[slot * ROW_FLOATS + GAP] = 0;
+    this.#scales.forget(slot);
   }
 
   known(slot: number): boolean {
@@ -73,8 +84,8 @@ export class Titles {
       this.#charge(slot, u);
       this.#corrections.arrived(slot, weight);
       this.#scales.credit(slot, weight);
-      this.#gap[slot] = Math.max(1, u - this.#lastU(slot));
-    } else this.#firstU[slot] = u;
+      this.#floats[slot * ROW_FLOATS + GAP] = Math.max(1, u - this.#lastU(slot));
+    } else this.#rows[slot * ROW_DOUBLES + FIRST_U] = u;
     if (this.known(slot)) this.#queues.leave(slot);
     this.#scales.add(slot, weight);
     this.#asked(slot, u);
@@ -86,19 +97,14 @@ export class Titles {
   rate(slot: number, u: number): number {
     const rows = this.#rows;
     const row = slot * ROW_DOUBLES;
-    const age = u - rows[row + LAST_U]!;
-    if (u - rows[row + RATE_U]! <= 20 + age / 32) return rows[row + RATE]!;
-    if (Number.isNaN(age)) return 0;
-    const past = u - rows[row + CHARGED_U]!;
-    const rate = this.#scales.foretold(slot, past) * this.#corrections.factor(slot);
-    rows[row + RATE] = rate;
-    rows[row + RATE_U] = u;
-    return rate;
+    if (!(u - rows[row + RATE_U]! <= 20 + (u - rows[row + LAST_U]!) / 32)) this.#workOut(slot, u);
+    return rows[row + RATE]!;
   }
 
   /** Moves titles whose recency changed to their next cell, and charges others; at most a slice of them. */
   advance(u: number): void {
     this.#chargeInTurn(u);
+    this.#fetch(u);
     let moves = MOVES_PER_STEP;
     for (let bin = 0; bin < RECENCY_BINS - 1; bin++) {
       if (this.#dueU[bin]! > u) continue;
@@ -107,9 +113,7 @@ export class Titles {
         due = this.#lastU(slot) + EDGES[bin]!;
         if (due > u) break;
         if (moves-- === 0) return;
-        this.#charge(slot, due);
-        this.#queues.leave(slot);
-        this.#enter(slot, bin + 1);
+        this.#move(slot, bin);
         due = Number.POSITIVE_INFINITY;
       }
       this.#dueU[bin] = due;
@@ -129,18 +133,14 @@ export class Titles {
     return best;
   }
 
-  /** Known titles, the most lately asked for first, at most `limit`. */
-  latest(limit: number): number[] {
-    return this.#queues.latest(limit);
+  /** Known titles, the most lately asked for first, at most `limit`; others may be asked for meanwhile. */
+  *latest(limit: number): Generator<number> {
+    for (const slot of this.#queues.latest(limit)) if (this.known(slot)) yield slot;
   }
 
   forget(slot: number): void {
-    if (!this.known(slot)) return;
-    this.#queues.leave(slot);
-    this.#rows[slot * ROW_DOUBLES + LAST_U] = Number.NaN;
-    this.#rows[slot * ROW_DOUBLES + RATE_U] = Number.NaN;
-    this.#gap[slot] = 0;
-    this.#scales.forget(slot);
+    if (this.known(slot)) this.#queues.leave(slot);
+    this.open(slot);
   }
 
   /** What is known of a title, at `u`. */
@@ -148,8 +148,8 @@ export class Titles {
     return {
       counts: this.#scales.countsAfter(slot, Math.max(0, u - this.#rows[slot * ROW_DOUBLES + CHARGED_U]!)),
       lastAgeSeconds: Math.max(0, u - this.#lastU(slot)),
-      firstAgeSeconds: Math.max(0, u - this.#firstU[slot]!),
-      gapSeconds: this.#gap[slot]!,
+      firstAgeSeconds: Math.max(0, u - this.#rows[slot * ROW_DOUBLES + FIRST_U]!),
+      gapSeconds: this.#floats[slot * ROW_FLOATS + GAP]!,
     };
   }
 
@@ -160,11 +160,11 @@ export class Titles {
     if (this.known(slot)) {
       this.#charge(slot, u);
       this.#queues.leave(slot);
-      this.#firstU[slot] = Math.min(this.#firstU[slot]!, first);
+      this.#rows[slot * ROW_DOUBLES + FIRST_U] = Math.min(this.#rows[slot * ROW_DOUBLES + FIRST_U]!, first);
       this.#asked(slot, Math.max(this.#lastU(slot), last));
     } else {
-      this.#firstU[slot] = first;
-      this.#gap[slot] = history.gapSeconds;
+      this.#rows[slot * ROW_DOUBLES + FIRST_U] = first;
+      this.#floats[slot * ROW_FLOATS + GAP] = history.gapSeconds;
       this.#asked(slot, last);
     }
     this.#scales.absorb(slot, history.counts);
@@ -181,11 +181,41 @@ export class Titles {
     return this.#rows[slot * ROW_DOUBLES + LAST_U]!;
   }
 
+  #workOut(slot: number, u: number): void {
+    const row = slot * ROW_DOUBLES;
+    if (!this.known(slot)) return;
+    const past = u - this.#rows[row + CHARGED_U]!;
+    this.#rows[row + RATE] = this.#scales.foretold(slot, past) * this.#corrections.factor(slot);
+    this.#rows[row + RATE_U] = u;
+  }
+
   /** Sets the time of the last request. */
   #asked(slot: number, u: number): void {
-    this.#rows[slot * ROW_DOUBLES + LAST_U] = u;
-    this.#spans[slot * ROW + GAP_SPAN] = spanBin(this.#gap[slot]!);
-    this.#spans[slot * ROW + AGE_SPAN] = spanBin(u - this.#firstU[slot]!);
+    const row = slot * ROW_DOUBLES;
+    this.#rows[row + LAST_U] = u;
+    this.#spans[slot * ROW + GAP_SPAN] = spanBin(this.#floats[slot * ROW_FLOATS + GAP]!);
+    this.#spans[slot * ROW + AGE_SPAN] = spanBin(u - this.#rows[row + FIRST_U]!);
+  }
+
+  /** Touches the first two titles of every queue in which one may be due, so that memory answers for all of them at once. */
+  #fetch(u: number): void {
+    const rows = this.#floats;
+    let sum = 0;
+    for (let bin = 0; bin < RECENCY_BINS - 1; bin++) {
+      if (this.#dueU[bin]! > u) continue;
+      const first = this.#queues.first(bin);
+      if (first === NONE) continue;
+      const next = this.#queues.after(first);
+      sum += rows[first * ROW_FLOATS]! + (next === NONE ? 0 : rows[next * ROW_FLOATS]!);
+    }
+    this.fetched = sum;
+  }
+
+  /** Moves a title that is due from its recency cell to the next. */
+  #move(slot: number, bin: number): void {
+    this.#charge(slot, this.#lastU(slot) + EDGES[bin]!);
+    this.#queues.leave(slot);
+    this.#enter(slot, bin + 1);
   }
 
   #chargeInTurn(u: number): void {
@@ -210,17 +240,8 @@ export class Titles {
 
   /** Finds the cells of a title by its counts as they now are. */
   #describe(slot: number, recency: number): void {
-    const scales = this.#scales;
-    const age = this.#spans[slot * ROW + AGE_SPAN]!;
-    scales.classify(slot, age);
-    const count = scales.usualCount(slot);
-    this.#corrections.describe(slot, {
-      recency,
-      count,
-      trend: scales.trend(slot),
-      gap: this.#spans[slot * ROW + GAP_SPAN]!,
-      age,
-    });
+    this.#scales.classify(slot, this.#spans[slot * ROW + AGE_SPAN]!);
+    this.#corrections.describe(slot, recency, this.#scales);
     this.#rows[slot * ROW_DOUBLES + RATE_U] = Number.NaN;
   }
 

@@ -1,4 +1,5 @@
 import type { Reach } from './reach.js';
+import { FIRST_VIEWER, ROW_FLOATS, type TitleRows } from './title-rows.js';
 
 const NONE = -1;
 /** Viewers nearest to a segment that are looked at. */
@@ -13,7 +14,8 @@ const SOONEST_SECONDS = 0.25;
  */
 export class Viewers {
   readonly #reach: Reach;
-  readonly #firstOfTitle: Int32Array;
+  /** Rows of titles: the first viewer of each. */
+  readonly #rows: Int32Array;
   #title = new Int32Array(64);
   #position = new Float64Array(64);
   #startSeconds = new Float64Array(64);
@@ -25,9 +27,9 @@ export class Viewers {
   readonly #distance = new Float64Array(NEAREST);
   readonly #chance = new Float64Array(NEAREST);
 
-  constructor(titleSlots: number, reach: Reach) {
+  constructor(rows: TitleRows, reach: Reach) {
     this.#reach = reach;
-    this.#firstOfTitle = new Int32Array(titleSlots).fill(NONE);
+    this.#rows = rows.ints;
   }
 
   get count(): number {
@@ -35,7 +37,7 @@ export class Viewers {
   }
 
   watching(title: number): boolean {
-    return this.#firstOfTitle[title]! !== NONE;
+    return this.#firstOf(title) !== NONE;
   }
 
   start(title: number, startSeconds: number, nowSeconds: number): number {
@@ -44,11 +46,11 @@ export class Viewers {
     this.#startSeconds[viewer] = startSeconds;
     this.#position[viewer] = startSeconds;
     this.#atSeconds[viewer] = nowSeconds;
-    const first = this.#firstOfTitle[title]!;
+    const first = this.#firstOf(title);
     this.#next[viewer] = first;
     this.#previous[viewer] = NONE;
     if (first !== NONE) this.#previous[first] = viewer;
-    this.#firstOfTitle[title] = viewer;
+    this.#rows[title * ROW_FLOATS + FIRST_VIEWER] = viewer + 1;
     return viewer;
   }
 
@@ -60,7 +62,7 @@ export class Viewers {
   end(viewer: number): void {
     const next = this.#next[viewer]!;
     const previous = this.#previous[viewer]!;
-    if (previous === NONE) this.#firstOfTitle[this.#title[viewer]!] = next;
+    if (previous === NONE) this.#rows[this.#title[viewer]! * ROW_FLOATS + FIRST_VIEWER] = next + 1;
     else this.#next[previous] = next;
     if (next !== NONE) this.#previous[next] = previous;
     this.#free.push(viewer);
@@ -84,7 +86,12 @@ export class Viewers {
    */
   index(ask: IndexQuestion): number {
     const { rate, delaySeconds } = ask;
-    const found = this.#firstOfTitle[ask.title]! === NONE ? 0 : this.#approaching(ask);
+    return this.watching(ask.title) ? this.#best(ask) : rate / (delaySeconds * rate + 1);
+  }
+
+  #best(ask: IndexQuestion): number {
+    const { rate, delaySeconds } = ask;
+    const found = this.#approaching(ask);
     let missing = 1;
     let held = 0;
     let before = 0;
@@ -114,7 +121,7 @@ export class Viewers {
     let found = 0;
     let looked = 0;
     for (
-      let viewer = this.#firstOfTitle[ask.title]!;
+      let viewer = this.#firstOf(ask.title);
       viewer !== NONE && looked < LOOKED_THROUGH;
       viewer = this.#next[viewer]!
     ) {
@@ -146,6 +153,10 @@ export class Viewers {
       1,
       ask.share / this.#reach.share(ask.title, this.#reach.point(ask.title, back, position)),
     );
+  }
+
+  #firstOf(title: number): number {
+    return this.#rows[title * ROW_FLOATS + FIRST_VIEWER]! - 1;
   }
 
   #grown(): number {
