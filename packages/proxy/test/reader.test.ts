@@ -305,6 +305,33 @@ t.test('a viewer that was blocked over the end of a segment goes on forward', as
   }
 });
 
+t.test(
+  'live: a viewer that was blocked leaves out what it missed, and does not fall back to it',
+  async (t) => {
+    const house = new House({ description: described(sdp('')), latency: 'low' });
+    const live = makePackets({ seconds: 60 }).map((packet) =>
+      packet.stream === 0
+        ? { ...packet, payload: Buffer.concat([packet.payload, Buffer.alloc(40_000)]) }
+        : packet,
+    );
+    // Whether it does depends on where in a group what is on is.
+    for (let blockedMs = 5000; blockedMs < 6200; blockedMs += 50) {
+      const { reader, screen } = await house.viewer('udp');
+      const other = await house.viewer('udp');
+      await house.play(reader, undefined, undefined, live);
+      await house.play(other.reader, undefined, undefined, live);
+      await house.pass(3000, live);
+      screen.isWritable = false;
+      await house.pass(blockedMs, live);
+      screen.isWritable = true;
+      await house.pass(2000, live);
+      t.ok(other.screen.newest - screen.newest < 1.1, `${screen.newest} of ${other.screen.newest}`);
+      reader.close();
+      other.reader.close();
+    }
+  },
+);
+
 t.test("a defect ends the range of the viewer in which it shows, and nobody else's", async (t) => {
   const house = new House();
   const [one, two] = [await house.viewer(), await house.viewer()];

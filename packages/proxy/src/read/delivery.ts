@@ -215,7 +215,9 @@ export class Delivery implements RangeSender {
       this.#goOn(newer.startMicros, nowMs, cursor, cursorAt(this.#title, newer));
       return false;
     }
-    this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
+    // What is left of an earlier segment says nothing of that: a viewer that left out groups may be far past it.
+    if (cursor === this.#places.last)
+      this.#resumeAfterGap(held.startMicros + run.dueMicros[from]!, dueMicros, nowMs);
     const byteLimit = run.offsets[from]! + Math.min(this.#tempo.batchBytes, this.#leftBytes);
     let to = from + 1;
     while (to < run.count && run.dueMicros[to]! <= limit && run.offsets[to + 1]! <= byteLimit) to++;
