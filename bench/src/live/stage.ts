@@ -9,6 +9,7 @@ import { type OriginOptions, RigOrigin, RigViewer, syntheticTitle } from '@foreb
 import { ProxyHost } from '../proxy/host.js';
 import { type CrowdOrder as WatchedBy, type Served, serve, SINK_CORE } from '../relay/crowd.js';
 import { type Controls, describe } from '../relay/describe.js';
+import { SERVER_CORE } from '../relay/servers.js';
 import { pin } from '../relay/spent.js';
 import { watchStolen } from '../report/machine.js';
 import type { CrowdMessage, CrowdOrder, CrowdResult } from './crowd.js';
@@ -36,7 +37,6 @@ const DIRECT_LONGER_MS = 6000;
 const LAST_MS = 500;
 /** Video and audio. */
 const STREAMS = 2;
-const PROXY_CORE = 0;
 
 type WatchOrder = Pick<WatchedBy, 'transport' | 'viewers' | 'rampMs' | 'settleMs' | 'windowMs'>;
 
@@ -147,7 +147,7 @@ export async function measureSettled(
 ): Promise<Settled> {
   const titles = { '/film': live(VIDEO_KBPS) };
   return await onStage({ titles, workers, lowLatency }, async ({ origin, proxy, folder, url }) => {
-    if (workers === 1) await Promise.all([pin(proxy.pid, PROXY_CORE), pin(process.pid, SINK_CORE)]);
+    if (workers === 1) await Promise.all([pin(proxy.pid, SERVER_CORE), pin(process.pid, SINK_CORE)]);
     const traceOf = (name: string): string => join(folder, name);
     const watch = async (name: string, at: Controls, o: WatchOrder): Promise<Served> => {
       const order = { ...at, ...o, addresses: o.viewers, startSeconds: undefined };

@@ -1,4 +1,4 @@
-import { type CrowdOrder, type CrowdTransport, serve, type Served, whileIdle } from './crowd.js';
+import { type CrowdOrder, type CrowdTransport, type Seen, serve, type Served, whileIdle } from './crowd.js';
 import { residentBytes } from './spent.js';
 import type { Stage } from './stage.js';
 import { STARTS_SECONDS, USUAL_KBPS } from './titles.js';
@@ -6,7 +6,7 @@ import { STARTS_SECONDS, USUAL_KBPS } from './titles.js';
 /** Lateness of one packet in a thousand that counts as paced. */
 export const PACED_MS = 40;
 /** One moment without a processor makes one packet in a thousand late: what fails once may be the machine's matter. */
-const TRIES = 3;
+export const TRIES = 3;
 /** A sink busier than this may be what is late. */
 const SINK_BUSY = 0.9;
 
@@ -40,6 +40,11 @@ export async function findCapacity(
   return loads;
 }
 
+/** So many viewers saw everything in time. */
+export function isPaced({ lateMs, lost, closed, playing }: Seen, viewers: number): boolean {
+  return lateMs.p999 <= PACED_MS && lost === 0 && closed === 0 && playing === viewers;
+}
+
 async function loadOf(stage: Stage, transport: CrowdTransport, viewers: number): Promise<Load> {
   const times = { rampMs: 2000, settleMs: 1500, windowMs: 3000 };
   const served = await serve(
@@ -47,13 +52,13 @@ async function loadOf(stage: Stage, transport: CrowdTransport, viewers: number):
     { ...(await heldOrder(stage)), ...times, transport, viewers },
     stage.forebay.pid,
   );
-  const { windowMs, bytes, lateMs, lost, closed, playing, sinkCpu } = served;
+  const { windowMs, bytes, sinkCpu } = served;
   return {
     viewers,
     transport,
     cpu: served.cpuNs / 1e6 / windowMs,
     gigabits: (bytes * 8) / windowMs / 1e6,
-    isPaced: lateMs.p999 <= PACED_MS && lost === 0 && closed === 0 && playing === viewers,
+    isPaced: isPaced(served, viewers),
     isSinkBusy: sinkCpu > SINK_BUSY,
     served,
   };

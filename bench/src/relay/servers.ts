@@ -8,7 +8,7 @@ import { portOf, SINK_CORE } from './crowd.js';
 import { pin } from './spent.js';
 
 /** Whoever is measured has this core to itself, where there are two. */
-const SERVER_CORE = 0;
+export const SERVER_CORE = 0;
 const HOST = '127.0.0.1';
 const PEER_START_MS = 15_000;
 const END_MS = 2000;

@@ -1,4 +1,4 @@
-import { PACED_MS } from '../relay/extremes.js';
+import { isPaced, TRIES } from '../relay/extremes.js';
 import { Quotas } from './quota.js';
 import { pidsOf, type Scene, SCENES, SERVERS, type ServerName, type Stage, trial, WORKERS } from './stage.js';
 
@@ -7,8 +7,6 @@ export const SHARE = 0.25;
 /** Where the search begins and ends, viewers a process that serves. */
 const [LEAST, MOST] = [100, 1000] as const;
 const STEP = 1.06;
-/** Times that so many viewers are tried before they count as too many. */
-const TRIES = 3;
 const TIMES = { rampMs: 1500, settleMs: 1000, windowMs: 2500 };
 const CAPACITY_SCENES = SCENES.filter(({ transport }) => transport === 'tcp');
 
@@ -62,16 +60,11 @@ async function capacityOf(
   return best;
 }
 
-/**
- * One moment without a processor makes one packet in a thousand late: what fails once may be the machine's matter.
- * @returns share of their core that the viewers used; undefined when they were late every time
- */
+/** @returns share of their core that the viewers used; undefined when they were late every time that it was tried */
 async function sinkCpuWhenPaced(stage: Stage, server: ServerName, scene: Scene): Promise<number | undefined> {
   for (let i = 0; i < TRIES; i++) {
     const { seen } = await trial(stage, server, { scene, times: TIMES });
-    const { lateMs, lost, closed, playing, sinkCpu } = seen;
-    const isWhole = lost === 0 && closed === 0 && playing === scene.viewers * WORKERS[server];
-    if (isWhole && lateMs.p999 <= PACED_MS) return sinkCpu;
+    if (isPaced(seen, scene.viewers * WORKERS[server])) return seen.sinkCpu;
   }
   return undefined;
 }

@@ -80,14 +80,13 @@ class Stopwatch {
 export async function measureCost(held: number): Promise<Cost> {
   const titles = 2 * Math.ceil(held / TITLE_SEGMENTS);
   const policy = new PopularityPolicy({ titles: 2 * titles });
-  const names = Array.from({ length: titles }, (_, t) => `rtsp://origin.example:554/library/title-${t}`);
+  const names = Array.from({ length: titles }, (_, t) => nameOf(t));
   const random = new Random(9);
   const watch = new Stopwatch();
   let now = 0;
   const view = (title: number): void => {
     now += 0.5;
-    const start = { title: names[title]!, startSeconds: 0, titleDurationSeconds: 800, viewerAddress: '' };
-    policy.sessionStarted(1, start, now);
+    policy.sessionStarted(1, startOf(names[title]!), now);
     policy.sessionReached(1, SEGMENT_SECONDS * (1 + random.below(TITLE_SEGMENTS)), now);
     policy.sessionEnded(1, now);
   };
@@ -143,6 +142,16 @@ function microsOf(count: number, step: () => void): number {
   return (user + system) / count;
 }
 
+function nameOf(title: number): string {
+  return `rtsp://origin.example:554/library/title-${title}`;
+}
+
+/** A session from the beginning. */
+function startOf(title: string): Parameters<PopularityPolicy['sessionStarted']>[1] {
+  const titleDurationSeconds = TITLE_SEGMENTS * SEGMENT_SECONDS;
+  return { title, startSeconds: 0, titleDurationSeconds, viewerAddress: '' };
+}
+
 function factsOf(title: string, segment: number): SegmentFacts {
   return {
     title,
@@ -164,23 +173,18 @@ export interface Memory {
 /** Fills a policy with as many titles as it remembers by default, then with `held` segments. */
 export function measureMemory(held: number): Memory {
   const { titles } = DEFAULT_OPTIONS;
-  const names = Array.from({ length: titles }, (_, t) =>
-    Buffer.from(`rtsp://origin.example:554/library/title-${t}`).toString(),
-  );
+  // As they come from the wire, not as parts to be put together when they are first needed.
+  const names = Array.from({ length: titles }, (_, t) => Buffer.from(nameOf(t)).toString());
   const collect = collector();
   const before = used(collect);
   const policy = new PopularityPolicy();
   for (const [t, title] of names.entries()) {
-    policy.sessionStarted(1, { title, startSeconds: 0, titleDurationSeconds: 800, viewerAddress: '' }, t);
-    policy.sessionReached(1, 8, t);
+    policy.sessionStarted(1, startOf(title), t);
+    policy.sessionReached(1, SEGMENT_SECONDS, t);
     policy.sessionEnded(1, t);
   }
   const known = used(collect);
-  const each = { durationSeconds: 8, bytes: 2_000_000, titleDurationSeconds: 800 };
-  for (let i = 0; i < held; i++) {
-    const segment = Math.floor(i / titles);
-    policy.hold({ ...each, title: names[i % titles]!, segment, startSeconds: 8 * segment }, titles);
-  }
+  for (let i = 0; i < held; i++) policy.hold(factsOf(names[i % titles]!, Math.floor(i / titles)), titles);
   const full = used(collect);
   // Both are used once more, lest they are collected before.
   policy.sessionEnded(1, titles);

@@ -34,10 +34,12 @@ export interface PacketList {
  *      iovec    0 start  2 length
  */
 export class MessageTable {
-  readonly messages = fixedMemory(PACKETS_PER_FLUSH * MESSAGE_BYTES);
+  /** Where the messages lie in memory. */
+  readonly messagesAt: number;
+  readonly #messages = fixedMemory(PACKETS_PER_FLUSH * MESSAGE_BYTES);
   readonly #controls = fixedMemory(PACKETS_PER_FLUSH * CONTROL_BYTES);
   readonly #iovecs = fixedMemory(PACKETS_PER_FLUSH * IOVEC_BYTES);
-  readonly #messageWords = wordsOf(this.messages);
+  readonly #messageWords = wordsOf(this.#messages);
   readonly #controlWords = wordsOf(this.#controls);
   readonly #iovecWords = wordsOf(this.#iovecs);
   /** First packet of each message. */
@@ -49,6 +51,7 @@ export class MessageTable {
 
   /** @param addressOf where a buffer lies in memory */
   constructor(addressOf: (bytes: Buffer) => number) {
+    this.messagesAt = addressOf(this.#messages);
     const controls = addressOf(this.#controls);
     this.#iovecsAt = addressOf(this.#iovecs);
     for (let i = 0; i < PACKETS_PER_FLUSH; i++) {

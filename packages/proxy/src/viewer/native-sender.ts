@@ -57,7 +57,6 @@ export class NativeSender implements PacketSender {
   readonly #call: BatchCall;
   readonly #onFault: (fault: PathFault) => void;
   readonly #table: MessageTable;
-  readonly #messagesAt: number;
   readonly #ways = new WeakMap<Destination, Way>();
   readonly #addresses = new WeakMap<Buffer, number>();
   /** Ways with packets in this flush. */
@@ -81,7 +80,6 @@ export class NativeSender implements PacketSender {
     this.#call = call;
     this.#onFault = onFault;
     this.#table = new MessageTable((bytes) => call.addressOf(bytes));
-    this.#messagesAt = call.addressOf(this.#table.messages);
   }
 
   send(to: Destination, bytes: Buffer, offset: number, length: number): void {
@@ -178,7 +176,7 @@ export class NativeSender implements PacketSender {
   #transmit(way: Way, fd: number, count: number): number {
     const table = this.#table;
     for (let done = 0; done < count;) {
-      const taken = this.#call.send(fd, this.#messagesAt + done * MESSAGE_BYTES, count - done);
+      const taken = this.#call.send(fd, table.messagesAt + done * MESSAGE_BYTES, count - done);
       if (taken > 0) {
         done += taken;
         continue;
