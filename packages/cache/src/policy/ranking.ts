@@ -106,8 +106,9 @@ const STEPS = Uint8Array.from({ length: 1 << MANTISSA_BITS }, (_, m) =>
   Math.floor(Math.log2(1 + m / (1 << MANTISSA_BITS)) * STEPS_PER_OCTAVE),
 );
 
-/** Step of a value that is not negative, by the bits of its float: a logarithm would cost as much as half a look. */
+/** Step of a value, by the bits of its float: a logarithm would cost as much as half a look. What is no value is the lowest. */
 export function stepOf(value: number): number {
+  if (!(value > 0)) return 0;
   FLOAT[0] = value;
   const bits = FLOAT_BITS[0]! >> MANTISSA_REST;
   const octave = (bits >> MANTISSA_BITS) - BIAS + OCTAVES;
