@@ -19,7 +19,8 @@ export class Forebay implements Rival {
   readonly #w: Workload;
   readonly #capacity: number;
   readonly #handle: Int32Array;
-  readonly #segmentOf: number[] = [];
+  /** By handle. */
+  readonly #segmentOf: Int32Array;
   readonly #credit = new ViewerCredit();
   readonly #wallClock: (seconds: number) => number;
   readonly #viewer: Int32Array;
@@ -38,18 +39,19 @@ export class Forebay implements Rival {
     this.engine = new PopularityEngine({ ...options, ...rates }, (slot) => {
       this.#slot[this.#titleOfSlot[slot]!] = NONE;
     });
+    this.#segmentOf = new Int32Array(capacity + 1);
     this.#handle = new Int32Array(w.titleOf.length).fill(NONE);
     this.#viewer = new Int32Array(w.sessions.title.length).fill(NONE);
   }
 
   get held(): number {
-    return this.engine.held.count;
+    return this.engine.shelf.held.count;
   }
 
   request(segment: number, index: number): boolean {
     const w = this.#w;
     const s = w.session[index]!;
-    const title = w.titleOf[segment]!;
+    const title = w.sessions.title[s]!;
     const position = segment - w.offset[title]!;
     const width = w.titles.segmentSeconds[title]!;
     const now = this.#wallClock(requestSeconds(w, index));
@@ -61,26 +63,25 @@ export class Forebay implements Rival {
     }
     engine.reached(viewer, (position + 1) * width, now);
     const hit = this.#handle[segment] !== NONE;
-    if (!hit) this.#offer(segment, now);
+    if (!hit) this.#offer(segment, title, now);
     if (position + 1 === w.firstSegment[s]! + w.segmentCount[s]!) engine.end(viewer);
     return hit;
   }
 
-  #offer(segment: number, now: number): void {
+  #offer(segment: number, title: number, now: number): void {
     const w = this.#w;
     const engine = this.engine;
-    const title = w.titleOf[segment]!;
     const width = w.titles.segmentSeconds[title]!;
     const slot = this.#open(title);
     const start = (segment - w.offset[title]!) * width;
-    if (engine.held.count === this.#capacity) {
+    if (engine.shelf.held.count === this.#capacity) {
       const value = engine.value(slot, start, width, now) / w.segmentBytes;
-      const victim = engine.admit(value, ANY_GROUP, now);
+      const victim = engine.shelf.admit(value, ANY_GROUP, now);
       if (victim === NONE) return;
-      engine.drop(victim);
+      engine.shelf.drop(victim);
       this.#handle[this.#segmentOf[victim]!] = NONE;
     }
-    const handle = engine.hold(
+    const handle = engine.shelf.hold(
       slot,
       { startSeconds: start, durationSeconds: width, bytes: w.segmentBytes },
       now,

@@ -22,14 +22,71 @@ export interface ReadLogOptions {
   readonly seed?: number;
 }
 
-interface Row {
-  readonly time: number;
-  readonly title: number;
-  readonly duration: number;
-  readonly from: number;
-  readonly watched: number;
-  readonly bitrate: number;
-  readonly viewer: number;
+/** The rows of a log, by columns: a row by itself would be an object for each of millions. */
+class Rows {
+  readonly time: number[] = [];
+  readonly title: number[] = [];
+  readonly viewer: number[] = [];
+  readonly duration: number[] = [];
+  readonly from: number[] = [];
+  readonly watched: number[] = [];
+  readonly bitrate: number[] = [];
+  readonly titles = new Map<string, number>();
+  readonly #viewers = new Map<string, number>();
+
+  get count(): number {
+    return this.time.length;
+  }
+
+  /** Takes `time,object[,client]`. @returns false when it is no such row. */
+  addRequest(cells: readonly string[]): boolean {
+    const time = Number(cells[0]);
+    const [, id, client] = cells;
+    if (!Number.isFinite(time) || id === undefined || id === '') return false;
+    this.time.push(time);
+    this.title.push(numberOf(this.titles, id));
+    this.viewer.push(client === undefined || client === '' ? 0 : 1 + numberOf(this.#viewers, client));
+    return true;
+  }
+
+  /** Takes `time,title,duration,start,watched[,bitrate]`. @returns false when it is no such row. */
+  addView(cells: readonly string[]): boolean {
+    const [time, , duration, from, watched, bitrate] = cells.map(Number);
+    const id = cells[1];
+    if (!Number.isFinite(time) || id === undefined || id === '') return false;
+    if (duration === undefined || from === undefined || watched === undefined) return false;
+    if (!(duration > 0) || !(from >= 0) || !(watched >= 0)) return false;
+    this.time.push(time!);
+    this.title.push(numberOf(this.titles, id));
+    this.viewer.push(0);
+    this.duration.push(duration);
+    this.from.push(Math.min(from, duration));
+    this.watched.push(watched);
+    this.bitrate.push(bitrate !== undefined && bitrate > 0 ? bitrate : DEFAULT_BITRATE_BPS);
+    return true;
+  }
+
+  /** The order of the rows by time; where it is equal, as they came. */
+  order(): Int32Array {
+    const { time } = this;
+    const order = new Int32Array(time.length);
+    for (let row = 0; row < order.length; row++) order[row] = row;
+    if (time.some((at, i) => i > 0 && at < time[i - 1]!)) order.sort((a, b) => time[a]! - time[b]! || a - b);
+    return order;
+  }
+}
+
+/** The column in that order, in `to`. */
+function gather<T extends Float64Array | Int32Array>(column: readonly number[], order: Int32Array, to: T): T {
+  for (let i = 0; i < order.length; i++) to[i] = column[order[i]!]!;
+  return to;
+}
+
+function numberOf(names: Map<string, number>, name: string): number {
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  names.set(name, names.size);
+  return names.size - 1;
 }
 
 /**
@@ -38,9 +95,7 @@ interface Row {
  * @throws LogError with the line number on a line that is neither.
  */
 export async function readLog(path: string, options: ReadLogOptions = {}): Promise<Workload> {
-  const titles = new Map<string, number>();
-  const viewers = new Map<string, number>();
-  const rows: Row[] = [];
+  const rows = new Rows();
   let number = 0;
   let full: boolean | undefined;
   for await (const lines of linesOf(path)) {
@@ -48,25 +103,21 @@ export async function readLog(path: string, options: ReadLogOptions = {}): Promi
       number += 1;
       if (line === '' || line.startsWith('#')) continue;
       const cells = line.split(',');
-      const time = Number(cells[0]);
-      if (rows.length === 0 && !Number.isFinite(time)) {
+      if (rows.count === 0 && !Number.isFinite(Number(cells[0]))) {
         full = cells[2]?.trim().startsWith('duration') === true;
         continue;
       }
       full ??= cells.length >= 5;
-      if (rows.length >= MOST_ROWS) throw new LogError(`line ${number}: more than ${MOST_ROWS} rows`);
-      const row = parseRow(cells, full, { titles, viewers });
-      if (row === undefined)
+      if (rows.count >= MOST_ROWS) throw new LogError(`line ${number}: more than ${MOST_ROWS} rows`);
+      if (!(full ? rows.addView(cells) : rows.addRequest(cells)))
         throw new LogError(
           `line ${number}: expected ${full ? 'time,title,duration,start,watched' : 'time,object'}`,
         );
-      rows.push(row);
     }
   }
-  if (rows.length === 0) throw new LogError('no requests');
-  rows.sort((a, b) => a.time - b.time);
+  if (rows.count === 0) throw new LogError('no requests');
   const name = basename(path).replace(/\.csv$/, '');
-  return full === true ? fullWorkload(name, rows, titles.size, options) : clipWorkload(name, rows, options);
+  return full === true ? fullWorkload(name, rows, options) : clipWorkload(name, rows, options);
 }
 
 /** The lines of a file, many at a time. */
@@ -81,57 +132,25 @@ async function* linesOf(path: string): AsyncGenerator<readonly string[]> {
   yield [rest];
 }
 
-interface Names {
-  readonly titles: Map<string, number>;
-  readonly viewers: Map<string, number>;
-}
-
-function numberOf(names: Map<string, number>, name: string): number {
-  const known = names.get(name) ?? names.size;
-  names.set(name, known);
-  return known;
-}
-
-function parseRow(cells: readonly string[], full: boolean, names: Names): Row | undefined {
-  const time = Number(cells[0]);
-  const id = cells[1];
-  if (!Number.isFinite(time) || id === undefined || id === '') return undefined;
-  if (!full) {
-    const client = cells[2];
-    const viewer = client === undefined || client === '' ? 0 : 1 + numberOf(names.viewers, client);
-    return { time, title: numberOf(names.titles, id), duration: 0, from: 0, watched: 0, bitrate: 0, viewer };
-  }
-  const [, , duration, from, watched, bitrate] = cells.map(Number);
-  if (duration === undefined || from === undefined || watched === undefined) return undefined;
-  if (!(duration > 0) || !(from >= 0) || !(watched >= 0)) return undefined;
-  const rate = bitrate !== undefined && bitrate > 0 ? bitrate : DEFAULT_BITRATE_BPS;
-  return {
-    time,
-    title: numberOf(names.titles, id),
-    duration,
-    from: Math.min(from, duration),
-    watched,
-    bitrate: rate,
-    viewer: 0,
-  };
-}
-
-function clipWorkload(name: string, rows: readonly Row[], options: ReadLogOptions): Workload {
+function clipWorkload(name: string, rows: Rows, options: ReadLogOptions): Workload {
+  const order = rows.order();
   const drawn = clipSessions(
-    Float64Array.from(rows, (r) => r.time),
-    Int32Array.from(rows, (r) => r.title),
-    Int32Array.from(rows, (r) => r.viewer),
+    gather(rows.time, order, new Float64Array(rows.count)),
+    gather(rows.title, order, new Int32Array(rows.count)),
+    gather(rows.viewer, order, new Int32Array(rows.count)),
     options.seed ?? 1,
   );
   return workload({ name, segmentBytes: CLIP.segmentBytes, ...drawn });
 }
 
-function fullWorkload(name: string, rows: readonly Row[], count: number, options: ReadLogOptions): Workload {
+function fullWorkload(name: string, rows: Rows, options: ReadLogOptions): Workload {
+  const count = rows.titles.size;
   const durationSeconds = new Float64Array(count);
   const bitrate = new Float64Array(count);
-  for (const row of rows) {
-    durationSeconds[row.title] = Math.max(durationSeconds[row.title]!, row.duration);
-    bitrate[row.title] = Math.max(bitrate[row.title]!, row.bitrate);
+  for (let row = 0; row < rows.count; row++) {
+    const title = rows.title[row]!;
+    durationSeconds[title] = Math.max(durationSeconds[title]!, rows.duration[row]!);
+    bitrate[title] = Math.max(bitrate[title]!, rows.bitrate[row]!);
   }
   const median = bitrate.toSorted()[count >> 1]!;
   const segmentBytes = options.segmentBytes ?? Math.round((median * SEGMENT_SECONDS) / 8);
@@ -140,12 +159,13 @@ function fullWorkload(name: string, rows: readonly Row[], count: number, options
     durationSeconds,
     segmentSeconds: bitrate.map((b, t) => Math.max((segmentBytes * 8) / b, shortest(t))),
   };
+  const order = rows.order();
   const sessions: Sessions = {
-    startedSeconds: Float64Array.from(rows, (r) => r.time),
-    title: Int32Array.from(rows, (r) => r.title),
-    fromSeconds: Float64Array.from(rows, (r) => r.from),
-    watchedSeconds: Float64Array.from(rows, (r) => r.watched),
-    viewer: new Int32Array(rows.length),
+    startedSeconds: gather(rows.time, order, new Float64Array(rows.count)),
+    title: gather(rows.title, order, new Int32Array(rows.count)),
+    fromSeconds: gather(rows.from, order, new Float64Array(rows.count)),
+    watchedSeconds: gather(rows.watched, order, new Float64Array(rows.count)),
+    viewer: new Int32Array(rows.count),
   };
   return workload({ name, segmentBytes, titles, sessions });
 }

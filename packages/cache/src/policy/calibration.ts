@@ -12,6 +12,11 @@ export const SPANS = 24;
 /** Arrivals' worth of trust in the coarser table before a cell speaks for itself. */
 const PRIOR = 8;
 const CELL_PRIOR = 3 * PRIOR;
+/** Kinds of correction: three pairs of features, and the calibration by (recency, count, trend). */
+const KINDS = 4;
+const CALIBRATION = 3;
+/** Evidence beyond this says nothing more: what changes its mind must be able to show it. */
+const MOST_EVIDENCE = 30;
 const AGE_EVERY_SECONDS = 3600;
 const HALF_LIFE_SECONDS = 96 * 3600;
 
@@ -66,6 +71,9 @@ function trendBin(trend: number): number {
  * What decayed counts get wrong, learned: the factors by which what they foretell is corrected, each the requests that came over those that were foretold.
  * For every (recency, count, trend): a cell that has seen little leans on its (recency, count) row, that on its recency, that on the whole.
  * On top of it for three pairs of features, each on top of what all the others make of the counts.
+ *
+ * Each kind counts for as much as it has shown to be worth: the chance that it is better than none, by the likelihood of what came (Poisson, each request foretold
+ * before it is learned from; Dawid 1984). Where there is little to learn from, what is learned is chance, and is left out.
  */
 export class Corrections {
   /** Requests that came and requests foretold, side by side. */
@@ -74,8 +82,15 @@ export class Corrections {
   readonly #cells: Uint16Array;
   readonly #spans: Uint8Array;
   readonly #enabled: boolean;
-  /** What {@link factor} is made of: the three pairs and the calibration, each over its share of the product's denominator. */
-  readonly #others = new Float64Array(4);
+  /** Of the title that {@link factor} was last asked for: what all kinds but this one make of its counts; and what this kind would add to 1, or to the whole's correction. */
+  readonly #others = new Float64Array(KINDS);
+  readonly #added = new Float64Array(KINDS);
+  /** Logarithm of how much likelier what came was with this kind than without. */
+  readonly #evidence = new Float64Array(KINDS);
+  /** Chance by that evidence that the kind is better than none. */
+  readonly #trust = new Float64Array(KINDS).fill(0.5);
+  /** Correction of all titles alike. */
+  #whole = 1;
   #agedAt = 0;
 
   /** @param enabled false: the factor is always 1, for comparison. */
@@ -118,24 +133,35 @@ export class Corrections {
     told *= t[row + 1]! + PRIOR;
     came = t[cell]! * told + CELL_PRIOR * came;
     told *= t[cell + 1]! + CELL_PRIOR;
-    const came1 = t[first]! + CELL_PRIOR;
+    const calibration = came / told - this.#whole;
+    came = told * (this.#whole + this.#trust[CALIBRATION]! * calibration);
     const told1 = t[first + 1]! + CELL_PRIOR;
-    const came2 = t[second]! + CELL_PRIOR;
     const told2 = t[second + 1]! + CELL_PRIOR;
-    const came3 = t[third]! + CELL_PRIOR;
     const told3 = t[third + 1]! + CELL_PRIOR;
+    const added1 = t[first]! - t[first + 1]!;
+    const added2 = t[second]! - t[second + 1]!;
+    const added3 = t[third]! - t[third + 1]!;
+    const came1 = told1 + this.#trust[0]! * added1;
+    const came2 = told2 + this.#trust[1]! * added2;
+    const came3 = told3 + this.#trust[2]! * added3;
+    this.#added[0] = added1 / told1;
+    this.#added[1] = added2 / told2;
+    this.#added[2] = added3 / told3;
+    this.#added[CALIBRATION] = calibration;
     const scale = 1 / (told * told1 * told2 * told3);
     const pairs = came1 * came2 * came3;
     const others = this.#others;
     others[0] = scale * came * came2 * came3 * told1;
     others[1] = scale * came * came1 * came3 * told2;
     others[2] = scale * came * came1 * came2 * told3;
-    others[3] = scale * pairs * told;
+    others[CALIBRATION] = scale * pairs * told;
     return scale * came * pairs;
   }
 
   /** A title was asked for. */
   arrived(slot: number, weight: number): void {
+    this.factor(slot);
+    this.#weigh(weight);
     const at = slot * ROW_SHORTS + CELLS;
     const cell = this.#cells[at + 3]!;
     const row = rowOf(cell);
@@ -149,6 +175,7 @@ export class Corrections {
       this.#cells[at + 2]!,
     ])
       this.#table[i]! += weight;
+    this.#whole = this.#table[0]! / this.#table[1]!;
   }
 
   /** The counts foretold `mass` requests of the title that {@link factor} was last asked for: each table is charged for what the others make of them. */
@@ -161,7 +188,9 @@ export class Corrections {
     t[this.#cells[at]! + 1]! += mass * others[0]!;
     t[this.#cells[at + 1]! + 1]! += mass * others[1]!;
     t[this.#cells[at + 2]! + 1]! += mass * others[2]!;
-    const whole = mass * others[3]!;
+    for (let kind = 0; kind < KINDS; kind++)
+      this.#evidence[kind]! -= mass * others[kind]! * this.#added[kind]!;
+    const whole = mass * others[CALIBRATION]!;
     t[1]! += whole;
     t[recencyOf(row) + 1]! += whole;
     t[row + 1]! += whole;
@@ -174,11 +203,36 @@ export class Corrections {
     if (seconds < AGE_EVERY_SECONDS) return;
     const keep = 2 ** (-seconds / HALF_LIFE_SECONDS);
     for (let i = 0; i < END; i++) this.#table[i]! *= keep;
+    for (let kind = 0; kind < KINDS; kind++) this.#evidence[kind]! *= keep;
     this.#agedAt = u;
   }
 
   tables(): Float64Array[] {
-    return [this.#table];
+    return [this.#table, this.#trust];
+  }
+
+  /** The tables were changed from outside. */
+  settle(): void {
+    if (!(this.#table[0]! > 0 && this.#table[1]! > 0)) this.#table.fill(1, 0, BY_RECENCY);
+    this.#whole = this.#table[0]! / this.#table[1]!;
+    for (let kind = 0; kind < KINDS; kind++) {
+      const trust = this.#trust[kind]!;
+      this.#believe(kind, Math.log(trust / Math.max(1 - trust, Number.MIN_VALUE)));
+    }
+  }
+
+  /** Credits each kind with what it had made of the title that {@link factor} was last asked for, and that came. */
+  #weigh(weight: number): void {
+    for (let kind = 0; kind < KINDS; kind++) {
+      const without = kind === CALIBRATION ? this.#whole : 1;
+      this.#believe(kind, this.#evidence[kind]! + weight * Math.log(1 + this.#added[kind]! / without));
+    }
+  }
+
+  #believe(kind: number, evidence: number): void {
+    const bounded = Math.max(-MOST_EVIDENCE, Math.min(MOST_EVIDENCE, evidence));
+    this.#evidence[kind] = bounded;
+    this.#trust[kind] = 1 / (1 + Math.exp(-bounded));
   }
 }
 

@@ -93,29 +93,29 @@ export class PopularityPolicy implements CachePolicy {
   hold(facts: SegmentFacts, nowSeconds: number): number {
     const slot = this.#open(facts.title, facts.titleDurationSeconds);
     this.#groupBytes[this.#groupOf[slot] ?? 0]! += facts.bytes;
-    return this.#engine.hold(slot, facts, nowSeconds);
+    return this.#engine.shelf.hold(slot, facts, nowSeconds);
   }
 
   dropped(handle: number): void {
-    const held = this.#engine.held;
+    const held = this.#engine.shelf.held;
     if (!held.has(handle)) return;
     this.#groupBytes[this.#groupOf[held.title(handle)] ?? 0]! -= held.bytesOf(handle);
-    this.#engine.drop(handle);
+    this.#engine.shelf.drop(handle);
   }
 
   pin(handle: number): void {
-    this.#engine.held.pin(handle);
+    this.#engine.shelf.held.pin(handle);
   }
 
   unpin(handle: number): void {
-    this.#engine.unpin(handle);
+    this.#engine.shelf.unpin(handle);
   }
 
   decide(candidate: SegmentFacts, freeBytes: number, nowSeconds: number): Decision {
     const slot = this.#open(candidate.title, candidate.titleDurationSeconds);
     const group = this.#groupOf[slot] ?? 0;
     const roomBytes = this.#quotaBytes[group]! - this.#groupBytes[group]!;
-    if (candidate.bytes > freeBytes + this.#engine.held.bytes)
+    if (candidate.bytes > freeBytes + this.#engine.shelf.held.bytes)
       return { admitted: false, reason: 'too-large' };
     if (candidate.bytes > this.#quotaBytes[group]!) return { admitted: false, reason: 'quota' };
     if (!this.#mayWrite(candidate.bytes, nowSeconds)) return { admitted: false, reason: 'write-budget' };
@@ -125,18 +125,18 @@ export class PopularityPolicy implements CachePolicy {
       return this.#written(candidate.bytes, { admitted: true, reason: 'free-space', victims: [] });
     const value = this.#valueOf(slot, candidate, nowSeconds);
     const from = quotaFull ? group : ANY_GROUP;
-    const victims = this.#choose(needBytes, () => this.#engine.admit(value, from, nowSeconds));
+    const victims = this.#choose(needBytes, () => this.#engine.shelf.admit(value, from, nowSeconds));
     if (victims !== undefined)
       return this.#written(candidate.bytes, { admitted: true, reason: 'worth-more', victims });
-    if (this.#engine.leastValue === Number.POSITIVE_INFINITY)
+    if (this.#engine.shelf.leastValue === Number.POSITIVE_INFINITY)
       return { admitted: false, reason: 'pinned-full' };
     return { admitted: false, reason: quotaFull ? 'quota' : 'worth-less' };
   }
 
   victims(bytes: number, nowSeconds: number): readonly number[] {
     const chosen: number[] = [];
-    this.#engine.sweep(VICTIM_LOOKS, nowSeconds);
-    this.#choose(bytes, () => this.#engine.least(ANY_GROUP, nowSeconds), chosen);
+    this.#engine.shelf.sweep(VICTIM_LOOKS, nowSeconds);
+    this.#choose(bytes, () => this.#engine.shelf.least(ANY_GROUP, nowSeconds), chosen);
     return chosen;
   }
 
@@ -190,7 +190,7 @@ export class PopularityPolicy implements CachePolicy {
 
   /** Victims that free `bytes` together, each from `next`; undefined when it runs out. None of them is proposed twice. */
   #choose(bytes: number, next: () => number, chosen: number[] = []): readonly number[] | undefined {
-    const held = this.#engine.held;
+    const held = this.#engine.shelf.held;
     let freed = 0;
     while (freed < bytes && chosen.length < MOST_VICTIMS) {
       const handle = next();
@@ -199,7 +199,7 @@ export class PopularityPolicy implements CachePolicy {
       chosen.push(handle);
       held.pin(handle);
     }
-    for (const handle of chosen) this.#engine.unpin(handle);
+    for (const handle of chosen) this.#engine.shelf.unpin(handle);
     return freed < bytes ? undefined : chosen;
   }
 

@@ -5,7 +5,7 @@ import { REACH_BINS } from './reach.js';
 import { SCALES } from './time-scales.js';
 
 const MAGIC = 0x46424950;
-const VERSION = 3;
+const VERSION = 4;
 /** Most lately asked for titles that are saved, and bytes of a state: about 3 MB with names of usual length. */
 const SAVED_TITLES = 16_384;
 const SAVED_BYTES_MAX = 16 * 1024 * 1024;
@@ -140,6 +140,7 @@ export function absorbState(
     at += table.length;
   }
   engine.reach.settle();
+  engine.titles.settle();
   const u = engine.clock.u;
   for (const title of titles.toReversed()) {
     const slot = slotOf(title.name, title.durationSeconds);

@@ -18,7 +18,7 @@ const HAZARDS = Float64Array.from(HALF_LIVES, (h) => Math.LN2 / h);
 const FIRST_PRIOR = 20;
 const CLASS_PRIOR = 50;
 /** Until it shows otherwise, demand is taken to be steady. */
-const FIRST_WEIGHTS = [0.03, 0.05, 0.1, 0.22, 0.6] as const;
+const FIRST_WEIGHTS = [0.002, 0.01, 0.03, 0.1, 0.858] as const;
 /** Requests between two fits of all titles' weights. */
 const FIT_EVERY = 32;
 /** Past this much exposure the fit of the weights forgets half. */

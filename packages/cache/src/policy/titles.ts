@@ -20,7 +20,7 @@ import {
 const MOVES_PER_STEP = 256;
 const NONE = -1;
 /** Titles looked at out of turn with every session: one that nobody asks for must weigh on what is foretold long before it leaves its cell. */
-const CHARGED_PER_STEP = 32;
+const CHARGED_PER_STEP = 16;
 /** A title asked for so long ago is charged for a share of that at a time. */
 const CHARGED_SHARE = 1 / 8;
 /** Titles looked at for one that nobody needs. */
@@ -175,6 +175,11 @@ export class Titles {
   /** Everything learned about all titles together, as one row of tables. */
   tables(): Float64Array[] {
     return [...this.#corrections.tables(), ...this.#scales.tables()];
+  }
+
+  /** The tables were changed from outside. */
+  settle(): void {
+    this.#corrections.settle();
   }
 
   #lastU(slot: number): number {
