@@ -3,7 +3,7 @@ import { measureCost, measureMemory } from './cost.js';
 import { ABLATIONS, isPolicyName, POLICIES, type PolicyName } from './policies.js';
 import { readLog } from './read-log.js';
 import { replay } from './replay.js';
-import { plainRow, writeReport } from './report.js';
+import { openResults, plainRow, writeReport } from './report.js';
 import { runScenarios } from './scenarios.js';
 import { type Row, simulate } from './simulate.js';
 import { vodWorkload } from './vod.js';
@@ -19,7 +19,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Runs the benchmark's command line. @param print one line of output. @throws UsageError, LogError */
+/** Runs the benchmark's command line. @param print one line of output. @throws UsageError, LogError, ReportError */
 export async function runCommand(args: readonly string[], print: (line: string) => void): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -59,12 +59,13 @@ export async function runCommand(args: readonly string[], print: (line: string) 
   const policies = values.policies === undefined ? defaults(w) : values.policies.split(',').map(parsePolicy);
   if (policies.includes('truth') && w.truth === undefined)
     throw new UsageError('truth: only a generated workload has true rates');
+  const results = values.out === undefined ? undefined : await openResults(values.out, w.name);
   print(
     `${w.name}: ${w.sessions.title.length} sessions, ${w.segment.length} requests, ${w.footprint} segments of ${w.segmentBytes} bytes`,
   );
   print('policy             size  byte hits start hits delayed  p95   writes  of Belady   ns');
   const rows = simulate(w, { sizes, policies, onRow: (row) => print(formatRow(row)) });
-  if (values.out !== undefined) await writeReport(values.out, w.name, rows);
+  if (results !== undefined) await writeReport(results, rows);
   if (values.json) print(JSON.stringify({ trace: values.trace, rows: rows.map(plainRow) }));
 }
 

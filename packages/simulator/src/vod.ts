@@ -40,6 +40,7 @@ const KINDS = [
   { share: 0.5, minutes: 24, sigma: 0.35 },
 ] as const;
 const DAY = 86_400;
+const SEED = 3;
 
 export interface VodOptions {
   readonly seed?: number;
@@ -62,7 +63,7 @@ interface Catalogue {
 
 /** A generated month of video on demand. */
 export function vodWorkload(options: VodOptions = {}): Workload {
-  const { seed = 3, scale = 1, births = true } = options;
+  const { seed = SEED, scale = 1, births = true } = options;
   const random = new Random(seed);
   const days = VOD.days * scale;
   const catalogue = drawCatalogue(random, days, births);
@@ -101,7 +102,7 @@ export function vodWorkload(options: VodOptions = {}): Workload {
     share: (title, start) => trueShare(catalogue, title, start),
   };
   return workload({
-    name: births ? 'vod' : 'vod-stationary',
+    name: `${births ? 'vod' : 'vod-stationary'}${seed === SEED ? '' : `-seed-${seed}`}`,
     segmentBytes: VOD.segmentBytes,
     titles: catalogue,
     sessions: {

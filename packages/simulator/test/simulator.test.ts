@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEFAULT_OPTIONS, PopularityPolicy } from '@forebay/cache';
@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import t from 'tap';
 import { drawChart } from '../src/chart.js';
 import { Forebay } from '../src/forebay.js';
-import { adviseSizes, LogError, readLog, runCommand, UsageError } from '../src/index.js';
+import { adviseSizes, LogError, readLog, ReportError, runCommand, UsageError } from '../src/index.js';
 import { isPolicyName, POLICIES, RIVALS } from '../src/policies.js';
 import { Random } from '../src/random.js';
 import { replay } from '../src/replay.js';
@@ -255,6 +255,44 @@ t.test('the command ends with one line of JSON', async (t) => {
         UsageError,
       );
     }
+  });
+});
+
+t.test('results are added to those of an earlier run of the same workload', async (t) => {
+  await inFolder(async (folder) => {
+    const log = join(folder, 'log.csv');
+    const results = join(folder, 'log.json');
+    const write = async (requests: number): Promise<void> => {
+      const rows = Array.from({ length: requests }, (_, i) => `${i * 10},clip${(i * i) % 37}`);
+      await writeFile(log, `time_s,object_id\n${rows.join('\n')}\n`);
+    };
+    const run = async (sizes: string, policies: string): Promise<void> => {
+      await runCommand(['--trace', log, '--sizes', sizes, '--policies', policies, '--out', folder], () => {});
+    };
+    const rows = async (): Promise<unknown[]> =>
+      (JSON.parse(await readFile(results, 'utf8')) as Record<string, unknown>[]).map((row) => [
+        row['policy'],
+        row['size'],
+        row['shareOfBelady'] !== undefined,
+      ]);
+    await write(400);
+    await run('0.05,0.2', 'forebay,lru');
+    await run('0.2', 'belady,lru');
+    t.same(await rows(), [
+      ['forebay', 0.05, false],
+      ['lru', 0.05, false],
+      ['forebay', 0.2, true],
+      ['lru', 0.2, true],
+      ['belady', 0.2, true],
+    ]);
+    await write(500);
+    await run('0.05', 'lru');
+    t.same(await rows(), [['lru', 0.05, false]], 'nothing is kept of another workload');
+    await writeFile(results, '[{"policy":"lru"}]');
+    await t.rejects(run('0.05', 'lru'), ReportError);
+    await writeFile(results, 'x');
+    await t.rejects(run('0.05', 'lru'), ReportError);
+    t.equal(await readFile(results, 'utf8'), 'x', 'and it is left as it was');
   });
 });
 
