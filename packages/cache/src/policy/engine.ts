@@ -92,10 +92,7 @@ export class PopularityEngine {
     const weight = this.#weight[viewer]!;
     let bin = this.#bin[viewer]!;
     if (bin === NONE) {
-      bin = Math.min(
-        REACH_BINS - 1,
-        Math.floor(this.reach.axis(title, this.#viewers.positionSeconds(viewer))),
-      );
+      bin = this.#firstBin(title, this.#viewers.startSeconds(viewer));
       this.titles.asked(title, weight, this.clock.u);
       this.reach.viewer(title, weight);
     }
@@ -110,12 +107,22 @@ export class PopularityEngine {
 
   end(viewer: number): void {
     this.#worth.changed();
+    const to = this.#bin[viewer]!;
+    if (to !== NONE) {
+      const title = this.#viewers.titleOf(viewer);
+      const from = this.#firstBin(title, this.#viewers.startSeconds(viewer));
+      this.reach.left(title, { from, to }, this.#weight[viewer]!);
+    }
     this.#viewers.end(viewer);
   }
 
   /** Expected demand for a segment, per second of operational time. */
   value(title: number, startSeconds: number, durationSeconds: number, nowSeconds: number): number {
     return this.#worth.value(title, startSeconds, durationSeconds, nowSeconds);
+  }
+
+  #firstBin(title: number, startSeconds: number): number {
+    return Math.min(REACH_BINS - 1, Math.floor(this.reach.axis(title, startSeconds)));
   }
 
   #slot(): number {

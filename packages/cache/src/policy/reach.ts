@@ -3,8 +3,13 @@ import { CLASS, DURATION, REACHED, ROW, ROW_FLOATS, type TitleRows, VIEWERS } fr
 /** Positions within a title at which viewers are counted. Bin b begins at the share (b / BINS)^2 of the title: narrow where viewers leave most. */
 export const REACH_BINS = 32;
 const CLASSES = 8;
-/** Viewers' worth of trust in titles of like length. */
-const PRIOR_VIEWERS = 4;
+/** Viewers' worth of trust in titles of like length: what is tried. */
+const PRIORS = [2, 4, 8, 16, 32, 64] as const;
+const PRIOR_LOGS = PRIORS.map(Math.log2);
+/** None of them is given up for good. */
+const LEAST_CHANCE = 1e-9;
+/** From one bin to the next by which viewers are judged; has no divisor in common with {@link REACH_BINS}. */
+const JUDGED_STEP = 13;
 const ALL_PRIOR_VIEWERS = 1e9;
 const TITLE_VIEWERS = 256;
 const CLASS_VIEWERS = 16_384;
@@ -26,16 +31,21 @@ export class Reach {
   readonly #bytes: Uint8Array;
   readonly #classReached = new Float64Array(CLASSES * REACH_BINS);
   readonly #classViewers = new Float64Array(CLASSES);
+  /** Chance of each of {@link PRIORS} to be the one that foretells best, by class; the prior that follows. */
+  readonly #chance = new Float64Array(CLASSES * PRIORS.length).fill(1 / PRIORS.length);
+  readonly #prior = new Float64Array(CLASSES).fill(PRIORS[1]);
   /** What a viewer of a class counts for in the share of a title: prior viewers over those of the class. */
   readonly #classWeight = new Float64Array(CLASSES);
   /** Shares of titles that the viewers of a class watched, summed. */
   readonly #classWatched = new Float64Array(CLASSES);
 
-  readonly #priorViewers: number;
+  readonly #ofTitles: boolean;
+  /** Bin by which the next viewer that leaves is judged. */
+  #judged = 0;
 
   /** @param ofTitles false: all titles of like length share one curve, for comparison. */
   constructor(rows: TitleRows, ofTitles = true) {
-    this.#priorViewers = ofTitles ? PRIOR_VIEWERS : ALL_PRIOR_VIEWERS;
+    this.#ofTitles = ofTitles;
     this.#rows = rows.floats;
     this.#bytes = rows.bytes;
     for (let k = 0; k < CLASSES; k++) {
@@ -76,7 +86,7 @@ export class Reach {
       this.#classWatched[k]! /= 2;
       for (let i = k * REACH_BINS; i < (k + 1) * REACH_BINS; i++) this.#classReached[i]! /= 2;
     }
-    this.#classWeight[k] = this.#priorViewers / this.#classViewers[k]!;
+    this.#classWeight[k] = this.#prior[k]! / this.#classViewers[k]!;
   }
 
   /** A viewer was delivered bins `from` up to but not including `to`. */
@@ -88,6 +98,31 @@ export class Reach {
       this.#classReached[k * REACH_BINS + b]! += weight;
       this.#classWatched[k]! += weight * binShare(b);
     }
+  }
+
+  /**
+   * A viewer who was delivered these bins has left: how well would each prior have foretold whether it is delivered one of all bins, which goes round?
+   * Source: empirical Bayes, by the likelihood of what came after the estimate (Dawid 1984).
+   */
+  left(slot: number, bins: { readonly from: number; readonly to: number }, weight: number): void {
+    const k = this.#classOf(slot);
+    const row = slot * ROW_FLOATS;
+    this.#judged = (this.#judged + JUDGED_STEP) % REACH_BINS;
+    const b = this.#judged;
+    const was = bins.from <= b && b < bins.to;
+    const alike = this.#classReached[k * REACH_BINS + b]! / this.#classViewers[k]!;
+    const others = Math.max(0, this.#rows[row + VIEWERS]! - weight);
+    const reached = Math.min(others, Math.max(0, this.#rows[row + REACHED + b]! - (was ? weight : 0)));
+    let sum = 0;
+    for (const [i, prior] of PRIORS.entries()) {
+      const share = (prior * Math.min(1, alike) + reached) / (prior + others);
+      const likely = Math.max(NOTHING, was ? share : 1 - share);
+      this.#chance[k * PRIORS.length + i]! *= weight === 1 ? likely : likely ** weight;
+      sum += this.#chance[k * PRIORS.length + i]!;
+    }
+    for (let i = k * PRIORS.length; i < (k + 1) * PRIORS.length; i++)
+      this.#chance[i] = Math.max(LEAST_CHANCE, this.#chance[i]! / sum);
+    this.#settleClass(k);
   }
 
   /**
@@ -113,7 +148,7 @@ export class Reach {
     const share =
       (this.#classWeight[k]! * (alike + part * (ofClass[k * REACH_BINS + high]! - alike)) +
         (own + part * (rows[row + REACHED + high]! - own))) /
-      (this.#priorViewers + rows[row + VIEWERS]!);
+      (this.#prior[k]! + rows[row + VIEWERS]!);
     return share < NOTHING ? NOTHING : share;
   }
 
@@ -145,11 +180,24 @@ export class Reach {
 
   /** The tables were changed from outside. */
   settle(): void {
-    for (let k = 0; k < CLASSES; k++) this.#classWeight[k] = this.#priorViewers / this.#classViewers[k]!;
+    for (let k = 0; k < CLASSES; k++) this.#settleClass(k);
   }
 
   tables(): Float64Array[] {
-    return [this.#classReached, this.#classViewers, this.#classWatched];
+    return [this.#classReached, this.#classViewers, this.#classWatched, this.#chance];
+  }
+
+  /** The prior of a class, by what has become of each. */
+  #settleClass(k: number): void {
+    let sum = 0;
+    let logs = 0;
+    for (const [i, log] of PRIOR_LOGS.entries()) {
+      const chance = this.#chance[k * PRIORS.length + i]!;
+      sum += chance;
+      logs += chance * log;
+    }
+    if (sum > 0) this.#prior[k] = this.#ofTitles ? 2 ** (logs / sum) : ALL_PRIOR_VIEWERS;
+    this.#classWeight[k] = this.#prior[k]! / this.#classViewers[k]!;
   }
 
   #classOf(slot: number): number {

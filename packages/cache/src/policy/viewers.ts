@@ -72,8 +72,8 @@ export class Viewers {
     return this.#title[viewer]!;
   }
 
-  positionSeconds(viewer: number): number {
-    return this.#position[viewer]!;
+  startSeconds(viewer: number): number {
+    return this.#startSeconds[viewer]!;
   }
 
   /**
