@@ -9,7 +9,7 @@ import { type Row, simulate } from './simulate.js';
 import { vodWorkload } from './vod.js';
 import type { Workload } from './workload.js';
 
-const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--out FOLDER] [--json] [--ablations]
+const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--part 0.25] [--out FOLDER] [--json] [--ablations]
        bench:policy --scenarios [--out FOLDER] | --cost
 policies: ${Object.keys(POLICIES).join(' ')}`;
 
@@ -28,6 +28,7 @@ export async function runCommand(args: readonly string[], print: (line: string) 
       sizes: { type: 'string', default: '0.01,0.05,0.1,0.2' },
       policies: { type: 'string' },
       seed: { type: 'string' },
+      part: { type: 'string' },
       out: { type: 'string' },
       ablations: { type: 'boolean', default: false },
       scenarios: { type: 'boolean', default: false },
@@ -50,8 +51,10 @@ export async function runCommand(args: readonly string[], print: (line: string) 
   }
   if (values.trace === undefined) throw new UsageError(USAGE);
   const sizes = values.sizes.split(',').map(parseSize);
-  const seed = values.seed === undefined ? undefined : Number(values.seed);
-  const w = await open(values.trace, seed);
+  const w = await open(values.trace, {
+    ...(values.seed === undefined ? {} : { seed: parseSeed(values.seed) }),
+    ...(values.part === undefined ? {} : { scale: parsePart(values.part) }),
+  });
   if (values.ablations) {
     for (const size of sizes) printAblations(w, size, print);
     return;
@@ -81,11 +84,26 @@ function printAblations(w: Workload, size: number, print: (line: string) => void
   }
 }
 
-async function open(trace: string, seed: number | undefined): Promise<Workload> {
-  const options = seed === undefined ? {} : { seed };
+async function open(
+  trace: string,
+  options: { readonly seed?: number; readonly scale?: number },
+): Promise<Workload> {
   if (trace === 'vod') return vodWorkload(options);
   if (trace === 'vod-stationary') return vodWorkload({ ...options, births: false });
+  if (options.scale !== undefined) throw new UsageError('--part: only of a generated workload');
   return await readLog(trace, options);
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (!Number.isInteger(seed)) throw new UsageError(`--seed: ${text} is no whole number`);
+  return seed;
+}
+
+function parsePart(text: string): number {
+  const part = Number(text);
+  if (!(part > 0 && part <= 1)) throw new UsageError(`--part: ${text} is no share of the workload`);
+  return part;
 }
 
 function defaults(w: Workload): PolicyName[] {

@@ -102,7 +102,11 @@ export function vodWorkload(options: VodOptions = {}): Workload {
     share: (title, start) => trueShare(catalogue, title, start),
   };
   return workload({
-    name: `${births ? 'vod' : 'vod-stationary'}${seed === SEED ? '' : `-seed-${seed}`}`,
+    name: [
+      births ? 'vod' : 'vod-stationary',
+      ...(seed === SEED ? [] : [`seed-${seed}`]),
+      ...(scale === 1 ? [] : [`part-${scale}`]),
+    ].join('-'),
     segmentBytes: VOD.segmentBytes,
     titles: catalogue,
     sessions: {

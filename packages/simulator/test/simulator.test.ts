@@ -249,6 +249,9 @@ t.test('the command ends with one line of JSON', async (t) => {
       ['--trace', file, '--sizes', '2'],
       ['--trace', file, '--policies', 'best'],
       ['--trace', file, '--policies', 'truth'],
+      ['--trace', file, '--part', '0.5'],
+      ['--trace', 'vod', '--part', '0'],
+      ['--trace', 'vod', '--seed', 'x'],
     ]) {
       await t.rejects(
         runCommand(bad, () => {}),

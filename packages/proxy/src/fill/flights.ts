@@ -4,6 +4,7 @@ import { Flight, type FlightEnd, SAME_PLACE_MICROS } from './flight.js';
 import { fillFor } from './haste.js';
 import { Mender } from './mender.js';
 import { JOINT_MICROS, type Place } from './row.js';
+import { isNear, Setbacks } from './setbacks.js';
 import { canYield, isBehindAll, isFarAhead } from './thrift.js';
 import type { Title } from './title.js';
 
@@ -17,13 +18,6 @@ const AHEAD_MICROS = 1_000_000;
 const NO_FAULT: ReadonlySet<OriginErrorCode> = new Set(['budget', 'aborted']);
 /** A lead counts as given when the flight was asked for at least this share of it before the seam. */
 const LEAD_SHARE = 0.8;
-/** Back-off between tries after a fault, milliseconds. Live viewers are back soon after their origin. */
-const RETRY_FIRST_MS = 500;
-const RETRY_MAX_MS = 8000;
-const LIVE_RETRY_FIRST_MS = 250;
-const LIVE_RETRY_MAX_MS = 500;
-/** A flight that lasted this long resets the back-off. */
-const HEALTHY_MS = 5000;
 /** After so many goodbyes in a row at one place in mid-title, the next one there is believed. */
 const GOODBYES = 3;
 /** Flights of one title at a time; a rider beyond waits for one of them. */
@@ -50,13 +44,16 @@ export type Outlook = 'flying' | 'waiting' | 'retrying' | 'never' | 'none';
 export interface Prospects {
   /** From which NPT on, Infinity for nothing more; and whether it is in line for a session of the origin. */
   readonly flights: readonly { readonly fromMicros: number; readonly isWaiting: boolean }[];
-  /** What there is to hope for where none of them goes. */
+  /** NPT near which the origin has failed, and is asked again. */
+  readonly setbacks: readonly number[];
+  /** What there is to hope for where none of them goes, and away from those. */
   readonly otherwise: 'retrying' | 'never' | 'none';
 }
 
 /** What becomes of NPT `atMicros`. */
-export function outlookAt({ flights, otherwise }: Prospects, atMicros: number): Outlook {
-  let outlook: Outlook = otherwise;
+export function outlookAt({ flights, setbacks, otherwise }: Prospects, atMicros: number): Outlook {
+  const isSetBack = otherwise === 'none' && setbacks.some((micros) => isNear(micros, atMicros));
+  let outlook: Outlook = isSetBack ? 'retrying' : otherwise;
   for (const { fromMicros, isWaiting } of flights) {
     if (atMicros < fromMicros - JOINT_MICROS) continue;
     if (!isWaiting) return 'flying';
@@ -87,14 +84,13 @@ export class Flights {
   readonly #legs = new Set<Leg>();
   readonly #mender: Mender;
   #isClosed = false;
-  #faults = 0;
-  #retryAtMs = 0;
+  readonly #setbacks: Setbacks;
   /** Where the origin said goodbye in mid-title, when it did so last. */
   #goodbye = { micros: 0, times: 0 };
-  #lastError: OriginError | undefined;
 
   constructor(title: Title) {
     this.#title = title;
+    this.#setbacks = new Setbacks(title.live);
     this.#mender = new Mender({
       title,
       board: (atMicros, rider) => this.board(atMicros, rider),
@@ -107,9 +103,9 @@ export class Flights {
     return this.#legs.size;
   }
 
-  /** The fault that keeps flights from starting, if the last one failed. */
+  /** The last fault of flights, if none has come through since. */
   get lastError(): OriginError | undefined {
-    return this.#faults > 0 ? this.#lastError : undefined;
+    return this.#setbacks.lastError;
   }
 
   /**
@@ -124,9 +120,10 @@ export class Flights {
     if (this.#title.standing === 'superseded') {
       return { kind: 'later', error: new OriginError('changed', 'the title has other streams now') };
     }
-    if (nowMs < this.#retryAtMs) return { kind: 'later', error: this.lastError };
+    const against = this.#setbacks.against(atMicros, nowMs);
+    if (against !== undefined) return { kind: 'later', error: against.error };
     if (this.#legs.size >= MAX_FLIGHTS) this.#idlest(rider)?.flight.close();
-    if (this.#legs.size >= MAX_FLIGHTS) return { kind: 'later', error: this.lastError };
+    if (this.#legs.size >= MAX_FLIGHTS) return { kind: 'later', error: this.#setbacks.ofTitle };
     return this.#ride(this.#launch(atMicros, rider, nowMs), rider);
   }
 
@@ -138,7 +135,8 @@ export class Flights {
         fromMicros: flight.bringsFromMicros,
         isWaiting: flight.state === 'waiting',
       })),
-      otherwise: isOver ? 'never' : this.#faults > 0 ? 'retrying' : 'none',
+      setbacks: this.#setbacks.places,
+      otherwise: isOver ? 'never' : this.#setbacks.isOfTitle ? 'retrying' : 'none',
     };
   }
 
@@ -299,11 +297,14 @@ export class Flights {
     if (isFault) this.#title.isDoubted = true;
     // One that was to bring something and did not would not do so the next time.
     const isFutile = (end === 'title-end' || end === 'reached-held') && !leg.flight.hasFilled;
-    if (isFault || isFutile) this.#backOff(leg, error, nowMs);
-    else if (leg.flight.hasFilled) this.#faults = 0;
+    const { fromMicros, positionMicros, hasFilled } = leg.flight;
+    if (isFault || isFutile) {
+      const micros = hasFilled ? positionMicros : fromMicros;
+      this.#setbacks.failed({ micros, error, isFault, lastedMs: nowMs - leg.bornMs, nowMs });
+    } else if (hasFilled) this.#setbacks.succeeded(fromMicros, positionMicros);
     if (isFault) {
       metrics.originFaults.inc({ origin: route, reason: error?.code ?? 'unknown' });
-      log.warn({ route, code: error?.code, tries: this.#faults }, 'flight failed');
+      log.warn({ route, code: error?.code, atSeconds: fromMicros / 1e6 }, 'flight failed');
     }
     log.debug(
       { end, fromSeconds: leg.flight.fromMicros / 1e6, toSeconds: leg.flight.positionMicros / 1e6 },
@@ -315,16 +316,6 @@ export class Flights {
     const isAgain = Math.abs(micros - this.#goodbye.micros) <= SAME_PLACE_MICROS;
     const before = isAgain ? this.#goodbye.times : 0;
     this.#goodbye = { micros, times: end === 'goodbye' ? before + 1 : 0 };
-  }
-
-  #backOff(leg: Leg, error: OriginError | undefined, nowMs: number): void {
-    if (nowMs - leg.bornMs > HEALTHY_MS) this.#faults = 0;
-    this.#faults++;
-    this.#lastError = error;
-    const [firstMs, mostMs] = this.#title.live
-      ? [LIVE_RETRY_FIRST_MS, LIVE_RETRY_MAX_MS]
-      : [RETRY_FIRST_MS, RETRY_MAX_MS];
-    this.#retryAtMs = nowMs + Math.min(mostMs, firstMs * 2 ** (this.#faults - 1));
   }
 }
 

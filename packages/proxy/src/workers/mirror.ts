@@ -18,7 +18,7 @@ const UNKNOWN: TitleFacts = {
   seeks: undefined,
   scales: undefined,
   zeroMicros: undefined,
-  prospects: { flights: [], otherwise: 'none' },
+  prospects: { flights: [], setbacks: [], otherwise: 'none' },
 };
 
 type Told<T> = { -readonly [K in keyof T]: T[K] };

@@ -219,6 +219,8 @@ function areSameFacts(a: TitleFacts, b: TitleFacts): boolean {
 function areSameProspects(a: Prospects, b: Prospects): boolean {
   return (
     a.otherwise === b.otherwise &&
+    a.setbacks.length === b.setbacks.length &&
+    a.setbacks.every((micros, i) => micros === b.setbacks[i]) &&
     a.flights.length === b.flights.length &&
     a.flights.every(({ fromMicros, isWaiting }, i) => {
       const other = b.flights[i]!;
