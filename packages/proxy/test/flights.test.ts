@@ -276,6 +276,18 @@ t.test('seeks that come fast end the flights that they leave behind', async (t) 
     t.equal(boarding.kind, 'riding');
     await settle();
   }
+  t.equal(b.flights.count, 2, 'the one that it rides, and the one that it came from');
+  t.equal(b.sessions.filter((s) => !s.isClosed).length, 2);
+});
+
+t.test('seeks of many end in no more flights than a title may have', async (t) => {
+  const b = flightBench({ description: described(sdp('npt=0-600')) });
+  for (let i = 0; i < 40; i++) {
+    const rider = b.rider();
+    t.equal(b.flights.board((600 - 10 * i) * 1e6, rider).kind, 'riding');
+    b.flights.leave(rider);
+    await settle();
+  }
   t.ok(b.flights.count <= 16);
   t.ok(b.sessions.filter((s) => !s.isClosed).length <= 16);
 });

@@ -8,7 +8,7 @@ import { isNear, Setbacks } from './setbacks.js';
 import { canYield, isBehindAll, isFarAhead } from './thrift.js';
 import type { Title } from './title.js';
 
-/** A flight without riders ends after this long: a pause or a seek may come back to it. */
+/** A flight without riders ends after this long: a pause or a seek may come back to it. Of those that one rider left, only the last is kept. */
 const LINGER_MS = 2000;
 /** The same for a live pull: viewers come and go. */
 const LIVE_LINGER_MS = 10_000;
@@ -69,6 +69,8 @@ interface Leg {
   /** It was asked for as long before the seam as the lead says. */
   readonly hasLead: boolean;
   idleSinceMs: number;
+  /** Who rode it last. */
+  leftBy: Rider | undefined;
   throttled: boolean;
 }
 
@@ -155,7 +157,9 @@ export class Flights {
   leave(rider: Rider): void {
     const nowMs = this.#title.shelves.clock.nowMs();
     for (const leg of this.#legs) {
-      if (leg.riders.delete(rider) && leg.riders.size === 0) leg.idleSinceMs = nowMs;
+      if (!leg.riders.delete(rider) || leg.riders.size > 0) continue;
+      leg.idleSinceMs = nowMs;
+      leg.leftBy = rider;
     }
   }
 
@@ -203,14 +207,14 @@ export class Flights {
     this.#title.makeWay(atMicros);
     const leadMicros = this.#title.leadSeconds() * 1e6;
     const hasLead = atMicros - rider.positionMicros >= LEAD_SHARE * leadMicros;
-    const riders = new Set([rider]);
+    const riders = new Set<Rider>();
     const leg: Leg = {
       flight: new Flight({
         title: this.#title,
         fromMicros: atMicros,
         fill: fillFor(this.#title, atMicros, rider),
         goodbyeMicros: this.#goodbye.times >= GOODBYES ? this.#goodbye.micros : undefined,
-        need: () => mostUrgent(riders),
+        need: () => (riders.size === 0 ? rider.need : mostUrgent(riders)),
         onFirst: () => this.#judgeLead(leg),
         onSegment: () => this.#throttle(leg),
         onOver: (end, error) => this.#over(leg, end, error),
@@ -219,6 +223,7 @@ export class Flights {
       bornMs: nowMs,
       hasLead,
       idleSinceMs: nowMs,
+      leftBy: undefined,
       throttled: false,
     };
     this.#legs.add(leg);
@@ -263,8 +268,16 @@ export class Flights {
     if (!leg.riders.has(rider)) {
       this.leave(rider);
       leg.riders.add(rider);
+      this.#abandon(rider);
     }
     return { kind: 'riding', opened: leg.flight.frontier() };
+  }
+
+  /** Of the flights that `rider` left and nobody rides, all but the one that it left last end now. */
+  #abandon(rider: Rider): void {
+    const left = [...this.#legs].filter((leg) => leg.leftBy === rider && leg.riders.size === 0);
+    left.sort((a, b) => a.idleSinceMs - b.idleSinceMs);
+    for (const leg of left.slice(0, -1)) leg.flight.close();
   }
 
   /** The flight that was left longest ago; one that carries only `rider`, who is about to change, counts as left now. */
