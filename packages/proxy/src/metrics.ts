@@ -29,6 +29,11 @@ export class Metrics {
     'origin',
     'reason',
   ]);
+  readonly unseekableTitles = this.#counter(
+    'forebay_unseekable_titles_total',
+    'Titles that their origin plays from the beginning only.',
+    ['origin'],
+  );
   readonly staleServes = this.#counter(
     'forebay_stale_serves_total',
     'Titles served that their origin could not confirm.',

@@ -295,7 +295,7 @@ t.test('seeks of many end in no more flights than a title may have', async (t) =
 t.test('an origin that cannot seek passes through held media and fills the next hole', async (t) => {
   const b = flightBench();
   const rider = b.rider();
-  b.client.profile.seeks = true;
+  b.title.sought(true);
   b.flights.board(8e6, rider);
   await settle();
   b.last().send(between(film, 8, 13));
@@ -303,7 +303,7 @@ t.test('an origin that cannot seek passes through held media and fills the next 
   await b.pass(3000);
   b.title.row.remove(b.title.row.last!);
   t.same(spans(b.title), [[8, 12]]);
-  b.client.profile.seeks = false;
+  b.title.sought(false);
   b.answer.startSeconds = 0;
   b.flights.board(0, rider);
   await settle();

@@ -30,6 +30,25 @@ function learned(profile = new OriginProfile('o')): OriginProfile {
   return profile;
 }
 
+t.test(
+  'seeking is given up for titles not tried yet after two in a row, and taken up with the next that does',
+  async (t) => {
+    const profile = new OriginProfile('o');
+    profile.sought(false);
+    t.equal(profile.seeks, undefined, 'one title may be an exception');
+    profile.sought(false);
+    t.equal(profile.seeks, false);
+    profile.sought(true);
+    t.equal(profile.seeks, true);
+    profile.sought(false);
+    t.equal(profile.seeks, true);
+    const restored = new OriginProfile('o');
+    restored.seeks = false;
+    restored.sought(true);
+    t.equal(restored.seeks, true);
+  },
+);
+
 t.test('everything that was learned comes back as it was', (t) => {
   const profile = learned();
   const again = new OriginProfile('o');

@@ -177,6 +177,26 @@ t.test('viewers at different positions share what is fetched', { buffered: true 
   t.ok(share <= 1.05, `origin bytes ${share.toFixed(2)} of the title`);
 });
 
+t.test(
+  'a title in which the origin does not seek leaves the others as they are',
+  { buffered: true },
+  async (t) => {
+    const s = await scene(t, {
+      titles: { '/fixed': { title: film(60), faults: { seek: 'never' } }, '/film': film(60) },
+    });
+    const startOf = async (path: string, range: string): Promise<unknown> => {
+      const viewer = await s.viewer('tcp', path);
+      const reply = await viewer.play({ range });
+      await viewer.teardown();
+      return reply.range?.unit === 'npt' ? reply.range.start : undefined;
+    };
+    t.equal(await startOf('/film', 'npt=40-'), 40);
+    for (let i = 0; i < 2; i++) t.ok(Number(await startOf('/fixed', 'npt=40-')) < 40);
+    t.equal(await startOf('/film', 'npt=20-'), 20);
+    t.equal(await s.metric('forebay_unseekable_titles_total'), 1);
+  },
+);
+
 t.test('seeks and pauses in quick succession leave one timeline', { buffered: true }, async (t) => {
   const s = await scene(t, { title: film(24, { bFrames: 2 }), faults: { speed: 12 } });
   const warm = await s.viewer();

@@ -190,7 +190,7 @@ export class Flights {
       if (this.#title.live && flight.state !== 'over') return leg;
       if (!flight.mayBring(atMicros)) continue;
       const from = Math.max(flight.positionMicros, flight.fromMicros);
-      const patient = this.#title.client.profile.seeks === false;
+      const patient = this.#title.seeks === false;
       const inTime = patient || from + AHEAD_MICROS >= needMicros;
       if (inTime && !this.#heldBetween(from, atMicros)) return leg;
     }

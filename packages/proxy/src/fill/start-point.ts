@@ -25,7 +25,7 @@ export function askFor(title: Title, fromMicros: number, isTrial = false): numbe
   const isTouching = title.row.endingAt(fromMicros) !== undefined;
   const overlapMicros = isTrial ? TRIAL_MICROS : OVERLAP_MICROS;
   const askMicros = isTouching ? fromMicros - overlapMicros : fromMicros;
-  return askMicros < BEGINNING_MICROS || title.client.profile.seeks === false ? 0 : askMicros;
+  return askMicros < BEGINNING_MICROS || title.seeks === false ? 0 : askMicros;
 }
 
 /** Where media begins that starts at NPT `micros`: there is nothing before the first key frame of a title. */
@@ -46,6 +46,6 @@ export function startOf(title: Title, range: RtspRange | undefined, askMicros: n
   const told = Math.round(range.start * 1e6);
   const most = Math.max(askMicros, (title.durationSeconds ?? 0) * 1e6) + END_SLACK_MICROS;
   if (!(told >= 0 && told <= most)) return askMicros;
-  if (told < askMicros - NO_SEEK_MICROS) title.client.profile.seeks = false;
+  if (told < askMicros - NO_SEEK_MICROS) title.sought(false);
   return told;
 }

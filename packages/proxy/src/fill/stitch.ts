@@ -240,7 +240,7 @@ export class Stitch {
     const isReference = p.stream === this.#title.reference;
     const role = isReference ? this.#roleOf(p) : ROLE.randomAccess;
     if (isReference && role === ROLE.randomAccess && joining.unmasks(p)) {
-      this.#title.client.profile.seeks = false;
+      this.#title.sought(false);
       this.#anchor = this.#anchorAt(0, []);
       p.ticks = this.#anchor.place(p.stream, timestamp(p.bytes, p.start), 0, p.nowMs);
     }
@@ -273,7 +273,7 @@ export class Stitch {
     const segmenter = this.#segmenter;
     this.#state = 'filling';
     if (this.#isCoasting) segmenter.reopen();
-    else if (by === 'content') this.#title.client.profile.seeks ??= true;
+    else if (by === 'content' && this.#title.seeks === undefined) this.#title.sought(true);
     if (by === 'content') {
       this.#title.joinedByContent();
       segmenter.proceed();
@@ -309,7 +309,7 @@ export class Stitch {
   #meetHeld(ahead: Held | undefined, nowMs: number): void {
     if (ahead !== undefined) this.#segmenter.closeAt(ahead.startMicros, nowMs);
     const last = ahead === undefined ? undefined : this.#title.row.stretchEnd(ahead);
-    if (last !== undefined && this.#title.client.profile.seeks === false && !last.last) {
+    if (last !== undefined && this.#title.seeks === false && !last.last) {
       this.#coast(last);
     } else {
       this.#state = 'held';

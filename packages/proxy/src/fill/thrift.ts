@@ -63,7 +63,7 @@ function hasPrefetch(riders: ReadonlySet<Rider>): boolean {
 /** While others wait: nobody rides it, or all who do have media for a while, and will ask again in time. */
 export function canYield(title: Title, { flight, riders }: Manned): boolean {
   if ([...riders].every((rider) => rider.isPrefetch === true)) return true;
-  if (title.live || title.client.profile.seeks === false || flight.state !== 'flying') return false;
+  if (title.live || title.seeks === false || flight.state !== 'flying') return false;
   const enough = title.leadSeconds() * 1e6 + YIELD_MICROS;
   for (const rider of riders) if (flight.positionMicros - rider.positionMicros < enough) return false;
   return true;

@@ -55,6 +55,7 @@ export class Title {
   /** How it cannot be asked for faster than it plays. */
   readonly unfit = new Set<FillMethod>();
   #durationSeconds: number | undefined;
+  #seeks: boolean | undefined;
   #joinsByContent: boolean;
   #anchors = 0;
   /** Told what became of each segment that was offered to the disk. */
@@ -117,8 +118,26 @@ export class Title {
     return this.description.streams[this.reference]?.media === 'video';
   }
 
+  /** Whether the origin seeks in this title, as configured or as it has shown; undefined while nobody knows. A library may hold titles of both kinds. */
   get seeks(): boolean | undefined {
-    return this.client.profile.seeks;
+    return this.client.profile.fixedSeeks ?? this.#seeks;
+  }
+
+  /** The same; while it was not tried, as in the origin's other titles. */
+  get probablySeeks(): boolean | undefined {
+    return this.seeks ?? this.client.profile.seeks;
+  }
+
+  /** The origin has shown whether it seeks in this title. */
+  sought(does: boolean): void {
+    if (this.#seeks === does) return;
+    this.#seeks = does;
+    const { profile } = this.client;
+    profile.sought(does);
+    this.onLearned?.();
+    if (does) return;
+    this.shelves.metrics.unseekableTitles.inc({ origin: profile.route });
+    this.shelves.log.info({ route: profile.route }, 'the origin plays a title from the beginning only');
   }
 
   get live(): boolean {
@@ -171,7 +190,7 @@ export class Title {
 
   /** How long before a seam the origin must be asked, seconds. */
   leadSeconds(): number {
-    return this.live || this.seeks === false ? Infinity : this.#lead.seconds();
+    return this.live || this.probablySeeks === false ? Infinity : this.#lead.seconds();
   }
 
   /** A number for one exact time base: sessions that joined by content share it. */

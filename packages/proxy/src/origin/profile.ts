@@ -17,6 +17,8 @@ export type RangeUnit = (typeof RANGE_UNITS)[number];
 export const STARTUP_SAMPLES = 32;
 /** An origin that scaled none of so many titles is not asked for others. */
 const UNSCALED_TITLES = 2;
+/** So many titles in a row in which it did not seek, and it is taken not to in the next. */
+const UNSOUGHT_TITLES = 2;
 const STARTUP_QUANTILE = 0.9;
 const LEAD_MARGIN_SECONDS = 0.3;
 const LEAD_UNKNOWN_SECONDS = 2;
@@ -62,6 +64,8 @@ export class OriginProfile {
   #pipelines = true;
   #range: RangeUnit | undefined;
   #seeks: boolean | undefined;
+  /** Titles in a row in which it did not seek. */
+  #unsoughtTitles = 0;
   #onvifReplay: boolean | undefined;
   #startupsMs: number[] = [];
   /** Titles in a row that it was asked to scale, and did not. */
@@ -100,13 +104,26 @@ export class OriginProfile {
     this.#range = unit;
   }
 
-  /** False once the origin played from somewhere else than asked; undefined while nobody knows. */
+  /** Whether the origin seeks in titles in which it was not tried yet: false once it did not in several, undefined while nobody knows. */
   get seeks(): boolean | undefined {
     return this.#settings.seeks ?? this.#seeks;
   }
 
   set seeks(does: boolean | undefined) {
     this.#seeks = does;
+    this.#unsoughtTitles = does === false ? UNSOUGHT_TITLES : 0;
+  }
+
+  /** What the configuration says of all its titles. */
+  get fixedSeeks(): boolean | undefined {
+    return this.#settings.seeks;
+  }
+
+  /** What became of the first seek in a title. */
+  sought(does: boolean): void {
+    this.#unsoughtTitles = does ? 0 : this.#unsoughtTitles + 1;
+    if (does) this.#seeks = true;
+    else if (this.#unsoughtTitles >= UNSOUGHT_TITLES) this.#seeks = false;
   }
 
   /** Whether titles are asked for with `Require: onvif-replay`; undefined while nothing suggests it. */
