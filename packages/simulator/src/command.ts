@@ -6,10 +6,10 @@ import { replay } from './replay.js';
 import { openResults, plainRow, writeReport } from './report.js';
 import { runScenarios } from './scenarios.js';
 import { type Row, simulate } from './simulate.js';
-import { vodWorkload } from './vod.js';
+import { type VodOptions, vodWorkload } from './vod.js';
 import type { Workload } from './workload.js';
 
-const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--part 0.25] [--out FOLDER] [--json] [--ablations]
+const USAGE = `usage: bench:policy --trace FILE|vod|vod-stationary [--sizes 0.01,0.05] [--policies a,b] [--seed N] [--part 0.25] [--titles N] [--sessions N] [--out FOLDER] [--json] [--ablations]
        bench:policy --scenarios [--out FOLDER] | --cost
 policies: ${Object.keys(POLICIES).join(' ')}`;
 
@@ -29,6 +29,8 @@ export async function runCommand(args: readonly string[], print: (line: string) 
       policies: { type: 'string' },
       seed: { type: 'string' },
       part: { type: 'string' },
+      titles: { type: 'string' },
+      sessions: { type: 'string' },
       out: { type: 'string' },
       ablations: { type: 'boolean', default: false },
       scenarios: { type: 'boolean', default: false },
@@ -54,6 +56,8 @@ export async function runCommand(args: readonly string[], print: (line: string) 
   const w = await open(values.trace, {
     ...(values.seed === undefined ? {} : { seed: parseSeed(values.seed) }),
     ...(values.part === undefined ? {} : { scale: parsePart(values.part) }),
+    ...(values.titles === undefined ? {} : { titles: parseCount('--titles', values.titles) }),
+    ...(values.sessions === undefined ? {} : { sessionsPerDay: parseCount('--sessions', values.sessions) }),
   });
   if (values.ablations) {
     for (const size of sizes) printAblations(w, size, print);
@@ -84,20 +88,25 @@ function printAblations(w: Workload, size: number, print: (line: string) => void
   }
 }
 
-async function open(
-  trace: string,
-  options: { readonly seed?: number; readonly scale?: number },
-): Promise<Workload> {
+async function open(trace: string, options: Omit<VodOptions, 'births'>): Promise<Workload> {
   if (trace === 'vod') return vodWorkload(options);
   if (trace === 'vod-stationary') return vodWorkload({ ...options, births: false });
-  if (options.scale !== undefined) throw new UsageError('--part: only of a generated workload');
-  return await readLog(trace, options);
+  const { seed, ...generated } = options;
+  if (Object.keys(generated).length > 0)
+    throw new UsageError('--part, --titles, --sessions: only of a generated workload');
+  return await readLog(trace, seed === undefined ? {} : { seed });
 }
 
 function parseSeed(text: string): number {
   const seed = Number(text);
   if (!Number.isInteger(seed)) throw new UsageError(`--seed: ${text} is no whole number`);
   return seed;
+}
+
+function parseCount(option: string, text: string): number {
+  const count = Number(text);
+  if (!(Number.isInteger(count) && count > 0)) throw new UsageError(`${option}: ${text} is no count`);
+  return count;
 }
 
 function parsePart(text: string): number {

@@ -48,6 +48,9 @@ export interface VodOptions {
   readonly scale?: number;
   /** Births and fading; false: the same titles, equally popular throughout. */
   readonly births?: boolean;
+  /** Titles of the beginning; without births all there are. */
+  readonly titles?: number;
+  readonly sessionsPerDay?: number;
 }
 
 interface Catalogue {
@@ -66,7 +69,8 @@ export function vodWorkload(options: VodOptions = {}): Workload {
   const { seed = SEED, scale = 1, births = true } = options;
   const random = new Random(seed);
   const days = VOD.days * scale;
-  const catalogue = drawCatalogue(random, days, births);
+  const sessionsPerDay = options.sessionsPerDay ?? VOD.sessionsPerDay;
+  const catalogue = drawCatalogue(random, days, { births, titles: options.titles });
   const hours = Math.ceil(days * 24);
   const rows: { at: number; title: number; from: number; watched: number }[] = [];
   const perHour: number[] = [];
@@ -79,7 +83,7 @@ export function vodWorkload(options: VodOptions = {}): Workload {
       cumulative[t] = sum;
     }
     const weekday = Math.floor(hour / 24) % 7;
-    const mean = (VOD.sessionsPerDay / 24) * HOURS[hour % 24]! * (weekday >= 5 ? VOD.weekend : VOD.weekday);
+    const mean = (sessionsPerDay / 24) * HOURS[hour % 24]! * (weekday >= 5 ? VOD.weekend : VOD.weekday);
     perHour.push(mean);
     weightSums.push(sum);
     const count = random.poisson((mean * random.gamma(VOD.gammaShape)) / VOD.gammaShape);
@@ -106,6 +110,8 @@ export function vodWorkload(options: VodOptions = {}): Workload {
       births ? 'vod' : 'vod-stationary',
       ...(seed === SEED ? [] : [`seed-${seed}`]),
       ...(scale === 1 ? [] : [`part-${scale}`]),
+      ...(options.titles === undefined ? [] : [`titles-${options.titles}`]),
+      ...(options.sessionsPerDay === undefined ? [] : [`sessions-${options.sessionsPerDay}`]),
     ].join('-'),
     segmentBytes: VOD.segmentBytes,
     titles: catalogue,
@@ -120,8 +126,15 @@ export function vodWorkload(options: VodOptions = {}): Workload {
   });
 }
 
-function drawCatalogue(random: Random, days: number, births: boolean): Catalogue {
-  const count = VOD.firstTitles + Math.round(VOD.birthsPerDay * days);
+function drawCatalogue(
+  random: Random,
+  days: number,
+  { births, titles }: { readonly births: boolean; readonly titles: number | undefined },
+): Catalogue {
+  const first = titles ?? VOD.firstTitles;
+  // The catalogue that never changes is as large as the other becomes, unless it is given.
+  const born = births || titles === undefined ? Math.round(VOD.birthsPerDay * days) : 0;
+  const count = first + born;
   const ranks = Float64Array.from({ length: count }, (_, r) => (r + 1 + VOD.zipfShift) ** -VOD.zipfAlpha);
   for (let i = count - 1; i > 0; i--) {
     const j = random.below(i + 1);
@@ -136,8 +149,8 @@ function drawCatalogue(random: Random, days: number, births: boolean): Catalogue
   return {
     weight: ranks,
     bornSeconds: column((t) => {
-      if (!births || t < VOD.firstTitles) return Number.NEGATIVE_INFINITY;
-      const day = Math.floor((t - VOD.firstTitles) / VOD.birthsPerDay);
+      if (!births || t < first) return Number.NEGATIVE_INFINITY;
+      const day = Math.floor((t - first) / VOD.birthsPerDay);
       return day * DAY + VOD.birthHour * 3600;
     }),
     lifeSeconds: column(() => DAY * random.lognormal(VOD.lifeMedianDays, VOD.lifeSigma)),

@@ -252,6 +252,8 @@ t.test('the command ends with one line of JSON', async (t) => {
       ['--trace', file, '--part', '0.5'],
       ['--trace', 'vod', '--part', '0'],
       ['--trace', 'vod', '--seed', 'x'],
+      ['--trace', 'vod', '--titles', '0'],
+      ['--trace', file, '--sessions', '9'],
     ]) {
       await t.rejects(
         runCommand(bad, () => {}),

@@ -277,7 +277,10 @@ export class Flights {
   #abandon(rider: Rider): void {
     const left = [...this.#legs].filter((leg) => leg.leftBy === rider && leg.riders.size === 0);
     left.sort((a, b) => a.idleSinceMs - b.idleSinceMs);
-    for (const leg of left.slice(0, -1)) leg.flight.close();
+    for (const { flight } of left.slice(0, -1)) {
+      flight.close();
+      this.#title.forgo(flight.fromMicros, flight.positionMicros);
+    }
   }
 
   /** The flight that was left longest ago; one that carries only `rider`, who is about to change, counts as left now. */

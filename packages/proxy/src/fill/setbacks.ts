@@ -89,11 +89,12 @@ export class Setbacks {
     this.#push(isOfPlace ? (known ?? this.#newPlace(micros)) : this.#title, failure);
   }
 
-  /** A flight brought media from NPT `fromMicros` to `toMicros`. */
+  /** A flight brought media from NPT `fromMicros` to `toMicros`: what is held has changed, and whoever found nothing to bring may find it now. */
   succeeded(fromMicros: number, toMicros: number): void {
     this.#title.faults = 0;
     this.#places = this.#places.filter(
-      ({ micros }) => micros < fromMicros - NEAR_MICROS || micros >= toMicros,
+      ({ micros, error }) =>
+        error !== undefined && (micros < fromMicros - NEAR_MICROS || micros > toMicros + NEAR_MICROS),
     );
   }
 

@@ -34,6 +34,8 @@ export interface TitleOptions {
   readonly joinsByContent?: boolean;
   readonly shelves: Shelves;
 }
+/** What is left of a flight that was broken off is kept when it is this long. */
+const SCRAP_MICROS = 1_000_000;
 
 /** One generation of one title: what is held of it, and where its origin is. */
 export class Title {
@@ -215,6 +217,15 @@ export class Title {
     const held = this.row.firstFrom(micros - JOINT_MICROS);
     const isThere = held !== undefined && held.startMicros <= micros + JOINT_MICROS;
     if (isThere && held.headless && !held.flying) this.#drop(held);
+  }
+
+  /** A flight from NPT `fromMicros` to `toMicros` was broken off: what it began is no use if it is so short that a viewer meets the hole behind it at once. */
+  forgo(fromMicros: number, toMicros: number): void {
+    for (const held of this.#filling) {
+      const isItsOwn =
+        held.startMicros >= fromMicros - JOINT_MICROS && held.endMicros <= toMicros + JOINT_MICROS;
+      if (isItsOwn && !held.flying && held.endMicros - held.startMicros < SCRAP_MICROS) this.#drop(held);
+    }
   }
 
   /** A flight has begun a segment, and put it into the row. */
