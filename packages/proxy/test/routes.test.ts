@@ -33,6 +33,55 @@ t.test('the longest prefix wins, and prefixes end at a slash', async (t) => {
   t.equal(find(new Routes([route('cams', '/cams', 'rtsp://b/')]), '/film'), undefined);
 });
 
+t.test('who asks for the prefix itself gets the configured address, letter by letter', async (t) => {
+  const routes = new Routes([
+    route('film', '/front', 'rtsp://a/film'),
+    route('cam', '/door', 'rtsp://a/cam/realmonitor?channel=1&subtype=0'),
+    route('all', '/', 'rtsp://a?list'),
+  ]);
+  for (const [path, expected] of [
+    ['/front', 'film /film'],
+    ['/front/', 'film /film'],
+    ['/front?x=1', 'film /film?x=1'],
+    ['/front/part', 'film /film/part'],
+    ['/door', 'cam /cam/realmonitor?channel=1&subtype=0'],
+    ['/door/', 'cam /cam/realmonitor?channel=1&subtype=0'],
+    ['/door?channel=2', 'cam /cam/realmonitor?channel=2'],
+    ['/door/x', 'cam /cam/realmonitor/x'],
+    ['/', 'all /?list'],
+    ['/film', 'all /film'],
+  ] as const) {
+    t.equal(find(routes, path), expected, path);
+  }
+});
+
+t.test(
+  'a prefix is found however its letters are encoded, and what is below it stays as spelled',
+  async (t) => {
+    const routes = new Routes([
+      route('front', '/front', 'rtsp://a/'),
+      route('wide', '/two%20words', 'rtsp://b/'),
+    ]);
+    t.equal(find(routes, '/%66ront/%66ilm%2f1'), 'front /%66ilm%2f1');
+    t.equal(find(routes, '/%74wo%20words/film'), 'wide /film');
+    t.equal(find(routes, '/front%2ffilm'), undefined, 'an encoded slash ends nothing');
+  },
+);
+
+t.test(
+  'of routes to one path the one with the query of the URL is found for an address at the origin',
+  async (t) => {
+    const routes = new Routes([
+      route('first', '/first', 'rtsp://nvr/cam?channel=1', 'guest'),
+      route('second', '/second', 'rtsp://nvr/cam?channel=2', 'admin'),
+    ]);
+    const url = 'rtsp://nvr/cam?channel=2';
+    const found = routes.locate(parseRtspUrl(url));
+    t.equal(found?.route.id, 'second');
+    t.equal(found?.key, routes.find(parseRtspUrl('rtsp://proxy/second'))?.key);
+  },
+);
+
 t.test('the cache key is the canonical URL at the origin, and as whom it is asked', async (t) => {
   const routes = new Routes([
     route('open', '/open', 'rtsp://NVR:554/media'),

@@ -25,10 +25,13 @@ t.test('titles as they stand: what is held of them, by whom they are played and 
 });
 
 t.test('the path by which viewers ask for a title', async (t) => {
-  const route = (pathPrefix: string, path: string): Parameters<typeof viewerPath>[0] =>
-    ({ pathPrefix, baseUrl: { path } }) as Parameters<typeof viewerPath>[0];
+  const route = (pathPrefix: string, path: string, query = ''): Parameters<typeof viewerPath>[0] =>
+    ({ pathPrefix, baseUrl: { path, query } }) as Parameters<typeof viewerPath>[0];
   t.equal(viewerPath(route('/', '/'), '/a/b?c=/d'), '/a/b?c=/d');
   t.equal(viewerPath(route('/cameras', '/recordings'), '/recordings/hall.mp4?t=1'), '/cameras/hall.mp4?t=1');
   t.equal(viewerPath(route('/cameras/', '/recordings/'), '/recordings?t=1'), '/cameras/?t=1');
   t.equal(viewerPath(route('/cameras', ''), '/hall.mp4'), '/cameras/hall.mp4');
+  t.equal(viewerPath(route('/front', '/film'), '/film'), '/front');
+  t.equal(viewerPath(route('/door', '/cam', '?channel=1'), '/cam?channel=1'), '/door');
+  t.equal(viewerPath(route('/door', '/cam', '?channel=1'), '/cam?channel=2'), '/door?channel=2');
 });

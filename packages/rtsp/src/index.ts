@@ -32,7 +32,7 @@ export { authorizationFor, digestResponse } from './digest.js';
 export type { Credentials, DigestRequest } from './digest.js';
 export { parseDescription, rewriteDescription } from './sdp.js';
 export type { Description, StreamDescription } from './sdp.js';
-export { canonicalUrl, formatRtspUrl, parseRtspUrl, splitStreamUrl } from './url.js';
+export { canonicalUrl, formatRtspUrl, normalEncoding, parseRtspUrl, splitStreamUrl } from './url.js';
 export type { RtspUrl } from './url.js';
 export { controlBase, resolveControl } from './control.js';
 export type { BaseHeaders } from './control.js';

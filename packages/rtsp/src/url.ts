@@ -111,7 +111,8 @@ export function canonicalUrl(url: RtspUrl): string {
   return formatRtspUrl({ ...url, path: normalEncoding(url.path), query: normalEncoding(url.query) });
 }
 
-function normalEncoding(text: string): string {
+/** A path or query in one spelling: unreserved characters decoded, other percent-encoding in upper case. */
+export function normalEncoding(text: string): string {
   return text.replace(/%[0-9a-f]{2}/gi, (encoded) => {
     const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
     return /[A-Za-z0-9._~-]/.test(character) ? character : encoded.toUpperCase();

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
+import { canonicalUrl, type Credentials, normalEncoding, type RtspUrl } from '@forebay/rtsp';
 import type { DescribingOrigin } from '../origin/client.js';
 
 /** Maps the paths of viewers to one origin. */
@@ -7,6 +7,10 @@ export interface Route {
   readonly id: string;
   /** Begins with '/'; '/' takes everything. */
   readonly pathPrefix: string;
+  /**
+   * Who asks for the prefix itself gets this, letter by letter, with a query of the viewer's in the place of its own.
+   * Below the prefix its query means nothing, and its path is gone on from.
+   */
   readonly baseUrl: RtspUrl;
   readonly credentials?: Credentials;
   readonly timeshiftSeconds?: number;
@@ -33,8 +37,9 @@ export class Routes {
     for (const route of this.#routes) {
       const rest = under(route.pathPrefix, url.path);
       if (rest === undefined) continue;
-      const base = route.baseUrl.path.replace(/\/+$/, '');
-      return routedTo(route, `${base}${rest}` || '/', url.query);
+      const { path, query } = route.baseUrl;
+      if (rest === '/') return routedTo(route, path, url.query || query);
+      return routedTo(route, `${path.replace(/\/+$/, '')}${rest}`, url.query);
     }
     return undefined;
   }
@@ -43,9 +48,12 @@ export class Routes {
   locate(url: RtspUrl): Routed | undefined {
     const isAt = ({ baseUrl }: Route): boolean =>
       baseUrl.scheme === url.scheme && baseUrl.host === url.host && baseUrl.port === url.port;
-    const route = this.#routes
-      .filter((one) => isAt(one) && under(one.baseUrl.path, url.path) !== undefined)
-      .reduce<Route | undefined>((a, b) => (lengthOf(a) >= lengthOf(b) ? a : b), undefined);
+    const possible = this.#routes.filter(
+      (one) => isAt(one) && under(one.baseUrl.path, url.path) !== undefined,
+    );
+    const route =
+      possible.find(({ baseUrl }) => baseUrl.path === url.path && baseUrl.query === url.query) ??
+      possible.reduce<Route | undefined>((a, b) => (lengthOf(a) >= lengthOf(b) ? a : b), undefined);
     return route === undefined ? this.find(url) : routedTo(route, url.path, url.query);
   }
 }
@@ -53,8 +61,10 @@ export class Routes {
 /** Path and query by which viewers ask for what is at `originPath`. */
 export function viewerPath({ pathPrefix, baseUrl }: Route, originPath: string): string {
   const [path = ''] = originPath.split('?', 1);
+  const query = originPath.slice(path.length);
   const rest = under(baseUrl.path, path) ?? path;
-  return `${pathPrefix.replace(/\/+$/, '')}${rest}${originPath.slice(path.length)}`;
+  if (rest === '/') return `${pathPrefix}${query === baseUrl.query ? '' : query}`;
+  return `${pathPrefix.replace(/\/+$/, '')}${rest}${query}`;
 }
 
 function routedTo(route: Route, path: string, query: string): Routed {
@@ -66,12 +76,17 @@ function lengthOf(route: Route | undefined): number {
   return route === undefined ? -1 : route.baseUrl.path.length;
 }
 
-/** What is left of `path` below `prefix`, beginning with '/'; undefined when it lies elsewhere. */
+/**
+ * What is left of `path` below `prefix`, as it is spelled, beginning with '/'; undefined when it lies elsewhere. Which
+ * unreserved characters are percent-encoded in the prefix makes no difference.
+ */
 function under(prefix: string, path: string): string | undefined {
   const trimmed = prefix.replace(/\/+$/, '');
   if (trimmed === '') return path;
-  if (path === trimmed) return '/';
-  return path.startsWith(`${trimmed}/`) ? path.slice(trimmed.length) : undefined;
+  const depth = trimmed.split('/').length;
+  const parts = path.split('/');
+  const isBelow = normalEncoding(parts.slice(0, depth).join('/')) === normalEncoding(trimmed);
+  return isBelow ? `/${parts.slice(depth).join('/')}` : undefined;
 }
 
 /** What one account may see is not shown to a route without it. No URL has a fragment, so this is unambiguous. */
