@@ -33,6 +33,16 @@ t.test('an origin that wants UDP', { buffered: true }, async (t) => {
   assertSound(t, viewer, 'from UDP to TCP');
 });
 
+t.test('viewers read of the wall clock by which a recorder describes', { buffered: true }, async (t) => {
+  const startMs = Date.UTC(2026, 0, 1);
+  const s = await scene(t, { title: film(4), faults: { clockStartMs: startMs } });
+  const viewer = await s.viewer();
+  const ranges = viewer.description.text.match(/^a=range:.*$/gm);
+  t.strictSame(ranges, ['a=range:npt=0-4', 'a=range:clock=20260101T000000Z-20260101T000004Z']);
+  const { range } = await viewer.play({ range: 'clock=20260101T000002Z-' });
+  t.strictSame(range, { unit: 'clock', startMs: startMs + 2000, endMs: startMs + 4000 });
+});
+
 t.test('what was learned of an origin is remembered by the next process', { buffered: true }, async (t) => {
   const s = await scene(t, { title: film(2), faults: { transports: ['udp'], speed: 4 } });
   const first = await s.viewer();

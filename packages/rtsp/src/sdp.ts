@@ -195,7 +195,8 @@ function fingerprintOf(session: Section, media: readonly Section[], extent: stri
  * The description for viewers: the original lines, byte for byte and in order, except that
  * `c=` names no address and `m=` no port, the session's control is `*`, the control of stream N is `trackID=N`,
  * attributes that name transport addresses (`a=rtcp`, `a=source-filter`) are left out, and `a=range` is
- * `npt=0-<end>` where an end is given. Lines end with CRLF.
+ * `npt=0-<end>` where an end is given. A range by the wall clock stays, behind that one: FFmpeg and VLC know a length by
+ * NPT only, and GStreamer 1.22 goes by the first range, and writes the time of day as NPT. Lines end with CRLF.
  * Source: RFC 2326 section 13 (a cache strips transport references), appendix C.1
  * @param options.rangeEndSeconds end of the title, once it is known better than the origin's description says
  */
@@ -206,20 +207,24 @@ export function rewriteDescription(
   const sections = readSections(description.text) ?? [];
   const end = options.rangeEndSeconds;
   const range = end === undefined ? undefined : `a=range:${formatRange({ unit: 'npt', start: 0, end })}`;
+  const keepsClock = description.range?.unit === 'clock';
   const lines = sections.flatMap((section, i) => {
     const control = i === 0 ? 'a=control:*' : `a=control:trackID=${i - 1}`;
-    return rewriteSection(section, control, { range, isSession: i === 0 });
+    return rewriteSection(section, control, { range, keepsClock, isSession: i === 0 });
   });
   return `${lines.join('\r\n')}\r\n`;
 }
 
 interface Replacement {
   readonly range: string | undefined;
+  /** Whether ranges by the wall clock stay. */
+  readonly keepsClock: boolean;
   readonly isSession: boolean;
 }
 
 /** Control and range stand where the original's first stood, else at the end of the section. */
-function rewriteSection(section: Section, control: string, { range, isSession }: Replacement): string[] {
+function rewriteSection(section: Section, control: string, replacement: Replacement): string[] {
+  const { range, keepsClock, isSession } = replacement;
   const lines: string[] = [];
   const missing = new Set([control, ...(range !== undefined && isSession ? [range] : [])]);
   const placeOnce = (line: string): void => {
@@ -227,8 +232,10 @@ function rewriteSection(section: Section, control: string, { range, isSession }:
   };
   for (const line of section.lines) {
     if (/^a=control(?::|\s*$)/i.test(line)) placeOnce(control);
-    else if (/^a=range:/i.test(line) && range !== undefined) placeOnce(range);
-    else if (!/^a=(?:rtcp|source-filter):/i.test(line)) lines.push(neutral(line));
+    else if (/^a=range:/i.test(line) && range !== undefined) {
+      placeOnce(range);
+      if (keepsClock && /^a=range:\s*clock\s*=/i.test(line)) lines.push(line);
+    } else if (!/^a=(?:rtcp|source-filter):/i.test(line)) lines.push(neutral(line));
   }
   return [...lines, ...missing];
 }

@@ -230,3 +230,25 @@ void t.test('the description for viewers', (t) => {
   t.equal(ranged, 'v=0\r\na=control:*\r\na=range:npt=0-1\r\n' + VIDEO.replace('trackID=1', 'trackID=0'));
   t.end();
 });
+
+void t.test('a recording by the wall clock is described by both clocks, NPT first', (t) => {
+  const clock = 'a=range:clock=20260101T000000Z-20260101T001000Z\r\n';
+  const video = VIDEO.replace('trackID=1', 'trackID=0');
+  const shown = (text: string): string => {
+    const description = parseDescription(text);
+    return rewriteDescription(description, { rangeEndSeconds: description.durationSeconds! });
+  };
+  const npt = 'a=range:npt=0-600\r\n';
+  t.equal(shown(`v=0\r\n${clock}${VIDEO}`), `v=0\r\n${npt}${clock}a=control:*\r\n${video}`);
+  t.equal(
+    shown(`v=0\r\n${VIDEO}${clock}`),
+    `v=0\r\na=control:*\r\n${npt}${video}${clock}`,
+    'of a stream too',
+  );
+  t.equal(
+    shown(`v=0\r\na=range:npt=0-60\r\n${clock}${VIDEO}`),
+    `v=0\r\na=range:npt=0-60\r\na=control:*\r\n${video}`,
+    'not where the proxy goes by NPT',
+  );
+  t.end();
+});
