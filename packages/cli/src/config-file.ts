@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { LineCounter, isNode, parseDocument, type Document } from 'yaml';
+import { LineCounter, isAlias, isNode, parseDocument, visit, type Alias, type Document } from 'yaml';
 import type { z } from 'zod';
 import { ConfigError } from './config-error.js';
 import { CONFIG_SCHEMA, type ConfigFile } from './config-schema.js';
@@ -24,13 +24,46 @@ export function parseConfig(text: string, name: string): ConfigFile {
     const line = lines.linePos(fault.pos[0]).line;
     throw new ConfigError(`${name}:${line}`, `not YAML: ${firstLine(fault.message)}`, { cause: fault });
   }
-  const result = CONFIG_SCHEMA.safeParse(document.toJS() ?? {});
+  const result = CONFIG_SCHEMA.safeParse(valuesOf(document, name, lines) ?? {});
   if (result.success) return result.data;
   // An unknown key explains a missing one more often than not, so it is the one to complain about.
   const issues = result.error.issues;
   const issue = issues.find((one) => one.code === 'unrecognized_keys') ?? issues[0];
   if (issue === undefined) throw new ConfigError(name, 'not a configuration');
   throw configErrorOf(issue, name, document, lines);
+}
+
+/** @throws ConfigError for an alias that names nothing, and for more of them than a configuration needs */
+function valuesOf(document: Document, name: string, lines: LineCounter): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    const alias = unresolvedAlias(document);
+    if (alias === undefined) {
+      throw new ConfigError(name, 'too many aliases (*name); write out what they stand for', { cause });
+    }
+    const line = lines.linePos(alias.range?.[0] ?? 0).line;
+    const advice = `'*${alias.source}' refers to no '&${alias.source}' above it; quote it if it is text`;
+    throw new ConfigError(`${name}:${line}`, advice, { cause });
+  }
+}
+
+/** The first alias without an anchor above it. */
+function unresolvedAlias(document: Document): Alias | undefined {
+  const anchors = new Set<string>();
+  let found: Alias | undefined;
+  visit(document, {
+    Node: (_key, node) => {
+      if (isAlias(node)) {
+        if (anchors.has(node.source)) return undefined;
+        found = node;
+        return visit.BREAK;
+      }
+      if (node.anchor !== undefined) anchors.add(node.anchor);
+      return undefined;
+    },
+  });
+  return found;
 }
 
 function readText(path: string): string {

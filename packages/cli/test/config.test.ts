@@ -194,6 +194,9 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     [`${route}    timeshift: 5s\n`, ['routes[0].timeshift', '10s to 24h']],
     ['listen: [\n', ['f.yaml:', 'not YAML']],
     ['a: 1\na: 2\n', ['f.yaml:2', 'not YAML']],
+    ['# note\nroutes: *nothing\n', ["f.yaml:2: '*nothing'", "no '&nothing' above it"]],
+    ['routes: [*late]\nname: &late x\n', ["f.yaml:1: '*late'"]],
+    [`${route}    name: &long x\n    allowHosts: [${'*long, '.repeat(200)}]\n`, ['f.yaml: too many aliases']],
   ];
   for (const [text, words] of table) complains(t, () => parseConfig(text, 'f.yaml'), ...words);
   complains(
