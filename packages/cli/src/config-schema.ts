@@ -156,6 +156,11 @@ export function parsePortRange(text: string): PortRange {
   const last = Number(match?.[2]);
   const isUsable = match !== null && first >= 1024 && last <= 65_535 && last - first >= 1;
   if (!isUsable) throw new RangeError(`'${text}' is not a range of ports from 1024 on, such as 20000-29999`);
+  if (first % 2 === 1 && last - first < 2) {
+    throw new RangeError(
+      `'${text}' holds no pair of an even port and the next one, as every stream needs; begin with an even port`,
+    );
+  }
   return { first, last };
 }
 

@@ -120,6 +120,8 @@ t.test('port ranges', (t) => {
   for (const text of ['20000', '29999-20000', '80-90', '60000-70000', '20000-20000', 'a-b']) {
     t.throws(() => parsePortRange(text), RangeError, text);
   }
+  t.same(parsePortRange('20001-20003'), { first: 20_001, last: 20_003 }, 'one pair is in it');
+  t.throws(() => parsePortRange('20001-20002'), /no pair of an even port and the next one/);
   t.end();
 });
 
