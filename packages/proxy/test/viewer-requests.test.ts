@@ -345,6 +345,24 @@ t.test(
   },
 );
 
+t.test('TEARDOWN of a stream that was not set up ends nothing', async (t) => {
+  await withRig({}, async ({ connect, url, server }) => {
+    const at = url('/vod/a');
+    for (const state of ['ready', 'playing']) {
+      const viewer = await connect();
+      const Session = sessionOf(await viewer.request('SETUP', `${at}/trackID=0`, { Transport: TCP }));
+      if (state === 'playing') await viewer.request('PLAY', at, { Session });
+      const answer = await viewer.request('TEARDOWN', `${at}/trackID=1`, { Session });
+      t.equal(answer.status, 200, state);
+      t.equal(sessionOf(answer), Session, 'which is still there');
+      t.equal((await viewer.request('PAUSE', at, { Session })).status, 200);
+      t.equal((await viewer.request('TEARDOWN', `${at}/trackID=0`, { Session })).status, 200);
+      t.equal(server.sessions, 0);
+      viewer.socket.destroy();
+    }
+  });
+});
+
 const line = (request: string, headers: string): string => `${request}\r\n${headers}\r\n\r\n`;
 
 t.test('what is no proper request is answered before the connection ends', async (t) => {
