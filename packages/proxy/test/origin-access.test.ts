@@ -95,6 +95,37 @@ t.test('a nonce that went stale is renewed once, on another connection too', asy
   t.ok(origin.asked[2]?.headers.has('authorization'), 'the known challenge is answered without being asked');
 });
 
+t.test(
+  'a nonce that is used up amid requests in one go is renewed there, and not held against it',
+  async (t) => {
+    // DESCRIBE and the first SETUP use the nonce up, or the second SETUP does too; then one nonce for each request.
+    for (const uses of [2, 3, 1]) {
+      let used = 0;
+      let nonce = 1;
+      const { script } = digestGuard({ qop: true }, () => `n${nonce}`);
+      const guard: Script = (request, peer) => {
+        const answer = script(request, peer);
+        if ((answer as Answer).status !== 401 && ++used % uses === 0) nonce++;
+        return answer;
+      };
+      const { origin, open, client } = await bench(t, guard, { route: { credentials } });
+      for (const connection of [0, 1]) {
+        const session = await open();
+        t.equal(origin.peers.length, connection + 1, `${uses}: no other connection`);
+        const play = origin.asked.find((a) => a.connection === connection && a.method === 'PLAY');
+        const together = origin.asked.filter(({ read }) => read === play?.read);
+        t.strictSame(
+          together.map(({ method }) => method),
+          ['SETUP', 'PLAY'],
+          `${uses}: in one go`,
+        );
+        await session.close();
+        t.equal(client.profile.pipelines, true, `${uses}: still in one go`);
+      }
+    }
+  },
+);
+
 t.test('refused credentials: two requests, not a third', async (t) => {
   let nonce = 0;
   const ever: Script = () => ({

@@ -45,14 +45,24 @@ export class Dialogue {
     }
   }
 
-  /** Sends all questions in one write. Answers of any status, or why there is none, in order. */
-  askTogether(
+  /**
+   * Sends all questions in one write. Answers of any status, or why there is none, in order. The last challenge among them
+   * is what the next question answers.
+   */
+  async askTogether(
     questions: readonly Question[],
     signal: AbortSignal,
   ): Promise<PromiseSettledResult<RtspResponse>[]> {
-    const authorized = questions.map((q) => withAuthorization(q, this.#authorizer.attempt(q.method, q.url)));
+    const attempts = questions.map((q) => this.#authorizer.attempt(q.method, q.url));
+    const authorized = questions.map((question, i) => withAuthorization(question, attempts[i]!));
     const answers = this.connection.askTogether(authorized, signal);
-    return Promise.allSettled(answers.map((answer, i) => this.#counted(questions[i]!.method, answer)));
+    const outcomes = await Promise.allSettled(
+      answers.map((answer, i) => this.#counted(questions[i]!.method, answer)),
+    );
+    const last = outcomes.findLastIndex((o) => o.status === 'fulfilled' && o.value.status === 401);
+    const outcome = outcomes[last];
+    if (outcome?.status === 'fulfilled') this.#authorizer.challenged(outcome.value, [attempts[last]!]);
+    return outcomes;
   }
 
   async #counted(method: string, answer: Promise<RtspResponse>): Promise<RtspResponse> {

@@ -20,6 +20,8 @@ import { Transports, type Way } from './transports.js';
 const MISSPELT_STREAM = new Set([400, 404]);
 /** The same for the presentation's URL: 459 and 460 say that the other kind of URL is wanted. */
 const MISSPELT_AGGREGATE = new Set([400, 404, 405, 459, 460]);
+/** A nonce that is stale, or that the origin takes once only. */
+const CHALLENGED = 401;
 /** PLAY came before the origin was done with SETUP. */
 const TOO_SOON = 455;
 /** Not implemented: Range is in a unit that the origin does not know. Source: RFC 2326 section 12.29. */
@@ -75,6 +77,8 @@ export class Negotiation {
   readonly refusedForms: Set<ControlForm>;
   /** PLAY, sent in one go with SETUP, was refused as too soon. */
   hurried = false;
+  /** Of requests sent in one go some were answered with 401: what comes of it does not say whether the origin takes them so. */
+  challenged = false;
   readonly name = new SessionName();
   readonly transports: Transports;
   aggregateUrl: string;
@@ -197,7 +201,7 @@ export class Negotiation {
     return this.#o.dialogue.ask(await this.#setupQuestion(place, url, signal), signal);
   }
 
-  /** SETUP of the others and PLAY in one write; PLAY alone again where only that went wrong. */
+  /** SETUP of the others and PLAY in one write; what was challenged again, and PLAY where only that went wrong. */
   async #together(rest: readonly number[], signal: AbortSignal): Promise<PlayReply> {
     const { dialogue, profile, timeoutMs, clock, intake } = this.#o;
     // Where it is not known to work, half of the time is left for doing without.
@@ -214,16 +218,20 @@ export class Negotiation {
       intake.ask();
       const asked = [...questions, this.#playQuestion(spelling!.url)];
       const outcomes = await dialogue.askTogether(asked, deadline.signal);
+      this.challenged = outcomes.some((o) => o.status === 'fulfilled' && o.value.status === CHALLENGED);
       const responses = outcomes.map((outcome) => {
         if (outcome.status === 'rejected') throw asOriginError(outcome.reason, 'protocol', 'no answer');
         return outcome.value;
       });
+      const answer = responses.at(-1)!;
       for (const [i, place] of rest.entries()) {
         const { status } = responses[i]!;
-        if (status !== 200) throw errorOfStatus('SETUP', status);
-        this.#accept(place, questions[i]!.url, responses[i]!);
+        // Beside a PLAY that was taken no stream can be set up any more.
+        if (status === CHALLENGED && answer.status !== 200) await this.#setUp(place, deadline.signal);
+        else if (status !== 200) throw errorOfStatus('SETUP', status);
+        else this.#accept(place, questions[i]!.url, responses[i]!);
       }
-      const answer = responses.at(-1)!;
+      if (this.challenged) return await this.#play(deadline.signal, false);
       this.hurried = answer.status === TOO_SOON;
       if (answer.status === 200) return this.#playing(spelling!.url, answer);
       if (!this.hurried && !MISSPELT_AGGREGATE.has(answer.status))
@@ -295,8 +303,10 @@ export class Negotiation {
     const transport = formatTransport(await this.transports.offer(place, signal));
     const headers: [string, string][] = [['Transport', transport], ...this.#session, ...this.#requires];
     const answered = (response: RtspResponse): void => {
-      if (response.status === 200) this.transports.expect(place, response);
-      if (this.stage === 'together' && this.#prompt === 'unneeded') this.#prompt = 'needed';
+      if (response.status !== 200) return;
+      this.transports.expect(place, response);
+      const isFollowed = this.stage === 'together' && !this.challenged;
+      if (isFollowed && this.#prompt === 'unneeded') this.#prompt = 'needed';
     };
     return { method: 'SETUP', url, headers, answered };
   }

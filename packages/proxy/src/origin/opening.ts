@@ -130,7 +130,7 @@ export class Opening {
       return { ...plan, lower: negotiation.transports.lower === 'tcp' ? 'udp' : 'tcp', mayChange: false };
     }
     if (negotiation.stage === 'together' && PERHAPS_HURRIED.has(error.code)) {
-      this.#fellBack = true;
+      this.#fellBack ||= !negotiation.challenged;
       return { ...plan, lower: negotiation.transports.lower, together: false };
     }
     const refusedThenClosed = negotiation.refusedForms.size > this.#plan.refusedForms.size;
