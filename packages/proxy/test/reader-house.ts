@@ -77,6 +77,7 @@ export class House {
       pathPrefix: '/',
       baseUrl: parseRtspUrl('rtsp://origin/'),
       client: this.origin.client,
+      ...(o.windowSeconds === undefined ? {} : { timeshiftSeconds: o.windowSeconds }),
     };
     this.catalogue = new Catalogue(new Routes([route]), shelves, this.pacer);
   }

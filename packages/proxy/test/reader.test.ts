@@ -274,6 +274,29 @@ t.test('live: a viewer that comes back after long goes on with what is on now', 
   t.equal(house.origin.sessions.length, 1);
 });
 
+t.test('live: a viewer that pauses before anything was sent keeps its window', async (t) => {
+  const store: Partial<SegmentStore> = {
+    title: () => undefined,
+    segments: () => [],
+    saveTitle: () => Promise.resolve(undefined),
+    offer: () => Promise.resolve({ admitted: true, reason: 'window', victims: [] }),
+    keepWindow: () => undefined,
+  };
+  const house = new House({ description: described(sdp('')), store, windowSeconds: 600 });
+  const live = makePackets({ seconds: 120 });
+  const { reader, screen } = await house.viewer();
+  const asked = reader.play(undefined, new AbortController().signal);
+  await house.pass(3000, live);
+  const { startSeconds } = await asked;
+  reader.pause();
+  house.origin.last().sink.closed(new OriginError('origin-closed', 'test'));
+  await house.pass(30_000, live);
+  t.equal(house.origin.sessions.length, 2, 'it goes on being filled for the one who is paused');
+  t.equal((await house.play(reader, undefined, undefined, live)).startSeconds, startSeconds);
+  await house.pass(4000, live);
+  t.ok(screen.pictures.length > 80, 'and is sent');
+});
+
 t.test('low latency: what comes is sent at once, a key frame that begins a segment as well', async (t) => {
   const house = new House({ description: described(sdp('')), latency: 'low' });
   const live = makePackets({ seconds: 60 });

@@ -298,7 +298,11 @@ export class SegmentReader implements Reader, Rider, Paced, Follower {
     this.#state = state;
     if (this.#isFollowing) this.#p.title.followers.leave(this);
     this.#isFollowing = false;
-    if (state === 'paused' && this.#keepsWindow()) return;
+    if (state === 'paused' && this.#keepsWindow()) {
+      // It may not have started yet.
+      this.#p.pacer.add(this, this.#clock.nowMs);
+      return;
+    }
     this.#p.pacer.remove(this);
     this.#p.flights.leave(this);
   }

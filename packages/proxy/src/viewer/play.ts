@@ -31,7 +31,7 @@ export async function play(exchange: Exchange): Promise<Answer> {
     headers.push(...actualPace(request, result.pace));
     headers.push(['Range', actualRange(range, result, session.presentation)]);
     headers.push(['RTP-Info', rtpInfo(session, result)]);
-    return { status: 200, headers, written: () => session.start() };
+    return { status: 200, headers, written: () => session.start(result) };
   });
 }
 

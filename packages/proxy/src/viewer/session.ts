@@ -140,7 +140,8 @@ export class ViewerSession implements MediaSink, TransportOwner {
   }
 
   /**
-   * Prepares playing; {@link ViewerSession.start} follows once the viewer has been answered. Without a pace: normally.
+   * Prepares playing; {@link ViewerSession.start} follows once the viewer has been answered. Without a pace: normally. What
+   * was prepared before and has not begun gives way, as what plays does.
    * @returns undefined for a PLAY without anything while playing, which changes nothing (RFC 2326 section 10.5)
    * @throws what {@link Reader.play} throws; what played before plays on
    */
@@ -149,10 +150,12 @@ export class ViewerSession implements MediaSink, TransportOwner {
     if (before === 'playing' && range === undefined && pace === undefined) return undefined;
     this.#farewells = 0;
     const reader = (this.#reader ??= this.#open());
-    const position = before === 'playing' ? this.#halt(reader) : undefined;
+    const isGranted = before === 'playing' || before === 'prepared';
+    const kept = before === 'prepared' && range === undefined ? this.#range?.pace : undefined;
+    const position = isGranted ? this.#halt(reader) : undefined;
     if (position !== undefined) this.#enter('paused');
     try {
-      return await this.#ask(reader, range, pace);
+      return await this.#ask(reader, range, pace ?? kept);
     } catch (error) {
       const isUntouched = error instanceof RtspError || this.presentation.live;
       if (position !== undefined && this.#phase === 'paused') {
@@ -165,19 +168,20 @@ export class ViewerSession implements MediaSink, TransportOwner {
     }
   }
 
-  /** The answer to PLAY was written: media follows. */
-  start(): void {
-    if (this.#phase === 'closed' || this.#phase === 'playing' || this.#reader === undefined) return;
+  /** The answer to PLAY that promised `result` was written: media follows, unless another PLAY or a PAUSE came meanwhile. */
+  start(result: PlayResult): void {
+    if (this.#phase !== 'prepared' || result !== this.#range || this.#reader === undefined) return;
     this.#enter('playing');
-    this.#viewings?.begin(this.#range, this.#reader.stats);
+    this.#viewings?.begin(result, this.#reader.stats);
     this.#reader.start();
     this.#report(false);
   }
 
-  /** Stops sending; PLAY goes on from here. */
+  /** Stops sending, and what was about to be sent; PLAY goes on from here. */
   pause(): void {
-    if (this.#phase === 'playing') this.#halt(this.#reader);
-    if (this.state === 'playing') this.#enter('paused');
+    const isPrepared = this.#phase === 'prepared';
+    if (isPrepared || this.#phase === 'playing') this.#halt(this.#reader);
+    if (isPrepared || this.state === 'playing') this.#enter('paused');
   }
 
   /** Ends the session and frees what it holds. */
@@ -297,6 +301,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
       const result = await reader.play(range, pending.signal, pace);
       if (this.isClosed) throw new Refusal(454);
       this.#range = result;
+      this.#enter('prepared');
       return result;
     } catch (error) {
       throw this.isClosed ? new Refusal(454) : error;
@@ -308,8 +313,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
   /** Goes on from the pause point, or near it where a seek came to nothing; or says in the log that this cannot be. */
   async #resume(reader: Reader, range?: RtspRange): Promise<void> {
     try {
-      await this.#ask(reader, range, this.#range?.pace);
-      this.start();
+      this.start(await this.#ask(reader, range, this.#range?.pace));
     } catch (cause) {
       if (this.isClosed) return;
       this.#enter('paused');
