@@ -31,6 +31,7 @@ function bench(o: { startMicros?: number; row?: Row; reference?: number; isLive?
     startMicros: o.startMicros,
     onOpen: () => undefined,
     onHeld: () => undefined,
+    onFull: () => undefined,
     onComplete: (held) => {
       held.state = 'sealed';
       complete.push(held);

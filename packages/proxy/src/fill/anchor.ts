@@ -88,6 +88,14 @@ export class TimeAnchor {
     lane.maxTicks += ticks;
   }
 
+  /** The packet placed last belongs at `ticks`, and what follows goes on from there. */
+  goOnFrom(stream: number, ticks: number): void {
+    const lane = this.#lanes[stream];
+    if (lane === undefined) return;
+    lane.lastTicks = ticks;
+    lane.maxTicks = ticks;
+  }
+
   #anchor(stream: number, timestamp: number, sequence: number, nowMs: number): number {
     const rate = this.#rate(stream);
     const startTicks = Math.round(this.#hints.startSeconds * rate);

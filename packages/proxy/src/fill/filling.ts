@@ -144,9 +144,10 @@ export class Filling {
     );
   }
 
-  put(held: Held, p: Arrival, flags: number): void {
+  /** @returns false where `held` has no room for it */
+  put(held: Held, p: Arrival, flags: number): boolean {
     const growth = held.growth;
-    if (growth === undefined) return;
+    if (growth === undefined) return true;
     const a = this.#append;
     a.stream = p.stream;
     a.dueMicros = this.#dueMicros(held, p);
@@ -155,11 +156,12 @@ export class Filling {
     a.lostBefore = Math.min(p.lost, 0xffff);
     if (growth.builder.append(p.bytes, p.start, p.end, a) < 0) {
       growth.damaged = true;
-      return;
+      return false;
     }
     if (p.lost > 0) growth.damaged = true;
     held.touchedMs = p.nowMs;
     this.#extend(growth.extents[p.stream]!, p);
+    return true;
   }
 
   /** Where the reference stream goes on after `held`, NPT. */

@@ -30,6 +30,8 @@ export interface SegmenterOptions extends FillingOptions {
   readonly onComplete: (held: Held) => void;
   /** The picture that a segment would begin with is held already. */
   readonly onHeld: (micros: number, nowMs: number) => void;
+  /** The segment that grows has no more room, and no picture came with which another could begin. */
+  readonly onFull: () => void;
 }
 
 interface Lane {
@@ -299,7 +301,7 @@ export class Segmenter {
   #put(held: Held | undefined, p: Arrival, flags: number): void {
     if (held === undefined) return;
     this.#lanes[p.stream]!.arrivedMs = p.nowMs;
-    this.#filling.put(held, p, flags);
+    if (!this.#filling.put(held, p, flags) && held === this.#current) this.#o.onFull();
     this.#o.followers.tell(p.nowMs);
   }
 }

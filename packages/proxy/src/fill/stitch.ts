@@ -12,6 +12,7 @@ import { mayLead, roleOf } from './role.js';
 import { type Held, JOINT_MICROS, markHeadless } from './row.js';
 import { beginningOf } from './start-point.js';
 import { Segmenter, STANDSTILL_MS } from './segmenter.js';
+import { StoppedClocks } from './stopped-clock.js';
 import type { Title } from './title.js';
 
 /** `joining`: before the seam, or passing through held media; `held`: the media that follows is held. */
@@ -35,7 +36,7 @@ export interface StitchOptions {
   readonly onFill: (held: Held) => void;
   /** Nothing more is wanted of this session: what follows is held. */
   readonly onHeld: (nowMs: number) => void;
-  /** The held media that the session passes through is gone, or could not be looked at. */
+  /** It cannot go on: what it passes through is gone or could not be looked at, or what it sends cannot be kept. */
   readonly onLost: (error?: unknown) => void;
 }
 
@@ -68,6 +69,8 @@ export class Stitch {
   readonly #entrance: Entrance | undefined;
   readonly #segmenter: Segmenter;
   #anchor: TimeAnchor;
+  /** Of a live title. */
+  readonly #stoppedClocks: StoppedClocks | undefined;
   /** Undefined also while the held media before a hole is being looked at. */
   #joining: Joining | undefined;
   #state: StitchState;
@@ -89,6 +92,7 @@ export class Stitch {
     }));
     this.#approach = new Approach(title);
     this.#anchor = this.#anchorAt(startMicros);
+    this.#stoppedClocks = title.live ? this.#newStoppedClocks() : undefined;
     this.#entrance = joining === undefined ? this.#newEntrance() : undefined;
     this.#segmenter = this.#newSegmenter();
   }
@@ -178,6 +182,18 @@ export class Stitch {
     return new TimeAnchor({ startSeconds: startMicros / 1e6, startMs, rtpInfo, clockRates });
   }
 
+  #newStoppedClocks(): StoppedClocks {
+    const { client, shelves, streams } = this.#title;
+    const { route } = client.profile;
+    return new StoppedClocks({
+      clockRates: streams.map((s) => s.clockRate),
+      onStopped: (stream) => {
+        shelves.metrics.originFaults.inc({ origin: route, reason: 'timestamps' });
+        shelves.log.warn({ route, stream }, 'timestamps do not advance: media is placed by when it comes');
+      },
+    });
+  }
+
   #newEntrance(): Entrance {
     const title = this.#title;
     return new Entrance({
@@ -213,6 +229,7 @@ export class Stitch {
       },
       onComplete: (held) => title.complete(held),
       onHeld: (micros, nowMs) => this.#meetHeld(this.#heldAt(micros), nowMs),
+      onFull: () => this.#o.onLost(new OriginError('timestamps', 'no place to end a segment that is full')),
     });
     if (behind?.state === 'open' && !behind.flying) segmenter.resume(behind);
     return segmenter;
@@ -225,12 +242,20 @@ export class Stitch {
 
   /** Gives a packet its media time, joins it to what is held, and hands it to the segmenter. */
   #put(p: Arrival): void {
-    const ts = timestamp(p.bytes, p.start);
     const lane = this.#lanes[p.stream]!;
-    p.ticks = this.#anchor.place(p.stream, ts, sequenceNumber(p.bytes, p.start), p.nowMs);
+    p.ticks = this.#ticksOf(p);
     if (!lane.joined && !this.#join(p, lane)) return;
     if (this.#isHeld(p)) this.#segmenter.passed(p.stream, p.nowMs);
     else this.#segmenter.packet(p);
+  }
+
+  /** Media time of a packet. */
+  #ticksOf(p: Arrival): number {
+    const ts = timestamp(p.bytes, p.start);
+    const ticks = this.#anchor.place(p.stream, ts, sequenceNumber(p.bytes, p.start), p.nowMs);
+    const placed = this.#stoppedClocks?.place(p, ticks) ?? ticks;
+    if (placed !== ticks) this.#anchor.goOnFrom(p.stream, placed);
+    return placed;
   }
 
   /** @returns false while the packet lies before the seam */

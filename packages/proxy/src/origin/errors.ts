@@ -32,6 +32,7 @@ export const ORIGIN_FAULTS = {
   'session-gone': { status: 502, text: 'the origin forgot the session' },
   changed: { status: 502, text: 'the origin announced another description in mid-session' },
   internal: { status: 500, text: 'a defect of the proxy, not of the origin' },
+  timestamps: { status: 502, text: 'the timestamps of its media stand still or go back' },
   'source-changed': { status: 502, text: 'the packets of a stream come from another source than before' },
 } as const satisfies Record<string, Fault>;
 
