@@ -120,7 +120,10 @@ class World {
   }
 
   async #arrive(): Promise<void> {
-    const presentation = await this.#catalogue.find(parseRtspUrl(URL), NOBODY);
+    const presentation = await this.#catalogue.find(parseRtspUrl(URL), {
+      account: 'viewers',
+      signal: NOBODY,
+    });
     const sink: MediaSink = {
       writable: () => true,
       send: (run, from, to) => run.offsets[to]! - run.offsets[from]!,

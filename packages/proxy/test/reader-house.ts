@@ -83,7 +83,7 @@ export class House {
   }
 
   async viewer(transport: 'tcp' | 'udp' = 'tcp'): Promise<{ reader: Reader; screen: Screen }> {
-    const shown = await this.catalogue.find(URL, new AbortController().signal);
+    const shown = await this.catalogue.find(URL, { account: 'a', signal: new AbortController().signal });
     const screen = new Screen();
     const streams = [0, 1].map((stream) => ({ stream, ssrc: stream + 1 }));
     const reader = this.catalogue.open(shown, {

@@ -2,7 +2,14 @@ import type { PacketRun } from '@forebay/cache';
 import { parseDescription, rewriteDescription, RtspError } from '@forebay/rtsp';
 import type { RtspRange, RtspUrl } from '@forebay/rtsp';
 import type { Clock, TimerHandle } from '../src/clock.js';
-import type { Library, PlayResult, Presentation, Reader, ReaderOptions } from '../src/read/library.js';
+import type {
+  Enquirer,
+  Library,
+  PlayResult,
+  Presentation,
+  Reader,
+  ReaderOptions,
+} from '../src/read/library.js';
 import { Timeline } from '../src/read/timeline.js';
 
 const VIDEO = 'm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n';
@@ -196,7 +203,7 @@ export class FakeLibrary implements Library {
     this.clock = clock;
   }
 
-  async find(url: RtspUrl, signal: AbortSignal): Promise<Presentation> {
+  async find(url: RtspUrl, { signal }: Enquirer): Promise<Presentation> {
     this.asked.push(url.path + url.query);
     if (!TITLES.has(url.path)) throw Object.assign(new Error('no such title'), { status: 404 });
     if (url.path === '/forbidden') throw Object.assign(new Error('no'), { status: 403 });

@@ -57,7 +57,7 @@ class Office {
 
   async open(): Promise<void> {
     const url = parseRtspUrl('rtsp://proxy/a');
-    this.desk.receive({ op: 'ask', id: ++this.#questions, question: { is: 'find', url } });
+    this.desk.receive({ op: 'ask', id: ++this.#questions, question: { is: 'find', url, account: 'a' } });
     await settle();
     this.desk.receive({ op: 'opened', reader: READER, title: 1 });
   }

@@ -72,7 +72,10 @@ t.test('a worker looks often while somebody is to play, and no longer', async (t
   const pacer = new Pacer(clock);
   const library = new RemoteLibrary({ link, pacer, ram: new RamTier(0), shelves: { ...shelves, clock } });
   t.ok(clock.wakeUps() <= FEW);
-  const found = await library.find(parseRtspUrl('rtsp://proxy/a'), new AbortController().signal);
+  const found = await library.find(parseRtspUrl('rtsp://proxy/a'), {
+    account: 'a',
+    signal: new AbortController().signal,
+  });
   const reader = library.open(found, {
     streams: [{ stream: 0, ssrc: 1 }],
     sink: { writable: () => true, send: () => 0, ended: () => undefined },

@@ -24,6 +24,7 @@ export const ORIGIN_FAULTS = {
   busy: { status: 453, text: 'the origin takes no more sessions' },
   unavailable: { status: 503, text: 'the origin is overloaded or in maintenance' },
   budget: { status: 453, text: 'the session budget of the route was used up for too long' },
+  crowded: { status: 503, text: 'too many descriptions are wanted of the origin at a time' },
   refused: { status: 502, text: 'the origin answered a request with an error' },
   redirect: { status: 502, text: 'too many redirects, or one that leads out of the route' },
   transport: { status: 502, text: 'no transport in common, or not the one that was agreed' },

@@ -36,6 +36,14 @@ export const ORIGIN_LIMITS = {
   /** Wait of a new viewer for a session of the route's budget; a route may set another. Waiters at most. */
   budgetMs: 30_000,
   budgetWaiters: 256,
+  /** Asked for at a time, each on a connection: recorders take a few dozen, and 16 in 50 ms are 320 titles a second. */
+  descriptions: 16,
+  /** Of those, for one viewer address: one whose titles are slow leaves half to the others. */
+  descriptionsPerAccount: 8,
+  /** Descriptions in line, as many as sessions. */
+  descriptionWaiters: 256,
+  /** Wait of a viewer for a description to be asked for. With `requestMs` it makes the 20 s after which GStreamer gives up. */
+  descriptionWaitMs: 10_000,
   /** Bound UDP pairs are looked for this often. */
   portTries: 16,
   readBytes: 65_536,

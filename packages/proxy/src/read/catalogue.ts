@@ -5,6 +5,7 @@ import { Passage } from '../fill/passage.js';
 import { standingAfter } from '../fill/standing.js';
 import { type Shelves, Title } from '../fill/title.js';
 import type { OriginDescription } from '../origin/description.js';
+import type { Asker } from '../origin/description-line.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
 import { type Audience, NO_AUDIENCE, PolicyAudience } from './audience.js';
 import { type Entry, Entries } from './entries.js';
@@ -13,6 +14,7 @@ import { generationOf, isReplaced, validatorOf } from './generation.js';
 import { parseTitleRecord, type TitleRecord } from './title-record.js';
 import { remember } from './remembering.js';
 import {
+  type Enquirer,
   type Library,
   type Presentation,
   type Reader,
@@ -21,7 +23,7 @@ import {
 } from './library.js';
 import { Outages } from './outages.js';
 import type { Pacer } from './pacer.js';
-import { Questions } from './questions.js';
+import { Questions, type Subject } from './questions.js';
 import { SegmentReader } from './reader.js';
 import { type Routed, type Routes, viewerPath } from './routes.js';
 import { newTimeline } from './timeline.js';
@@ -37,6 +39,10 @@ const STALE_IF_ERROR_MS = 7 * 24 * 3_600_000;
 const REMEMBER_MS = 3_600_000;
 /** Answers by which an origin says that a title is not to be had any more. */
 const GONE: ReadonlySet<OriginErrorCode> = new Set(['not-found', 'unauthorized']);
+/** Nobody waits for it. */
+const REVALIDATION: Asker = { account: 'revalidation', need: 'ahead' };
+/** Those who let a session be opened have counted it. */
+const OPENING: Asker = { account: 'opening', need: 'playing' };
 
 /** A presentation with the title behind it. */
 export class Shown implements Presentation {
@@ -82,15 +88,15 @@ export class Catalogue implements Library {
     this.#routes = routes;
     this.#shelves = shelves;
     this.#pacer = pacer;
-    this.#questions = new Questions(shelves.clock);
+    this.#questions = new Questions(shelves.clock, shelves.metrics);
     this.#outages = new Outages(shelves);
     this.#warmings = new Warmings(shelves.clock);
   }
 
-  async find(url: RtspUrl, signal: AbortSignal): Promise<Shown> {
+  async find(url: RtspUrl, { account, signal }: Enquirer): Promise<Shown> {
     const routed = this.#routes.find(url);
     if (routed === undefined) throw new RtspError('viewer', 'no-route');
-    const entry = await this.#entry(routed);
+    const entry = await this.#entry(routed, { account, need: 'starting', signal });
     if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
     return new Shown(entry, routed.route.id);
   }
@@ -144,7 +150,7 @@ export class Catalogue implements Library {
   ): Promise<WarmProgress> {
     const routed = this.#routes.locate(url);
     if (routed === undefined) throw new RtspError('viewer', 'no-route');
-    const entry = await this.#entry(routed);
+    const entry = await this.#entry(routed, { account: 'warming', need: 'ahead', signal: o.signal });
     if (entry.title.live) return failedWarming('a live presentation cannot be fetched ahead of time');
     if (this.#shelves.store === undefined) return failedWarming('nothing is kept on disk');
     return await this.#warmings.run(this.#entries.inUse(entry), wish, o);
@@ -206,21 +212,21 @@ export class Catalogue implements Library {
     await Promise.all(Array.from(this.#entries, ({ title }) => title.settled()));
   }
 
-  async #entry(routed: Routed): Promise<Entry> {
+  async #entry(routed: Routed, asker: Asker): Promise<Entry> {
     const known = this.#entries.get(routed.key) ?? this.#restore(routed);
-    if (known === undefined || known.standing === 'refused') return this.#ask(routed);
-    if (known.title.standing === 'superseded') return this.#ask(routed);
+    if (known === undefined || known.standing === 'refused') return this.#ask(routed, asker);
+    if (known.title.standing === 'superseded') return this.#ask(routed, asker);
     const ageMs = this.#ageMs(known);
     if (ageMs >= 0 && ageMs < FRESH_MS) return known;
-    if (ageMs >= REVALIDATE_MS) return this.#askFirst(routed, known);
+    if (ageMs >= REVALIDATE_MS) return this.#askFirst(routed, known, asker);
     this.#revalidate(routed, known);
     return this.#served(routed, known);
   }
 
   /** What was described long ago is served when the origin does not answer, and for a limited time. */
-  async #askFirst(routed: Routed, known: Entry): Promise<Entry> {
+  async #askFirst(routed: Routed, known: Entry, asker: Asker): Promise<Entry> {
     try {
-      return await this.#ask(routed);
+      return await this.#ask(routed, asker);
     } catch (error) {
       if (this.#ageMs(known) > STALE_IF_ERROR_MS || isGone(error)) throw error;
       return this.#served(routed, known);
@@ -239,7 +245,7 @@ export class Catalogue implements Library {
   #revalidate(routed: Routed, entry: Entry): void {
     if (entry.revalidating) return;
     entry.revalidating = true;
-    this.#ask(routed)
+    this.#ask(routed, REVALIDATION)
       .catch((error: unknown) => {
         this.#shelves.log.debug({ route: routed.route.id, error: String(error) }, 'revalidation failed');
       })
@@ -256,14 +262,14 @@ export class Catalogue implements Library {
     const { title } = entry;
     const ageMs = this.#ageMs(entry);
     if (!title.isDoubted && ageMs >= 0 && ageMs < FRESH_MS) return;
-    await this.#questions.askAnew(routed.key, () => this.#describe(routed));
+    await this.#questions.askAnew(subjectOf(routed), OPENING, () => this.#describe(routed));
     if (title.standing === 'superseded') throw new OriginError('changed', 'the title has other streams now');
     title.isDoubted = false;
   }
 
-  /** Asks the origin, once for all who want to know. */
-  #ask(routed: Routed): Promise<Entry> {
-    return this.#questions.ask(routed.key, () => this.#describe(routed));
+  /** Asks the origin, once for all who want to know, when it is their turn. */
+  #ask(routed: Routed, asker: Asker): Promise<Entry> {
+    return this.#questions.ask(subjectOf(routed), asker, () => this.#describe(routed));
   }
 
   async #describe(routed: Routed): Promise<Entry> {
@@ -371,6 +377,10 @@ export class Catalogue implements Library {
     this.#entries.enter(entry);
     return entry;
   }
+}
+
+function subjectOf({ key, route }: Routed): Subject {
+  return { key, origin: route.id };
 }
 
 function isGone(error: unknown): boolean {

@@ -24,14 +24,22 @@ export function sdpForViewers(presentation: Omit<Presentation, 'sdp'>): string {
   return rewriteDescription(presentation.description, end === undefined ? {} : { rangeEndSeconds: end });
 }
 
+/** Who looks for a presentation. */
+export interface Enquirer {
+  /** Names the viewer's address, or network: enquirers of one name share what an origin is asked at a time. */
+  readonly account: string;
+  /** Aborted when the viewer is gone. */
+  readonly signal: AbortSignal;
+}
+
 /** Where viewers find presentations. */
 export interface Library {
   /**
    * The presentation at `url`, as the viewer asked for it, without the stream part. Answered from the cache while fresh,
-   * else from the origin; simultaneous questions are asked once.
+   * else from the origin; simultaneous questions are asked once, and few at a time.
    * @throws OriginError, or RtspError 404 where no route leads
    */
-  find(url: RtspUrl, signal: AbortSignal): Promise<Presentation>;
+  find(url: RtspUrl, enquirer: Enquirer): Promise<Presentation>;
   /** A cursor of one viewer over `presentation`. */
   open(presentation: Presentation, options: ReaderOptions): Reader;
 }

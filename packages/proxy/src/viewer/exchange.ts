@@ -9,7 +9,8 @@ import {
   VIEWER_METHODS,
 } from '@forebay/rtsp';
 import type { RtspRequest, RtspUrl } from '@forebay/rtsp';
-import type { Addresses } from './addresses.js';
+import type { Enquirer } from '../read/library.js';
+import { accountName, type Addresses } from './addresses.js';
 import type { Channels } from './interleaved.js';
 import type { Missing } from './missing.js';
 import type { Ports } from './ports.js';
@@ -131,6 +132,11 @@ export function aggregateOnly(session: ViewerSession, stream: number | undefined
   if (stream === undefined) return;
   if (session.streams.length > 1) throw new Refusal(460);
   if (session.streams[0]?.stream !== stream) nextState('init', method);
+}
+
+/** Whom the library answers. */
+export function enquirerOf({ connection, signal }: Exchange): Enquirer {
+  return { account: accountName(connection.viewerAddress), signal };
 }
 
 /** The Session header of an answer. */

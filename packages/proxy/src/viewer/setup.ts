@@ -3,6 +3,7 @@ import type { TransportSpec } from '@forebay/rtsp';
 import type { Presentation } from '../read/library.js';
 import { normalAddress } from './addresses.js';
 import {
+  enquirerOf,
   namedSession,
   resourceOf,
   sessionField,
@@ -38,10 +39,10 @@ async function setUpNew(
   target: Target,
   offers: readonly TransportSpec[],
 ): Promise<Answer> {
-  const { connection, host, signal } = exchange;
+  const { connection, host } = exchange;
   const { viewerAddress } = connection;
   admit(exchange);
-  const presentation = await host.library.find(target.presentation, signal);
+  const presentation = await host.library.find(target.presentation, enquirerOf(exchange));
   if (connection.isClosed) throw new Refusal(454);
   const stream = streamOf(presentation, target);
   const kind = choose(exchange, offers, undefined).lower;

@@ -57,6 +57,8 @@ export class Desk {
   readonly #byGeneration = new Map<string, Subject>();
   readonly #subjects = new Map<number, Subject>();
   readonly #readers = new Map<number, RemoteReader>();
+  /** Presentations that are looked for. */
+  readonly #searches = new Map<number, AbortController>();
   readonly #passings: Passings;
   #numbers = 0;
   #isClosed = false;
@@ -70,6 +72,9 @@ export class Desk {
     switch (line.op) {
       case 'ask':
         void this.#answer(line.id, line.question);
+        break;
+      case 'unask':
+        this.#searches.get(line.id)?.abort();
         break;
       case 'watch':
       case 'unwatch':
@@ -104,6 +109,7 @@ export class Desk {
   /** The worker is gone. */
   close(): void {
     this.#isClosed = true;
+    for (const search of this.#searches.values()) search.abort();
     for (const reader of this.#readers.keys()) this.#close(reader);
     for (const subject of this.#subjects.values()) subject.publication?.remove(subject.watcher);
     this.#subjects.clear();
@@ -139,15 +145,15 @@ export class Desk {
   }
 
   async #answer(id: number, question: Question): Promise<void> {
-    const reply = await this.#replyTo(question).catch((error: unknown): Reply => ({
+    const reply = await this.#replyTo(id, question).catch((error: unknown): Reply => ({
       is: 'error',
       error: tellError(error),
     }));
     if (!this.#isClosed) this.#p.tell({ op: 'reply', id, reply });
   }
 
-  async #replyTo(question: Question): Promise<Reply> {
-    if (question.is === 'find') return this.#find(question);
+  async #replyTo(id: number, question: Question): Promise<Reply> {
+    if (question.is === 'find') return this.#find(id, question);
     if (question.is === 'load') return { is: 'segment', segment: await this.#load(question) };
     if (question.is === 'pass') return this.#pass(question);
     return this.#board(question);
@@ -160,8 +166,12 @@ export class Desk {
     return { is: 'passing', reply: await this.#passings.open(pass, entry.passage, wish) };
   }
 
-  async #find({ url }: Extract<Question, { is: 'find' }>): Promise<Reply> {
-    const shown = await this.#p.catalogue.find(url, new AbortController().signal);
+  async #find(id: number, { url, account }: Extract<Question, { is: 'find' }>): Promise<Reply> {
+    const search = new AbortController();
+    this.#searches.set(id, search);
+    const shown = await this.#p.catalogue
+      .find(url, { account, signal: search.signal })
+      .finally(() => this.#searches.delete(id));
     if (this.#isClosed) throw new OriginError('aborted', 'the worker is gone');
     return { is: 'found', title: this.#subjectOf(shown).number, route: shown.route };
   }

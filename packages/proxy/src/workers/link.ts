@@ -1,3 +1,4 @@
+import { whenAborted } from '../origin/deadline.js';
 import { errorOf, type Question, type Reply, type WorkerLine } from './protocol.js';
 import { Post } from './post.js';
 
@@ -20,13 +21,17 @@ export class Link {
     this.#post.flush();
   }
 
-  /** @throws what the owner says: RtspError, OriginError */
-  ask(question: Question): Promise<Reply> {
+  /**
+   * @param signal tells the owner that nobody waits any more
+   * @throws what the owner says: RtspError, OriginError
+   */
+  async ask(question: Question, signal?: AbortSignal): Promise<Reply> {
     const id = ++this.#questions;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#post.tell({ op: 'ask', id, question });
-    });
+    const stopWatching =
+      signal === undefined ? undefined : whenAborted(signal, () => this.#post.tell({ op: 'unask', id }));
+    const answered = new Promise<Reply>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#post.tell({ op: 'ask', id, question });
+    return answered.finally(stopWatching);
   }
 
   answered(id: number, reply: Reply): void {

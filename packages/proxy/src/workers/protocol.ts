@@ -124,7 +124,7 @@ export type PassOrder = 'start' | 'hold' | 'resume' | 'read' | 'close';
 
 /** What a worker waits for an answer to. */
 export type Question =
-  | { readonly is: 'find'; readonly url: RtspUrl }
+  | { readonly is: 'find'; readonly url: RtspUrl; readonly account: string }
   | { readonly is: 'load'; readonly title: number; readonly place: number; readonly use: 'skim' | undefined }
   | {
       readonly is: 'board';
@@ -140,6 +140,8 @@ export type WorkerLine =
   | { readonly op: 'failed'; readonly message: string }
   | { readonly op: 'drained' }
   | { readonly op: 'ask'; readonly id: number; readonly question: Question }
+  /** Nobody waits for the answer any more; one comes all the same. */
+  | { readonly op: 'unask'; readonly id: number }
   | { readonly op: 'watch' | 'unwatch' | 'forget'; readonly title: number }
   | { readonly op: 'opened'; readonly reader: number; readonly title: number }
   | { readonly op: 'leave' | 'closed' | 'ended'; readonly reader: number }

@@ -4,6 +4,7 @@ import type { TimerHandle } from '../clock.js';
 import { OriginError } from '../origin/errors.js';
 import type { Audience, AudienceStart } from '../read/audience.js';
 import {
+  type Enquirer,
   type Library,
   type Presentation,
   type Reader,
@@ -81,8 +82,8 @@ export class RemoteLibrary implements Library {
     this.#tick();
   }
 
-  async find(url: RtspUrl, signal: AbortSignal): Promise<Presentation> {
-    const reply = await this.#p.link.ask({ is: 'find', url });
+  async find(url: RtspUrl, { account, signal }: Enquirer): Promise<Presentation> {
+    const reply = await this.#p.link.ask({ is: 'find', url, account }, signal);
     if (signal.aborted) throw new OriginError('aborted', 'the viewer went away');
     const mirror = reply.is === 'found' ? this.#mirrors.get(reply.title) : undefined;
     if (reply.is !== 'found' || mirror === undefined)
