@@ -9,6 +9,9 @@ import { endSignal } from './signals.js';
 import { formatSocketAddress, isLoopback } from './socket-address.js';
 import { VERSION } from './version.js';
 
+/** Of origins, in one line of the log. */
+const MOST_NAMES = 20;
+
 /**
  * Runs the proxy until SIGTERM or SIGINT, then drains: no new sessions, running ones may end within the drain time.
  *
@@ -36,6 +39,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
       { collect: () => proxy.collect(), ready: () => proxy.ready(), accessLog, api: proxy },
       log,
     );
+    warnOfOpenOrigins(settings, log);
     const media = await proxy.listen(settings.listen.host, settings.listen.port);
     log.info(
       {
@@ -75,6 +79,16 @@ async function openAdmin(
   const hashTitles = settings.accessLog?.hashTitles === true;
   const pages = adminPages(source, { version: VERSION, hosts: settings.adminHosts, hashTitles, log });
   return await startAdmin(pages, settings.admin);
+}
+
+/** Viewers have no login: whoever reaches the port sees what the credentials of a route open. */
+function warnOfOpenOrigins({ listen, routes }: Settings, log: ProcessLog): void {
+  const opened = routes.filter(({ credentials }) => credentials !== undefined).map(({ id }) => id);
+  if (opened.length === 0 || isLoopback(listen.host)) return;
+  log.warn(
+    { listen: formatSocketAddress(listen), origins: opened.slice(0, MOST_NAMES) },
+    'viewers are not asked who they are: whoever reaches the port sees what the credentials of these origins open',
+  );
 }
 
 /** The access log. SIGHUP moves it to a new file of the same name; without one it does nothing. */

@@ -137,6 +137,32 @@ t.test('credentials never reach the log', async (t) => {
   serving.child.kill('SIGINT');
   t.equal(await serving.ended(), 0);
   t.notMatch(JSON.stringify(serving.lines), 'swordfish');
+  t.notMatch(JSON.stringify(serving.lines), 'not asked who they are', 'on loopback nobody else comes');
+});
+
+t.test('credentials of an origin, and a port that others reach: a warning', async (t) => {
+  // An address of documentation, which no machine has: the warning comes before that is found out.
+  const open = [
+    'serve',
+    '--origin',
+    ORIGIN,
+    '--listen',
+    '192.0.2.1:0',
+    '--admin',
+    'off',
+    '--cache-size',
+    '0',
+  ];
+  const { code, err } = await forebay(open, { FOREBAY_ORIGIN_CREDENTIALS: 'operator:swordfish' });
+  t.equal(code, 1);
+  const warning = err.split('\n').find((line) => line.includes('not asked who they are')) ?? '{}';
+  t.match(JSON.parse(warning), { level: 'warn', listen: '192.0.2.1:0', origins: ['127.0.0.1:9'] });
+  t.notMatch(err, 'swordfish');
+  t.notMatch(
+    (await forebay(open)).err,
+    'not asked who they are',
+    'without credentials there is nothing to open',
+  );
 });
 
 t.test('the package and the command agree on the version', async (t) => {
