@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { Metrics, type OriginState, type TitleState } from '@forebay/proxy';
 import { renderPage } from '@forebay/rig';
 import t, { type Test } from 'tap';
-import { adminPages, startAdmin } from '../src/admin.js';
+import { adminPages, startAdmin, type AdminSource } from '../src/admin.js';
 
 const silent = (): void => undefined;
 const LOG = { debug: silent, info: silent, warn: silent, error: silent };
@@ -37,11 +37,16 @@ const titles = [
   title('/cam', { live: true, durationSeconds: undefined, held: [], flightsAtSeconds: [] }),
 ];
 
-async function dashboard(t: Test, registry: Registry): Promise<string> {
+async function dashboard(
+  t: Test,
+  registry: Registry,
+  { shown = titles, accessLog }: { shown?: typeof titles; accessLog?: AdminSource['accessLog'] } = {},
+): Promise<string> {
   const source = {
     collect: () => Promise.resolve(registry),
     ready: () => ({ ready: true, reasons: [] }),
-    api: { origins: () => [origin], titles: () => titles, warm: () => Promise.reject(new Error('not here')) },
+    accessLog,
+    api: { origins: () => [origin], titles: () => shown, warm: () => Promise.reject(new Error('not here')) },
   };
   const pages = adminPages(source, { version: '1.2.3', hosts: [], hashTitles: false, log: LOG });
   const server = await startAdmin(pages, { host: '127.0.0.1', port: 0 });
@@ -67,17 +72,57 @@ t.test('in a browser: what a proxy does, and titles that would like to be more t
   t.same(console, [], 'no errors, and nothing that the policy forbids');
   t.match(dom, /id="state"[^>]*class="good"[^>]*>serves; 1\.2\.3, up /);
   t.match(dom, /<strong>3<\/strong><span>viewers playing, of 4 sessions<\/span>/);
-  t.match(dom, /<strong>100 %<\/strong><span>spared the origins, last 5 min<\/span>/);
+  t.match(dom, /<strong>100 %<\/strong><span>spared the origins, last \d+ s<\/span>/);
   t.match(dom, /2\.50 GB of 10 GB/);
   t.match(dom, /<path d="M[^"]+Z" class="disk">/, 'the chart has an area');
+  t.match(dom, /id="trouble-title">Trouble since this page was opened, \d+ s ago</);
   t.match(dom, /<td>refused<\/td><td>frame-too-large<\/td>/);
-  t.notMatch(dom, /<td>before<\/td>/, 'what was before the page was opened is no news');
+  t.match(
+    dom,
+    troubleRow('refused', 'before', 0, 5),
+    'what was before the page was opened is in the total alone',
+  );
   t.match(dom, />nvr<\/span><\/td><td class="number">2<\/td><td class="number">1<\/td>/);
   t.match(dom, '/film.mp4');
   t.match(dom, 'disk 10:00 (17 %), filling 5:00 (8.3 %), 1 origin session');
   t.match(dom, '>/&lt;img%20src=x%20onerror=%22document.title=1%22&gt;.mp4 (origin does not answer)<');
   t.notMatch(dom, '<img');
   t.match(dom, '<td class="number">live</td>');
+});
+
+/** A row of trouble as the page has it. */
+function troubleRow(what: string, why: string, times: number, total: number): string {
+  const cells = [`<td>${what}</td>`, `<td>${why}</td>`];
+  return [...cells, ...[times, total].map((figure) => `<td class="number">${figure}</td>`)].join('');
+}
+
+t.test('in a browser: opened after the trouble, and before anybody played', async (t) => {
+  const metrics = new Metrics();
+  metrics.requests.inc({ method: 'DESCRIBE', status: '502' }, 3);
+  metrics.requests.inc({ method: 'PLAY', status: '200' }, 9);
+  metrics.originFaults.inc({ origin: 'nvr', reason: 'unreachable' }, 3);
+  metrics.staleServes.inc({ origin: 'nvr' }, 2);
+  metrics.seams.inc({ result: 'failed' });
+  metrics.seams.inc({ result: 'content' }, 8);
+  const accessLog = { lines: { written: 7, dropped: 4 } };
+  const { dom } = await renderPage(await dashboard(t, metrics.registry, { shown: [], accessLog }), {
+    pageMs: 5000,
+    timeoutMs: 60_000,
+  });
+  const rows = [
+    troubleRow('viewer got an error', '502', 0, 3),
+    troubleRow('origin failed', 'unreachable', 0, 3),
+    troubleRow('served without its origin', 'nvr', 0, 2),
+    troubleRow('seam not joined', 'failed', 0, 1),
+    troubleRow('access log line lost', 'dropped', 0, 4),
+  ];
+  for (const row of rows) t.match(dom, row);
+  t.notMatch(dom, /<td>(content|written|200)<\/td>/, 'what went well is no trouble');
+  t.match(dom, 'Nothing is held, and nobody plays.');
+  metrics.segments.set({ state: 'stored' }, 12);
+  const url = await dashboard(t, metrics.registry, { shown: [] });
+  const warm = await renderPage(url, { pageMs: 3000, timeoutMs: 60_000 });
+  t.match(warm.dom, 'Nobody has played a title since the start; 12 segments are on disk');
 });
 
 t.test('what the page is made of, and nothing else', async (t) => {

@@ -2,9 +2,10 @@ import type { Answers, OriginView, TitleView } from './api.js';
 import { chartPaths } from './chart.js';
 import { element, fill, picture, shape, table } from './elements.js';
 import { bitRate, bytes, clock, count, elapsed, milliseconds, percent } from './format.js';
-import { type History, HISTORY_MS } from './history.js';
+import { type History, HISTORY_MS, RECENT_MS } from './history.js';
 import type { Samples } from './samples.js';
 import { titleBar } from './title-bar.js';
+import { showTrouble } from './trouble.js';
 
 /** Where media to viewers comes from, from the bottom of the chart up. */
 const SOURCES = ['disk', 'ram', 'flight', 'pass'] as const;
@@ -16,16 +17,7 @@ const SOURCE_NAMES = {
 } as const;
 
 const CHART = { width: 1000, height: 200 } as const;
-const RECENT_MS = 300_000;
 const NOW_MS = 15_000;
-
-/** Counters of what went wrong, and the label that says what it was. */
-const TROUBLE = [
-  ['forebay_origin_faults_total', 'reason', 'origin failed'],
-  ['forebay_store_faults_total', 'reason', 'disk trouble'],
-  ['forebay_rejects_total', 'reason', 'refused'],
-  ['forebay_worker_restarts_total', 'reason', 'worker replaced'],
-] as const;
 
 /** Shows everything anew. */
 export function show(history: History, answers: Answers, nowMs: number): void {
@@ -34,10 +26,10 @@ export function show(history: History, answers: Answers, nowMs: number): void {
   showState(samples, answers, nowMs);
   fill('tiles', ...tiles(history, samples));
   fill('traffic', ...traffic(history, nowMs));
-  fill('titles', ...titles(answers.titles));
+  fill('titles', ...titles(answers.titles, samples));
   fill('origins', origins(answers.origins, samples));
   fill('cache', cache(history, samples));
-  fill('trouble', trouble(history));
+  showTrouble(history);
 }
 
 /** The proxy does not answer: what was shown last stays. */
@@ -76,11 +68,17 @@ function tiles(history: History, samples: Samples): HTMLElement[] {
     tile(bitRate(perSecond('forebay_origin_bytes_total')), 'from origins'),
     tile(
       toViewers > 0 ? percent(Math.max(0, 1 - fromOrigins / toViewers)) : '\u2013',
-      'spared the origins, last 5 min',
+      `spared the origins, last ${recent(history)}`,
     ),
     tile(milliseconds(startup && startup * 1000), 'PLAY to first packet, median'),
-    tile(`${missing.toFixed(1)} s`, 'of media came late, last 5 min', missing >= 1),
+    tile(`${missing.toFixed(1)} s`, `of media came late, last ${recent(history)}`, missing >= 1),
   ];
+}
+
+/** What figures of late are about: five minutes, or what the page has seen of them. */
+function recent(history: History): string {
+  const { seconds, since } = history.seen(RECENT_MS);
+  return since === undefined ? '5 min' : elapsed(seconds);
 }
 
 function tile(figure: string, says: string, isBad = false): HTMLElement {
@@ -120,7 +118,7 @@ function key(className: string, text: string): HTMLElement {
   return element('li', '', element('i', className), text);
 }
 
-function titles(all: readonly TitleView[]): Node[] {
+function titles(all: readonly TitleView[], samples: Samples): Node[] {
   const columns = [
     { title: 'Title', className: 'name' },
     { title: 'Viewers', className: 'number' },
@@ -139,8 +137,15 @@ function titles(all: readonly TitleView[]): Node[] {
     key('filling', 'being fetched'),
     key('origin', 'origin session'),
   ];
-  const made = table(columns, rows, 'Nobody has asked for one since the start.');
+  const made = table(columns, rows, noTitles(samples));
   return rows.length === 0 ? [made] : [element('ul', 'legend', ...legend), made];
+}
+
+/** Titles that are on disk since before the start are not known until somebody plays them. */
+function noTitles(samples: Samples): string {
+  const stored = samples.sum('forebay_segments', { state: 'stored' });
+  if (!(stored > 0)) return 'Nothing is held, and nobody plays.';
+  return `Nobody has played a title since the start; ${count(stored)} segments are on disk, and forebay ls lists them.`;
 }
 
 const STANDINGS = { confirmed: '', unconfirmed: ' (origin does not answer)', refused: ' (gone)' } as const;
@@ -186,7 +191,7 @@ function cache(history: History, samples: Samples): HTMLElement {
   const admitted = history.grown('forebay_admissions_total', RECENT_MS, { decision: 'admitted' });
   const evicted = history.grown('forebay_evictions_total', RECENT_MS);
   const stored = samples.sum('forebay_segments', { state: 'stored' });
-  const counts = `${count(stored)} segments on disk; in 5 min ${count(admitted)} came, ${count(evicted)} went`;
+  const counts = `${count(stored)} segments on disk; in ${recent(history)} ${count(admitted)} came, ${count(evicted)} went`;
   return element(
     'div',
     '',
@@ -197,12 +202,4 @@ function cache(history: History, samples: Samples): HTMLElement {
     ),
     element('p', 'faint', counts),
   );
-}
-
-function trouble(history: History): HTMLElement {
-  const rows = TROUBLE.flatMap(([name, label, says]) =>
-    history.grownBy(name, label, RECENT_MS).map(([reason, grown]) => [says, reason, count(grown)]),
-  );
-  const columns = [{ title: 'What' }, { title: 'Why' }, { title: 'Times', className: 'number' }];
-  return table(columns, rows, 'None.');
 }

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { chartPaths, niceAbove } from '../src/chart.js';
 import { bitRate, bytes, clock, elapsed, milliseconds, percent } from '../src/format.js';
-import { History, HISTORY_MS } from '../src/history.js';
+import { History, HISTORY_MS, RECENT_MS } from '../src/history.js';
 import { Samples } from '../src/samples.js';
 
 const at = (grown: { ram: number; disk?: number }, startedSeconds = 1): Samples =>
@@ -28,11 +28,41 @@ t.test('what counters grew', async (t) => {
   t.equal(history.grown('a_total', 60_000), 290);
   t.equal(history.grown('a_total', 2000), 40);
   t.equal(history.spanSeconds(2000), 2);
-  t.same(history.grownBy('a_total', 'source', 60_000), [
-    ['ram', 200],
-    ['disk', 90],
+  t.same(history.countedBy('a_total', 'source', 60_000), [
+    { value: 'ram', grown: 200, total: 300 },
+    { value: 'disk', grown: 90, total: 90 },
   ]);
-  t.same(history.grownBy('a_total', 'source', 2000), [['disk', 40]]);
+  t.same(history.countedBy('a_total', 'source', 2000), [
+    { value: 'disk', grown: 40, total: 90 },
+    { value: 'ram', grown: 0, total: 300 },
+  ]);
+});
+
+t.test('how much of the last minutes was seen, and why no more', async (t) => {
+  const history = new History();
+  const look = (atMs: number, startedSeconds = 1): void => history.add(atMs, at({ ram: 0 }, startedSeconds));
+  t.same(history.seen(RECENT_MS), { seconds: 0, since: 'opened' });
+  look(0);
+  t.same(history.seen(RECENT_MS), { seconds: 0, since: 'opened' });
+  look(12_000);
+  t.same(history.seen(RECENT_MS), { seconds: 12, since: 'opened' });
+  for (let ms = 14_000; ms <= RECENT_MS; ms += 2000) look(ms);
+  t.same(history.seen(RECENT_MS), { seconds: 300, since: undefined });
+  look(RECENT_MS + 2000);
+  t.match(history.seen(RECENT_MS), { since: undefined });
+  look(2 * RECENT_MS + 60_000);
+  look(2 * RECENT_MS + 62_000);
+  t.same(
+    history.seen(RECENT_MS),
+    { seconds: 2, since: 'unseen' },
+    'nobody looked for more than five minutes',
+  );
+  look(10 * RECENT_MS);
+  look(10 * RECENT_MS + 4000);
+  t.same(history.seen(RECENT_MS), { seconds: 4, since: 'unseen' }, 'nor for as long as the page remembers');
+  look(10 * RECENT_MS + 6000, 2);
+  look(10 * RECENT_MS + 9000, 2);
+  t.same(history.seen(RECENT_MS), { seconds: 3, since: 'restarted' });
 });
 
 t.test('a proxy that was started anew, and a page that is open for long', async (t) => {
