@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { parseBytes, parseSeconds } from './quantity.js';
+import { parseCacheSize, parseRamSize, parseSeconds } from './quantity.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
 
 /** Media port pairs: even RTP port, the next one for RTCP, both within the range. */
@@ -22,7 +22,6 @@ const MAX_WORKERS = 64;
 const MOST_VIEWERS = 100_000;
 
 const socketAddress = parsedText(parseSocketAddress);
-const byteSize = parsedScalar(parseBytes, 'must be a size such as 10GB');
 const TIMESHIFT = '0, or from 10s to 24h';
 const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
 
@@ -75,8 +74,8 @@ export const CONFIG_SCHEMA = z.strictObject({
   cache: z
     .strictObject({
       dir: z.string().min(1).optional(),
-      size: byteSize.optional(),
-      ramSize: byteSize.optional(),
+      size: parsedScalar(parseCacheSize, 'must be a size such as 10GB').optional(),
+      ramSize: parsedScalar(parseRamSize, 'must be a size such as 256MB').optional(),
     })
     .optional(),
   udpPorts: parsedText(parsePortRange).optional(),

@@ -20,8 +20,14 @@ program
   .option('--listen <host:port>', `where viewers connect (default: ${DEFAULTS.listen})`)
   .option('--admin <host:port>', `metrics and health pages, or "off" (default: ${DEFAULTS.admin})`)
   .option('--cache-dir <dir>', 'where segments are kept (default: forebay in the cache folder of the user)')
-  .option('--cache-size <size>', `limit of the disk cache, 0 for none (default: ${DEFAULTS.cacheSize})`)
-  .option('--ram-size <size>', `limit of the RAM cache (default: ${DEFAULTS.ramSize})`)
+  .option(
+    '--cache-size <size>',
+    `limit of the disk cache, from 64MB, or 0 for none (default: ${DEFAULTS.cacheSize})`,
+  )
+  .option(
+    '--ram-size <size>',
+    `limit of the RAM cache, from 16MB, or 0 for none (default: ${DEFAULTS.ramSize})`,
+  )
   .option(
     '--max-sessions <count>',
     'sessions at a time at the --origin (default: as many as it turns out to have)',

@@ -33,6 +33,40 @@ export function parseBytes(text: string): number {
   return bytes;
 }
 
+/** What is smaller than this has lost its unit: less than a second of video. */
+const FORGOTTEN_UNIT_BYTES = 1e6;
+
+/**
+ * The limit of the disk cache. Less than 64 MB holds too few segments to be of use, and what is written down beside them may be
+ * more than a very small limit.
+ *
+ * @returns bytes; 0: none
+ * @throws RangeError that says what to write
+ */
+export function parseCacheSize(text: string): number {
+  return parseLimit(text, { text: '64MB', bytes: 64e6, usual: '10GB' });
+}
+
+/**
+ * The limit of the RAM cache. Below 16 MB it does not hold a segment of each of a few titles.
+ *
+ * @returns bytes; 0: none
+ * @throws RangeError that says what to write
+ */
+export function parseRamSize(text: string): number {
+  return parseLimit(text, { text: '16MB', bytes: 16e6, usual: '256MB' });
+}
+
+function parseLimit(text: string, least: { text: string; bytes: number; usual: string }): number {
+  const bytes = parseBytes(text);
+  if (bytes === 0 || bytes >= least.bytes) return bytes;
+  throw new RangeError(
+    bytes < FORGOTTEN_UNIT_BYTES
+      ? `${bytes} bytes hold no segment; write ${least.usual}, or 0 for none`
+      : `'${text}' holds too few segments; write ${least.text} or more, or 0 for none`,
+  );
+}
+
 /**
  * A time span: `500ms`, `30s`, `2m`, `1.5h`, `1d`; a bare number is seconds.
  *

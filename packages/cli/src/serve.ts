@@ -18,7 +18,11 @@ const MOST_NAMES = 20;
  * @throws ConfigError before anything is opened; the system's error where an address or the cache cannot be opened
  */
 export async function serve(flags: ServeFlags): Promise<void> {
-  const settings = settingsOf(flags, process.env);
+  await serveAs(settingsOf(flags, process.env));
+}
+
+/** The same, told everything. @throws the system's error where an address or the cache cannot be opened */
+export async function serveAs(settings: Settings): Promise<void> {
   const log = processLog(settings);
   crashLoudly(log);
   const ending = endSignal();

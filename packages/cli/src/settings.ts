@@ -13,7 +13,7 @@ import {
   type PortRange,
   type UdpPath,
 } from './config-schema.js';
-import { parseBytes } from './quantity.js';
+import { parseCacheSize, parseRamSize } from './quantity.js';
 import { routeOfOrigin, routesOf, type Environment } from './routes.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
 
@@ -92,7 +92,9 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
   const admin =
     flag('--admin', flags.admin, parseAdminAddress) ?? file.admin ?? parseAdminAddress(DEFAULTS.admin);
   const bytes =
-    flag('--cache-size', flags.cacheSize, parseBytes) ?? file.cache?.size ?? parseBytes(DEFAULTS.cacheSize);
+    flag('--cache-size', flags.cacheSize, parseCacheSize) ??
+    file.cache?.size ??
+    parseCacheSize(DEFAULTS.cacheSize);
   return {
     listen:
       flag('--listen', flags.listen, parseSocketAddress) ??
@@ -104,7 +106,9 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
       directory: bytes === 0 ? undefined : cacheDirectory(flags.cacheDir ?? file.cache?.dir, environment),
       bytes,
       ramBytes:
-        flag('--ram-size', flags.ramSize, parseBytes) ?? file.cache?.ramSize ?? parseBytes(DEFAULTS.ramSize),
+        flag('--ram-size', flags.ramSize, parseRamSize) ??
+        file.cache?.ramSize ??
+        parseRamSize(DEFAULTS.ramSize),
     },
     udpPorts: file.udpPorts ?? DEFAULTS.udpPorts,
     udpPath: flag('--udp-path', flags.udpPath, parseUdpPath) ?? file.udpPath ?? DEFAULTS.udpPath,

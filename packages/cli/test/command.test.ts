@@ -31,6 +31,10 @@ t.test('bad configuration ends with 2 and one line', async (t) => {
       ['serve', '--origin', ORIGIN, '--cache-size', '9 lives'],
       /^forebay: --cache-size: '9 lives' is not a size .*\n$/,
     ],
+    [
+      ['serve', '--origin', ORIGIN, '--cache-size', '10'],
+      /^forebay: --cache-size: 10 bytes hold no segment; write 10GB, or 0 for none\n$/,
+    ],
     [['serve', '--config', config], /^forebay: .*forebay\.yaml:3: routes\[0\]\.orgin: unknown key.*\n$/],
     [['serve', '--config', '/nowhere.yaml'], /^forebay: \/nowhere\.yaml: cannot be read: .*\n$/],
   ];

@@ -182,6 +182,11 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     [`listen: x\n${route}`, ['f.yaml:1: listen', 'host:port']],
     [`# note\ncache:\n  size: huge\n${route}`, ['f.yaml:3: cache.size', "'huge' is not a size"]],
     [`cache:\n  size: [1]\n${route}`, ['f.yaml:2: cache.size', 'must be a size']],
+    [
+      `cache:\n  size: 10\n${route}`,
+      ['f.yaml:2: cache.size: 10 bytes hold no segment; write 10GB, or 0 for none'],
+    ],
+    [`cache: { ramSize: 15MB }\n${route}`, ["f.yaml:1: cache.ramSize: '15MB' holds too few", '16MB or more']],
     [`cache: 3\n${route}`, ['f.yaml:1: cache', 'must be a mapping']],
     [`log: { level: loud }\n${route}`, ['log.level', 'must be one of debug, info, warn, error']],
     [`limits: { connections: 0 }\n${route}`, ['limits.connections']],
@@ -259,7 +264,7 @@ t.test('flags win over the file, the file over defaults', (t) => {
     listen: '[::1]:2',
     admin: 'off',
     cacheSize: '2GB',
-    ramSize: '1MB',
+    ramSize: '16MB',
     cacheDir: '/x',
     udpPath: 'dgram',
     workers: '3',
@@ -267,11 +272,12 @@ t.test('flags win over the file, the file over defaults', (t) => {
   t.match(settingsOf(flags, {}), {
     listen: { host: '::1', port: 2 },
     admin: undefined,
-    cache: { directory: '/x', bytes: 2e9, ramBytes: 1e6 },
+    cache: { directory: '/x', bytes: 2e9, ramBytes: 16e6 },
     udpPath: 'dgram',
     workers: 3,
   });
   t.equal(settingsOf({ config, cacheSize: '0' }, {}).cache.directory, undefined, 'no disk cache');
+  t.match(settingsOf({ config, cacheSize: '64MB', ramSize: '0' }, {}).cache, { bytes: 64e6, ramBytes: 0 });
   const { workers } = settingsOf({ config, workers: 'auto' }, {});
   t.ok(workers >= 1 && workers <= 64, 'a worker a core');
   t.end();
@@ -287,6 +293,18 @@ t.test('wrong flags name the flag', (t) => {
     [{ origin: CAMERA, admin: 'on' }, ['--admin', 'host:port']],
     [{ origin: CAMERA, cacheSize: 'big' }, ['--cache-size', '10GB']],
     [{ origin: CAMERA, ramSize: '-1' }, ['--ram-size', '10GB']],
+    [
+      { origin: CAMERA, cacheSize: '10' },
+      ['--cache-size: 10 bytes hold no segment; write 10GB, or 0 for none'],
+    ],
+    [
+      { origin: CAMERA, cacheSize: '63MB' },
+      ["--cache-size: '63MB' holds too few segments; write 64MB or more"],
+    ],
+    [
+      { origin: CAMERA, ramSize: '1KB' },
+      ['--ram-size: 1000 bytes hold no segment; write 256MB, or 0 for none'],
+    ],
     [{ origin: CAMERA, udpPath: 'fast' }, ['--udp-path', 'auto, native, dgram']],
     [{ origin: CAMERA, timeshift: '2d' }, ['--timeshift', '10s to 24h']],
     [{ origin: CAMERA, timeshift: '10m', cacheSize: '0' }, ['timeshift', '--cache-size']],

@@ -5,17 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { RigOrigin, syntheticTitle, type Title } from '@forebay/rig';
 import t, { type Test } from 'tap';
 import { readingAt, type Reading } from '../src/replay/meter.js';
 import { planReplay } from '../src/replay/plan.js';
 import { compare } from '../src/replay/prediction.js';
-import { BIN, forebay, running } from './spawned.js';
+import type { SmallProxy } from './small-proxy.js';
+import { BIN, forebay, runningScript } from './spawned.js';
 
 // Media takes its time, and may take more on a busy machine.
 t.jobs = 2;
 t.setTimeout(300_000);
 
+const SMALL_PROXY = fileURLToPath(new URL('small-proxy.js', import.meta.url));
 const TITLES = 40;
 const TITLE_SECONDS = 12;
 const SPEED = 10;
@@ -47,9 +50,19 @@ async function stage(
     });
   const origin = await RigOrigin.start({ titles });
   test.teardown(() => origin.close());
-  const sizes = ['--cache-size', String(segments * SEGMENT_BYTES), '--ram-size', '1'];
-  const args = ['--origin', origin.url('/vod'), '--cache-dir', cacheFolder(test), ...sizes];
-  const serving = running(test, ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args]);
+  const small: SmallProxy = {
+    flags: {
+      origin: origin.url('/vod'),
+      listen: '127.0.0.1:0',
+      admin: '127.0.0.1:0',
+      cacheDir: cacheFolder(test),
+      workers: process.env['FOREBAY_TEST_WORKERS'],
+      udpPath: process.env['FOREBAY_TEST_UDP'],
+    },
+    cacheBytes: segments * SEGMENT_BYTES,
+    ramBytes: 1,
+  };
+  const serving = runningScript(test, [SMALL_PROXY, JSON.stringify(small)]);
   const { rtsp, admin } = await serving.logged('forebay serves');
   return { rtsp: `rtsp://${String(rtsp)}`, admin: `http://${String(admin)}`, origin };
 }

@@ -51,10 +51,16 @@ export function running(
   const given = GIVEN.flatMap(([flag, value]) =>
     args[0] !== 'serve' || value === undefined || args.includes(flag) ? [] : [flag, value],
   );
-  const child = spawn(process.execPath, [BIN, ...args, ...given], {
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  return runningScript(test, [BIN, ...args, ...given], env);
+}
+
+/** Starts a program of ours that logs lines of JSON, and leaves it running. @param args its file, and what it is given */
+export function runningScript(
+  test: { teardown(work: () => void): void },
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Running {
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const lines: LogLine[] = [];
   const waiting = new Map<string, (line: LogLine) => void>();
   createInterface({ input: child.stderr }).on('line', (line) => {
