@@ -1,3 +1,5 @@
+import { CacheError, listCache, type CacheListing } from '@forebay/cache';
+import { CommandError } from './command-error.js';
 import { readConfigFile } from './config-file.js';
 import { cacheDirectory } from './settings.js';
 
@@ -11,6 +13,22 @@ export interface CacheFlags {
 export function chosenDirectory(flags: CacheFlags): string {
   const configured = flags.config === undefined ? undefined : readConfigFile(flags.config).cache?.dir;
   return cacheDirectory(flags.cacheDir ?? configured, process.env);
+}
+
+/**
+ * What the directory holds.
+ *
+ * @throws CommandError where there is no such directory, CacheError where it cannot be read
+ */
+export async function listChosen(directory: string): Promise<CacheListing> {
+  return await listCache(directory).catch((error: unknown) => {
+    const cause = error instanceof CacheError ? error.cause : undefined;
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const advice = 'give the --cache-dir or the --config that forebay serve has';
+    if (code === 'ENOENT') throw new CommandError(`no such directory: ${directory}; ${advice}`, { cause });
+    if (code === 'ENOTDIR') throw new CommandError(`${directory} is no directory; ${advice}`, { cause });
+    throw error;
+  });
 }
 
 /**

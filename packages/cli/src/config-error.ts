@@ -6,10 +6,12 @@
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly key: string;
+  readonly advice: string;
 
   /** @param advice what is wrong and what to write instead. */
   constructor(key: string, advice: string, options?: ErrorOptions) {
     super(`${key}: ${advice}`, options);
     this.key = key;
+    this.advice = advice;
   }
 }

@@ -21,6 +21,10 @@ const MAX_WORKERS = 64;
 /** Of one process. */
 const MOST_VIEWERS = 100_000;
 
+const someText = z.string().min(1, 'must not be empty');
+const countUpTo = (most: number) =>
+  z.number().int().min(1, 'must be at least 1').max(most, `must be at most ${most}`);
+
 const socketAddress = parsedText(parseSocketAddress);
 const TIMESHIFT = '0, or from 10s to 24h';
 const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
@@ -28,9 +32,9 @@ const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
 const credentials = z
   .strictObject({
     /** A file whose first line is `user:password`. */
-    file: z.string().min(1).optional(),
+    file: someText.optional(),
     /** The name of an environment variable that holds `user:password`. */
-    env: z.string().min(1).optional(),
+    env: someText.optional(),
   })
   .refine((given) => (given.file === undefined) !== (given.env === undefined), 'give either file or env');
 
@@ -59,21 +63,21 @@ const route = z.strictObject({
     })
     .optional(),
   timeshift: parsedScalar(parseTimeshift, TIMESHIFT).optional(),
-  maxSessions: z.number().int().min(1).max(MOST_SESSIONS).optional(),
+  maxSessions: countUpTo(MOST_SESSIONS).optional(),
   queueTimeout: seconds.refine((value) => value <= 600, 'at most 10m').optional(),
   transport: z.enum(['auto', 'tcp', 'udp']).optional(),
 });
 
-const viewerCount = z.number().int().min(1).max(MOST_VIEWERS);
+const viewerCount = countUpTo(MOST_VIEWERS);
 
 /** The configuration file, key by key. Unknown keys are refused. */
 export const CONFIG_SCHEMA = z.strictObject({
   listen: socketAddress.optional(),
   admin: parsedText(parseAdminAddress).optional(),
-  adminHosts: z.array(z.string().min(1)).max(64, 'at most 64 names').optional(),
+  adminHosts: z.array(someText).max(64, 'at most 64 names').optional(),
   cache: z
     .strictObject({
-      dir: z.string().min(1).optional(),
+      dir: someText.optional(),
       size: parsedScalar(parseCacheSize, 'must be a size such as 10GB').optional(),
       ramSize: parsedScalar(parseRamSize, 'must be a size such as 256MB').optional(),
     })
@@ -101,7 +105,7 @@ export const CONFIG_SCHEMA = z.strictObject({
     .optional(),
   accessLog: z
     .strictObject({
-      file: z.string().min(1),
+      file: someText,
       hashTitles: z.boolean().optional(),
     })
     .optional(),

@@ -1,4 +1,5 @@
-import { inspectSegmentFile, type SegmentInspection } from '@forebay/cache';
+import { CacheError, inspectSegmentFile, type SegmentInspection } from '@forebay/cache';
+import { CommandError } from './command-error.js';
 import { EXIT } from './exit.js';
 import { formatBytes } from './quantity.js';
 import { formatTable, printable, type Column } from './table.js';
@@ -7,14 +8,29 @@ export interface InspectFlags {
   readonly json?: true | undefined;
 }
 
-/** Says what is in a segment file and whether it is sound; exit code 1 when it is not. */
+/**
+ * Says what is in a segment file and whether it is sound; exit code 1 when it is not.
+ *
+ * @throws CommandError where there is no such file
+ */
 export async function inspect(path: string, flags: InspectFlags): Promise<void> {
-  const found = await inspectSegmentFile(path);
+  const found = await inspectSegmentFile(path).catch((error: unknown) => refuse(path, error));
   const isSound = found.checksumOk && found.nameAgrees;
   process.stdout.write(
     flags.json ? `${JSON.stringify(inspectionObject(found), undefined, 2)}\n` : inspectionText(found),
   );
   if (!isSound) process.exitCode = EXIT.failure;
+}
+
+/** The codes are about files of a cache that serves; whoever names a file may have named another one. */
+function refuse(path: string, cause: unknown): never {
+  const advice = 'forebay ls --segments lists those of the cache';
+  const code = cause instanceof CacheError ? cause.code : undefined;
+  if (code === 'vanished') throw new CommandError(`no such file: ${path}; ${advice}`, { cause });
+  if (code === 'not-a-file')
+    throw new CommandError(`${path} is a directory, or no regular file; ${advice}`, { cause });
+  if (code === 'read-only') throw new CommandError(`${path} may not be read`, { cause });
+  throw cause;
 }
 
 const STREAM_COLUMNS: readonly Column[] = [

@@ -1,12 +1,6 @@
-import {
-  formatSegmentName,
-  listCache,
-  type CacheListing,
-  type SegmentMeta,
-  type TitleRecord,
-} from '@forebay/cache';
+import { formatSegmentName, type CacheListing, type SegmentMeta, type TitleRecord } from '@forebay/cache';
 import { join } from 'node:path';
-import { chosenDirectory, titlePattern, type CacheFlags } from './cache-options.js';
+import { chosenDirectory, listChosen, titlePattern, type CacheFlags } from './cache-options.js';
 import { formatBytes, formatSpan } from './quantity.js';
 import { formatTable, printable, type Column } from './table.js';
 
@@ -21,7 +15,7 @@ const JOINT_MICROS = 50_000;
 /** Lists what the cache holds, also beside a running proxy: nothing is locked or changed. */
 export async function ls(pattern: string | undefined, flags: LsFlags): Promise<void> {
   const directory = chosenDirectory(flags);
-  const listing = await listCache(directory);
+  const listing = await listChosen(directory);
   const titles = listing.titles
     .filter(pattern === undefined ? () => true : titlePattern(pattern))
     .toSorted((left, right) => right.bytes - left.bytes || (left.key < right.key ? -1 : 1));

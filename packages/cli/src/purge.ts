@@ -1,5 +1,6 @@
-import { listCache, purgeCache } from '@forebay/cache';
-import { chosenDirectory, titlePattern, type CacheFlags } from './cache-options.js';
+import { CacheError, purgeCache } from '@forebay/cache';
+import { chosenDirectory, listChosen, titlePattern, type CacheFlags } from './cache-options.js';
+import { CommandError } from './command-error.js';
 import { counted } from './ls.js';
 import { formatBytes } from './quantity.js';
 import { printable } from './table.js';
@@ -12,18 +13,18 @@ export interface PurgeFlags extends CacheFlags {
 /**
  * Deletes the titles that match from the cache of a proxy that does not run. Nothing that matches is no failure.
  *
- * @throws CacheError `locked` while a proxy uses the directory
+ * @throws CommandError while a proxy uses the directory, or where there is none
  */
 export async function purge(pattern: string, flags: PurgeFlags): Promise<void> {
   const directory = chosenDirectory(flags);
   const matches = titlePattern(pattern);
-  const titles = (await listCache(directory)).titles.filter(matches);
+  const titles = (await listChosen(directory)).titles.filter(matches);
   const purged = flags.dryRun
     ? {
         segments: titles.reduce((sum, title) => sum + title.segments.length, 0),
         bytes: titles.reduce((sum, title) => sum + title.bytes, 0),
       }
-    : await purgeCache(directory, matches);
+    : await purgeCache(directory, matches).catch(sayToStopIt);
   if (flags.json) {
     const keys = titles.map((title) => title.key);
     process.stdout.write(`${JSON.stringify({ titles: keys, ...purged, dryRun: flags.dryRun === true })}\n`);
@@ -33,4 +34,9 @@ export async function purge(pattern: string, flags: PurgeFlags): Promise<void> {
   const verb = flags.dryRun ? 'would purge' : 'purged';
   const what = `${counted(titles.length, 'title')}, ${counted(purged.segments, 'segment')}, ${formatBytes(purged.bytes)}`;
   process.stdout.write(`${names}${verb} ${what}\n`);
+}
+
+function sayToStopIt(error: unknown): never {
+  if (!(error instanceof CacheError) || error.code !== 'locked') throw error;
+  throw new CommandError(`${error.message}; stop the proxy first`, { cause: error });
 }

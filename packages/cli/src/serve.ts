@@ -1,12 +1,13 @@
 import { Proxy as MediaProxy } from '@forebay/proxy';
 import { AccessLog } from './access/access-log.js';
 import { adminPages, startAdmin, type AdminServer, type AdminSource } from './admin.js';
+import { listeningError, writingError } from './complaints.js';
 import { crashLoudly } from './crash.js';
 import { EXIT } from './exit.js';
 import { openLog, type ProcessLog } from './log.js';
 import { proxyOptionsOf, secretsOf, settingsOf, type ServeFlags, type Settings } from './settings.js';
 import { endSignal } from './signals.js';
-import { formatSocketAddress, isLoopback } from './socket-address.js';
+import { formatSocketAddress, isLoopback, type SocketAddress } from './socket-address.js';
 import { VERSION } from './version.js';
 
 /** Of origins, in one line of the log. */
@@ -44,7 +45,7 @@ export async function serveAs(settings: Settings): Promise<void> {
       log,
     );
     warnOfOpenOrigins(settings, log);
-    const media = await proxy.listen(settings.listen.host, settings.listen.port);
+    const media = await listenForViewers(proxy, settings);
     log.info(
       {
         rtsp: formatSocketAddress(media),
@@ -68,6 +69,16 @@ export async function serveAs(settings: Settings): Promise<void> {
   process.exit(EXIT.ok);
 }
 
+/** @throws CommandError that says what to do where the address cannot be listened on */
+async function listenForViewers(proxy: MediaProxy, { listen, admin }: Settings): Promise<SocketAddress> {
+  try {
+    return await proxy.listen(listen.host, listen.port);
+  } catch (error) {
+    const takenBy = admin?.port === listen.port ? '--admin' : undefined;
+    throw listeningError('--listen', { address: listen, takenBy }, error);
+  }
+}
+
 async function openAdmin(
   settings: Settings,
   source: AdminSource,
@@ -82,7 +93,11 @@ async function openAdmin(
   }
   const hashTitles = settings.accessLog?.hashTitles === true;
   const pages = adminPages(source, { version: VERSION, hosts: settings.adminHosts, hashTitles, log });
-  return await startAdmin(pages, settings.admin);
+  try {
+    return await startAdmin(pages, settings.admin);
+  } catch (error) {
+    throw listeningError('--admin', { address: settings.admin }, error);
+  }
 }
 
 /** Viewers have no login: whoever reaches the port sees what the credentials of a route open. */
@@ -102,7 +117,9 @@ async function openAccessLog(settings: Settings, log: ProcessLog): Promise<Acces
     return undefined;
   }
   const { file, hashTitles } = settings.accessLog;
-  const accessLog = await AccessLog.open({ path: file, hashTitles, log });
+  const accessLog = await AccessLog.open({ path: file, hashTitles, log }).catch((error: unknown) => {
+    throw writingError('--access-log', file, error);
+  });
   process.on('SIGHUP', () => void accessLog.reopen());
   process.once('exit', () => accessLog.closeAbruptly());
   return accessLog;

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { ProxyOptions, RouteOptions } from '@forebay/proxy';
 import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
+import { placed } from './config-place.js';
 import {
   parseAdminAddress,
   parseSessionCount,
@@ -132,7 +133,7 @@ function routesFor(
   if (flags.origin === undefined) {
     if (maxSessions !== undefined)
       throw new ConfigError('--max-sessions', 'is about --origin: in a file, give maxSessions to each route');
-    return routesOf(file.routes ?? [], environment);
+    return placed(flags.config ?? '', () => routesOf(file.routes ?? [], environment));
   }
   const route = routeOfOrigin(flags.origin, environment);
   return [maxSessions === undefined ? route : { ...route, maxSessions }];

@@ -150,9 +150,20 @@ t.test('ls: beside a running proxy, and without a cache', async (t) => {
   const store = await openStore(directory);
   t.match(await forebay(['ls', '--cache-dir', directory]), { code: 0 });
   await store.close();
-  const missing = await forebay(['ls', '--cache-dir', join(directory, 'nowhere')]);
-  t.equal(missing.code, 1);
-  t.match(missing.err, /^forebay: the cache directory cannot be used: .*nowhere; create it.*\n$/);
+  for (const command of [['ls'], ['purge', '*']]) {
+    const missing = await forebay([...command, '--cache-dir', join(directory, 'nowhere')]);
+    t.equal(missing.code, 1);
+    t.match(
+      missing.err,
+      /^forebay: no such directory: .*nowhere; give the --cache-dir or the --config .*\n$/,
+    );
+  }
+  const plain = join(directory, 'plain');
+  writeFileSync(plain, '');
+  t.match(await forebay(['ls', '--cache-dir', plain]), {
+    code: 1,
+    err: `forebay: ${plain} is no directory; give the --cache-dir or the --config that forebay serve has\n`,
+  });
   t.equal((await forebay(['ls', '--config', '/nowhere.yaml'])).code, 2);
 });
 
@@ -183,7 +194,13 @@ t.test('inspect: a sound file, a damaged one, and none', async (t) => {
   });
   const missing = await forebay(['inspect', join(directory, 'none.seg')]);
   t.equal(missing.code, 1);
-  t.match(missing.err, /^forebay: a file of the cache is gone: .*\n$/);
+  t.match(missing.err, /^forebay: no such file: .*none\.seg; forebay ls --segments lists .*\n$/);
+  const folder = await forebay(['inspect', directory]);
+  t.equal(folder.code, 1);
+  t.equal(
+    folder.err,
+    `forebay: ${directory} is a directory, or no regular file; forebay ls --segments lists those of the cache\n`,
+  );
 });
 
 t.test('purge: what matches and nothing else, and never under a running proxy', async (t) => {
@@ -192,7 +209,10 @@ t.test('purge: what matches and nothing else, and never under a running proxy', 
   const store = await openStore(directory);
   const refused = await forebay(['purge', '*', ...args]);
   t.equal(refused.code, 1);
-  t.match(refused.err, 'another process uses the cache directory');
+  t.match(
+    refused.err,
+    /^forebay: another process uses the cache directory: process \d+; stop the proxy first\n$/,
+  );
   await store.close();
   t.match(await forebay(['purge', '/films/*', '--dry-run', ...args]), {
     code: 0,

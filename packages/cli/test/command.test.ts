@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
+import { listeningError } from '../src/complaints.js';
 import { forebay, running } from './spawned.js';
 
 const SERVE = ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
@@ -58,7 +59,7 @@ t.test('bad configuration ends with 2 and one line', async (t) => {
 t.test('a world that does not play along ends with 1', async (t) => {
   const directory = t.testdir();
   const occupied = running(t, [...SERVE, '--origin', ORIGIN, '--cache-dir', join(directory, 'a')]);
-  const { rtsp } = await occupied.logged('forebay serves');
+  const { rtsp, admin } = await occupied.logged('forebay serves');
   const args = [
     'serve',
     '--origin',
@@ -72,8 +73,17 @@ t.test('a world that does not play along ends with 1', async (t) => {
   ];
   const { code, err } = await forebay(args);
   t.equal(code, 1);
-  t.match(err, 'EADDRINUSE');
+  t.match(
+    err,
+    `forebay: --listen: ${String(rtsp)} is taken by another process; stop it or choose another port\n`,
+  );
   t.notMatch(err, '    at ', 'no stack');
+  const second = await forebay(['serve', '--origin', ORIGIN, '--cache-size', '0', '--admin', String(admin)]);
+  t.equal(second.code, 1);
+  t.match(
+    second.err,
+    `forebay: --admin: ${String(admin)} is taken by another process; stop it or choose another`,
+  );
   const unusable = await forebay([...args.slice(0, -1), '/proc/none']);
   t.equal(unusable.code, 1);
   t.match(
@@ -81,6 +91,30 @@ t.test('a world that does not play along ends with 1', async (t) => {
     /^forebay: the cache directory cannot be used: \/proc\/none; create it, or .*\n$/,
     'one line',
   );
+});
+
+t.test('an address or a file that cannot be had: what to do', async (t) => {
+  const address = { host: '127.0.0.1', port: 554 };
+  const said = (code: string, at = address, takenBy?: string): string => {
+    const cause = Object.assign(new Error(`listen ${code}`), { code });
+    return (listeningError('--listen', { address: at, takenBy }, cause) as Error).message;
+  };
+  t.match(said('EACCES'), '--listen: ports below 1024 need CAP_NET_BIND_SERVICE');
+  t.equal(said('EACCES', { ...address, port: 8554 }), 'listen EACCES', 'some other rule of the system');
+  t.match(said('EADDRINUSE', address, '--admin'), '127.0.0.1:554 is taken by --admin;');
+  t.match(said('EADDRNOTAVAIL'), 'this machine has no address 127.0.0.1');
+  t.match(said('ENOTFOUND', { host: 'nowhere.example', port: 1 }), 'the name nowhere.example has no address');
+  const folder = t.testdir();
+  const serve = [...SERVE, '--origin', ORIGIN, '--cache-size', '0', '--access-log'];
+  const missing = join(folder, 'nope', 'x.csv');
+  t.match(await forebay([...serve, missing]), {
+    code: 1,
+    err: `forebay: --access-log: the folder ${join(folder, 'nope')} does not exist; create it\n`,
+  });
+  t.match(await forebay([...serve, folder]), {
+    code: 1,
+    err: `forebay: --access-log: ${folder} is a folder; name a file in it\n`,
+  });
 });
 
 t.test('one process a cache directory', async (t) => {

@@ -189,7 +189,9 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     [`cache: { ramSize: 15MB }\n${route}`, ["f.yaml:1: cache.ramSize: '15MB' holds too few", '16MB or more']],
     [`cache: 3\n${route}`, ['f.yaml:1: cache', 'must be a mapping']],
     [`log: { level: loud }\n${route}`, ['log.level', 'must be one of debug, info, warn, error']],
-    [`limits: { connections: 0 }\n${route}`, ['limits.connections']],
+    [`limits: { connections: 0 }\n${route}`, ['f.yaml:1: limits.connections: must be at least 1']],
+    [`limits: { sessions: 100001 }\n${route}`, ['limits.sessions: must be at most 100000']],
+    [`accessLog: { file: '' }\n${route}`, ['accessLog.file: must not be empty']],
     [`limits: { viewers: 3 }\n${route}`, ['limits.viewers', 'unknown key']],
     [`sessionTimeout: 5s\n${route}`, ['sessionTimeout', 'between 10s and 1h']],
     ['routes: []\n', ['routes', 'at least one']],
@@ -197,7 +199,7 @@ t.test('a wrong file is refused in one line with the key, its line and what to d
     ['routes:\n  - path: /\n', ['routes[0].origin', 'missing']],
     [`${route}    credentials: { env: A, file: b }\n`, ['routes[0].credentials', 'either file or env']],
     [`${route}    profile: { lead: 2m }\n`, ['routes[0].profile.lead', 'at most 60s']],
-    [`${route}    maxSessions: 0\n`, ['routes[0].maxSessions']],
+    [`${route}    maxSessions: 0\n`, ['routes[0].maxSessions: must be at least 1']],
     [`${route}    timeshift: 5s\n`, ['routes[0].timeshift', '10s to 24h']],
     ['listen: [\n', ['f.yaml:', 'not YAML']],
     ['a: 1\na: 2\n', ['f.yaml:2', 'not YAML']],
@@ -333,9 +335,17 @@ t.test('credentials come from a file or the environment', (t) => {
   };
   t.same(credentialsOf(routes(`{ file: ${secret} }`)), { username: 'admin', password: 'p:w d' });
   t.same(credentialsOf(routes('{ env: NVR }'), { NVR: 'u:' }), { username: 'u', password: '' });
-  complains(t, () => credentialsOf(routes('{ env: NVR }')), 'routes[0].credentials.env', 'NVR is not set');
+  complains(
+    t,
+    () => credentialsOf(`# two lines\n\n${routes('{ env: NVR }')}`),
+    `${config}:3: routes[0].credentials.env: NVR is not set`,
+  );
   complains(t, () => credentialsOf(routes('{ env: NVR }'), { NVR: 'nocolon' }), 'must hold user:password');
-  complains(t, () => credentialsOf(routes(`{ file: ${secret}.gone }`)), 'credentials.file', 'cannot be read');
+  complains(
+    t,
+    () => credentialsOf(routes(`{ file: ${secret}.gone }`)),
+    `${config}:1: routes[0].credentials.file: cannot be read`,
+  );
   t.same(settingsOf({ origin: CAMERA }, { FOREBAY_ORIGIN_CREDENTIALS: 'a:b' }).routes[0]?.credentials, {
     username: 'a',
     password: 'b',
@@ -351,11 +361,19 @@ t.test('routes that contradict each other are refused', (t) => {
     complains(t, () => settingsOf({ config }, {}), ...words);
   };
   const one = `  - { path: /a, origin: 'rtsp://x/' }\n`;
-  complainsAbout(`${one}  - { path: /a/, origin: 'rtsp://y/' }\n`, 'routes[1].path', 'routes[0]');
-  complainsAbout(`${one}  - { path: /b, origin: 'rtsp://x/b' }\n`, 'routes[1].name', 'x:554');
+  complainsAbout(
+    `${one}  - { path: /a/, origin: 'rtsp://y/' }\n`,
+    `${config}:3: routes[1].path`,
+    'routes[0]',
+  );
+  complainsAbout(`${one}  - { path: /b, origin: 'rtsp://x/b' }\n`, `${config}:3: routes[1].name`, 'x:554');
   complainsAbout(
     `  - { path: /a, origin: 'rtsp://x/', allowHosts: ['rtsp://y'] }\n`,
-    'routes[0].allowHosts[0]',
+    `${config}:2: routes[0].allowHosts[0]`,
+  );
+  complainsAbout(
+    `  - path: /a\n    origin: http://x/\n`,
+    `${config}:3: routes[0].origin: must be an RTSP URL`,
   );
   t.end();
 });
