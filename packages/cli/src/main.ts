@@ -122,7 +122,7 @@ program
   .option('--speed <n>', 'so many times faster, each viewing so many times shorter (default: 1)')
   .option('--viewers <n>', 'at most so many at a time (default: 64)')
   .option('--transport <tcp|udp>', 'how media comes (default: tcp)')
-  .option('--admin <url>', "the proxy's admin pages, or off (default: port 9554 of the same host)")
+  .option('--admin <host:port>', "the proxy's admin pages, or off (default: port 9554 of the same host)")
   .option('--json', 'for programs')
   .action(async (log, flags) => await (await import('./replay/replay.js')).replay(log, flags));
 

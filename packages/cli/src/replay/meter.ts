@@ -40,9 +40,9 @@ export class Meter {
     this.#zeroMs = zeroMs;
   }
 
-  /** @param admin URL of the proxy's admin pages. @throws MeterError */
+  /** @param admin URL of the proxy's admin pages, without a slash at its end. @throws MeterError */
   static async start(admin: string, zeroMs: number): Promise<Meter> {
-    const meter = new Meter(`${admin.replace(/\/+$/, '')}/metrics`, zeroMs);
+    const meter = new Meter(`${admin}/metrics`, zeroMs);
     await meter.read();
     meter.#plan();
     return meter;
@@ -84,7 +84,7 @@ export class Meter {
     } catch (error) {
       const why = error instanceof Error ? (error.cause instanceof Error ? error.cause : error).message : '';
       throw new MeterError(
-        `${this.#url} cannot be read (${why}); give --admin URL of the proxy's admin pages, or --admin off`,
+        `${this.#url} cannot be read (${why}); give --admin host:port of the proxy's admin pages, or --admin off`,
         { cause: error },
       );
     }

@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { parseRtspUrl } from '@forebay/rtsp';
 import { complaintText } from '../access/request-log.js';
+import { adminUrl, urlOfAdmin } from '../admin-url.js';
 import { ConfigError } from '../config-error.js';
 import { EXIT } from '../exit.js';
 import { progressLine } from '../progress.js';
 import { formatBytes, formatSpan } from '../quantity.js';
 import { endSignal } from '../signals.js';
-import { formatSocketAddress } from '../socket-address.js';
 import { emptyReport, playAll, type CrowdReport } from './crowd.js';
 import { Meter } from './meter.js';
 import { planReplay, type Plan } from './plan.js';
@@ -39,6 +39,7 @@ export async function replay(path: string, flags: ReplayFlags): Promise<void> {
   const viewers = Math.floor(positive('--viewers', flags.viewers ?? String(DEFAULT_VIEWERS), 4096));
   const transport = flags.transport ?? 'tcp';
   if (transport !== 'tcp' && transport !== 'udp') throw new ConfigError('--transport', 'must be tcp or udp');
+  const givenAdmin = flags.admin === undefined || flags.admin === 'off' ? flags.admin : adminUrl(flags.admin);
   const plan = await planReplay(path, flags.origin, speed);
   process.stderr.write(complaintText(path, plan.survey));
   const stop = new AbortController();
@@ -46,7 +47,7 @@ export async function replay(path: string, flags: ReplayFlags): Promise<void> {
   setMaxListeners(0, stop.signal);
   void endSignal().then(() => stop.abort());
   const zeroMs = performance.now();
-  const admin = flags.admin ?? adminOf(flags.origin);
+  const admin = givenAdmin ?? adminOf(flags.origin);
   const meter = admin === 'off' ? undefined : await Meter.start(admin, zeroMs);
   const report = emptyReport();
   const endProgress = showProgress(plan, report, zeroMs);
@@ -94,7 +95,7 @@ function showProgress(plan: Plan, report: CrowdReport, zeroMs: number): () => vo
 
 /** Where a proxy has its admin pages unless told otherwise. */
 function adminOf(origin: string): string {
-  return `http://${formatSocketAddress({ host: parseRtspUrl(origin).host.replace(/^\[|\]$/g, ''), port: ADMIN_PORT })}`;
+  return urlOfAdmin({ host: parseRtspUrl(origin).host.replace(/^\[|\]$/g, ''), port: ADMIN_PORT });
 }
 
 function positive(key: string, text: string, most: number): number {

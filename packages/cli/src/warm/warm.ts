@@ -1,5 +1,6 @@
 import { failedWarming, type WarmProgress } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
+import { adminUrl, urlOfAdmin } from '../admin-url.js';
 import { KEEP_SECONDS } from '../api.js';
 import { ConfigError } from '../config-error.js';
 import { EXIT } from '../exit.js';
@@ -7,7 +8,6 @@ import { counted } from '../ls.js';
 import { formatBytes, formatSpan, parseSeconds } from '../quantity.js';
 import { DEFAULTS, settingsOf, type ServeFlags, type Settings } from '../settings.js';
 import { endSignal } from '../signals.js';
-import { formatSocketAddress, parseSocketAddress } from '../socket-address.js';
 import { printable } from '../table.js';
 import { barOf, openBars, type Bars } from './bars.js';
 import { NoProxyError, onTheCache, throughApi, type WarmWay, type Wish } from './ways.js';
@@ -93,7 +93,7 @@ async function wayOf(flags: WarmFlags): Promise<WarmWay> {
     if (settings === undefined) throw new ConfigError('--cache-dir', 'give --origin or --config, too');
     return await onTheCache(settings);
   }
-  const base = adminUrl(flags, settings);
+  const base = baseOf(flags, settings);
   if (base === undefined) return await onTheCache(settings!);
   try {
     return await throughApi(base);
@@ -104,18 +104,10 @@ async function wayOf(flags: WarmFlags): Promise<WarmWay> {
 }
 
 /** @returns undefined where the configuration has no admin pages */
-function adminUrl({ admin }: WarmFlags, settings: Settings | undefined): string | undefined {
-  if (admin !== undefined && /^https?:\/\//.test(admin)) return admin.replace(/\/+$/, '');
-  if (admin === undefined && settings !== undefined && settings.admin === undefined) return undefined;
-  try {
-    const address =
-      admin === undefined
-        ? (settings?.admin ?? parseSocketAddress(DEFAULTS.admin))
-        : parseSocketAddress(admin);
-    return `http://${formatSocketAddress(address)}`;
-  } catch (error) {
-    throw new ConfigError('--admin', (error as Error).message, { cause: error });
-  }
+function baseOf({ admin }: WarmFlags, settings: Settings | undefined): string | undefined {
+  if (admin !== undefined) return adminUrl(admin);
+  if (settings === undefined) return adminUrl(DEFAULTS.admin);
+  return settings.admin === undefined ? undefined : urlOfAdmin(settings.admin);
 }
 
 async function warmed(
