@@ -49,7 +49,7 @@ program
 
 program
   .command('probe')
-  .description('find out what an origin can do, with one title of it: in about half a minute')
+  .description('find out what an origin can do, with one title of it: in about 25 s')
   .argument('<url>', 'a title, or a live stream, at the origin: rtsp://host[:port]/path')
   .option('--allow-basic', 'send the password in clear text, where the origin asks for Basic')
   .option('--json', 'for programs')

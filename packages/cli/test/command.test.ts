@@ -18,6 +18,7 @@ t.test('wishes are answered with 0', async (t) => {
   t.equal(help.code, 0);
   for (const command of ['serve', 'demo', 'ls', 'inspect', 'purge', 'simulate', 'replay'])
     t.match(help.out, ` ${command}`);
+  t.match((await forebay(['probe', '--help'])).out, 'about 25 s', 'as the documents have it');
   const serveHelp = await forebay(['serve', '--help']);
   t.match(serveHelp.out, '--cache-size');
 });

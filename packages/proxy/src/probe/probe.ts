@@ -42,7 +42,7 @@ export interface ProbeOptions {
 }
 
 /**
- * Finds out what an origin can do, with one title of it. Takes about 25 s for a title and 10 s for a live stream, 90 s at most.
+ * Finds out what an origin can do, with one title of it. Takes about 25 s for a title and 8 s for a live stream, 90 s at most.
  * @throws OriginError when the presentation cannot be described or played at all; why `signal` aborted
  */
 export async function probeOrigin(options: ProbeOptions): Promise<ProbeReport> {
