@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Trial } from '../src/relay/measure.js';
 import { UsageError } from '../src/command.js';
-import { parseOptions } from '../src/relay/options.js';
+import { parseOptions, USAGE } from '../src/relay/options.js';
 import { relayLine, relayMarkdown, relayPlot, type Run } from '../src/relay/report.js';
 import { scheduleOf } from '../src/relay/schedule.js';
 import type { ServerName } from '../src/relay/scenes.js';
@@ -91,4 +91,11 @@ t.test('the packets that bare loops send are the title’s', async (t) => {
     t.equal(bytes.readUInt16BE(at + 2), offsets[i + 1]! - at - 4);
     t.equal(bytes.readUInt16BE(at + 6), i & 0xffff);
   }
+});
+
+t.test('the usage line has every option that is explained below it', async (t) => {
+  const [usage = '', ...explained] = USAGE.split('\n');
+  const flags = explained.flatMap((line) => /^ {2}(--[a-z-]+)/.exec(line)?.[1] ?? []);
+  t.ok(flags.includes('--only'));
+  for (const flag of flags) t.match(usage, flag);
 });

@@ -1,6 +1,6 @@
 import { readFlags, UsageError, wholeNumber } from '../command.js';
 
-export const USAGE = `usage: pnpm -s bench:relay [--quick] [--rounds N] [--json] [--write] [--peer COMMAND --peer-url URL]
+export const USAGE = `usage: pnpm -s bench:relay [--quick] [--rounds N] [--only PART]... [--json] [--write] [--peer COMMAND --peer-url URL]
 
   --quick              one round, short windows, no ramp past what the goals ask for
   --rounds N           rounds of everything that is compared (2)

@@ -32,8 +32,16 @@ export async function purge(pattern: string, flags: PurgeFlags): Promise<void> {
   }
   const names = titles.map((title) => `${printable(title.key)}\n`).join('');
   const verb = flags.dryRun ? 'would purge' : 'purged';
+  const hint = titles.length > 0 ? '' : `${hintFor(pattern)}\n`;
   const what = `${counted(titles.length, 'title')}, ${counted(purged.segments, 'segment')}, ${formatBytes(purged.bytes)}`;
-  process.stdout.write(`${names}${verb} ${what}\n`);
+  process.stdout.write(`${names}${verb} ${what}\n${hint}`);
+}
+
+/** Patterns are about whole URLs, or whole paths: a part of a name matches nothing. */
+function hintFor(pattern: string): string {
+  const isPart = pattern !== '' && !/^\/|\*|:\/\//.test(pattern);
+  if (!isPart) return 'nothing matches; forebay ls lists what there is';
+  return `nothing matches; /${printable(pattern)} or *${printable(pattern)}* is meant?`;
 }
 
 function sayToStopIt(error: unknown): never {

@@ -225,7 +225,11 @@ t.test('purge: what matches and nothing else, and never under a running proxy', 
   });
   t.match(await forebay(['purge', '/films/*', ...args]), {
     code: 0,
-    out: 'purged 0 titles, 0 segments, 0 B\n',
+    out: 'purged 0 titles, 0 segments, 0 B\nnothing matches; forebay ls lists what there is\n',
+  });
+  t.match(await forebay(['purge', 'clips', ...args]), {
+    code: 0,
+    out: 'purged 0 titles, 0 segments, 0 B\nnothing matches; /clips or *clips* is meant?\n',
   });
   const rest = JSON.parse((await forebay(['ls', '--json', ...args])).out) as { titles: { key: string }[] };
   t.same(

@@ -140,7 +140,14 @@ routes:
   await t.rejects(play(`rtsp://${String(rtsp)}/elsewhere/film`), { code: 'status', status: 404 }, 'no route');
   const missed = serving.lines.filter((line) => line['msg'] === 'viewer did not get what it asked for');
   t.match(missed, [
-    { level: 'warn', code: 'unauthorized', status: 502, method: 'DESCRIBE', title: '/locked/other' },
+    {
+      level: 'warn',
+      code: 'unauthorized',
+      status: 502,
+      method: 'DESCRIBE',
+      origin: 'locked',
+      title: '/locked/other',
+    },
     { level: 'warn', code: 'no-route', status: 404, title: '/elsewhere/film' },
   ]);
   const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();

@@ -1,4 +1,11 @@
-import { canonicalUrl, parseRtspUrl, RtspError, splitStreamUrl, type RtspRequest } from '@forebay/rtsp';
+import {
+  canonicalUrl,
+  parseRtspUrl,
+  RtspError,
+  splitStreamUrl,
+  type RtspRequest,
+  type RtspUrl,
+} from '@forebay/rtsp';
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import { Refusal } from './refusal.js';
@@ -11,10 +18,13 @@ import { titleOf } from './viewing.js';
  */
 export class Missing {
   readonly #log: Log;
+  readonly #routeOf: (url: RtspUrl) => string | undefined;
   readonly #seldom: Seldom<string>;
 
-  constructor(o: { log: Log; clock: Clock }) {
+  /** @param o `routeOf`: the metric label of the route that leads to a presentation */
+  constructor(o: { log: Log; clock: Clock; routeOf: (url: RtspUrl) => string | undefined }) {
     this.#log = o.log;
+    this.#routeOf = o.routeOf;
     this.#seldom = new Seldom(o.clock);
   }
 
@@ -27,16 +37,19 @@ export class Missing {
     if (alsoSince === undefined) return;
     const { method } = request;
     const status = 'status' in error ? error.status : undefined;
+    const asked = presentationOf(request.url);
+    const origin = asked && this.#routeOf(asked);
+    const title = asked && titleOf(canonicalUrl(asked));
     this.#log.warn(
-      { code, status, method, title: titleOfUrl(request.url), viewer, error: error.message, alsoSince },
+      { code, status, method, origin, title, viewer, error: error.message, alsoSince },
       'viewer did not get what it asked for',
     );
   }
 }
 
-function titleOfUrl(url: string): string | undefined {
+function presentationOf(url: string): RtspUrl | undefined {
   try {
-    return titleOf(canonicalUrl(splitStreamUrl(parseRtspUrl(url)).presentation));
+    return splitStreamUrl(parseRtspUrl(url)).presentation;
   } catch {
     return undefined;
   }

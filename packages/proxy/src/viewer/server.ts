@@ -67,7 +67,7 @@ export class ViewerServer {
       ...context,
       sessions: new Sessions(context, addresses),
       addresses,
-      missing: new Missing({ log, clock }),
+      missing: new Missing({ log, clock, routeOf: (url) => library.routeOf?.(url) }),
       ports: new Ports(o.udpPorts, limits.portAttempts, clock),
       sender: o.sender ?? dgramSender,
       scratch: new Scratch(),
