@@ -28,15 +28,12 @@ export async function serveAs(settings: Settings): Promise<void> {
   crashLoudly(log);
   const ending = endSignal();
   const accessLog = await openAccessLog(settings, log);
-  const proxy = await MediaProxy.start({
-    ...proxyOptionsOf(settings),
-    udpPath: settings.udpPath,
-    workers: settings.workers,
-    lowLatency: settings.lowLatency,
-    viewerLimits: settings.limits,
-    log,
-    ...(accessLog === undefined ? {} : { onViewing: (viewing) => accessLog.write(viewing) }),
-  });
+  const proxy = await startProxy(settings, { log, accessLog, ending });
+  if (proxy === undefined) {
+    await accessLog?.close();
+    log.info({ signal: await ending }, 'ended before it served');
+    process.exit(EXIT.ok);
+  }
   let admin: AdminServer | undefined;
   try {
     admin = await openAdmin(
@@ -76,6 +73,31 @@ async function listenForViewers(proxy: MediaProxy, { listen, admin }: Settings):
   } catch (error) {
     const takenBy = admin?.port === listen.port ? '--admin' : undefined;
     throw listeningError('--listen', { address: listen, takenBy }, error);
+  }
+}
+
+/** @returns undefined where a signal has ended the start */
+async function startProxy(
+  settings: Settings,
+  o: { log: ProcessLog; accessLog: AccessLog | undefined; ending: Promise<unknown> },
+): Promise<MediaProxy | undefined> {
+  const { log, accessLog, ending } = o;
+  const stop = new AbortController();
+  void ending.then(() => stop.abort());
+  try {
+    return await MediaProxy.start({
+      ...proxyOptionsOf(settings),
+      udpPath: settings.udpPath,
+      workers: settings.workers,
+      lowLatency: settings.lowLatency,
+      viewerLimits: settings.limits,
+      giveUp: stop.signal,
+      log,
+      ...(accessLog === undefined ? {} : { onViewing: (viewing) => accessLog.write(viewing) }),
+    });
+  } catch (error) {
+    if (stop.signal.aborted) return undefined;
+    throw error;
   }
 }
 

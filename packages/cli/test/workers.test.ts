@@ -1,9 +1,12 @@
-import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { checkSynthetic, playOnce, RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
 import t, { type Test } from 'tap';
-import { running, type Running } from './spawned.js';
+import { BIN, running, type Running } from './spawned.js';
 
 // Most of the time is a watchdog's.
 t.jobs = 4;
@@ -59,6 +62,66 @@ function ownerOf(folder: string): number | undefined {
     return undefined;
   }
 }
+
+/** `serve` with two workers that stop as they start, and so never serve. */
+async function starting(test: Test) {
+  const held = "if(process.argv[1].endsWith('workers/main.js'))process.kill(process.pid,'SIGSTOP')";
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${held}` };
+  const where = ['--listen', '127.0.0.1:0', '--admin', 'off', '--cache-dir', join(test.testdir(), 'cache')];
+  const args = ['serve', '--workers', '2', '--origin', 'rtsp://127.0.0.1:1/vod', ...where];
+  const owner = spawn(process.execPath, [BIN, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = Promise.all([text(owner.stderr), once(owner, 'close')]);
+  const children = `/proc/${owner.pid}/task/${owner.pid}/children`;
+  const workers = (): number[] =>
+    existsSync(children)
+      ? readFileSync(children, 'latin1').trim().split(' ').filter(Boolean).map(Number)
+      : [];
+  const areHeld = (): boolean => workers().length === 2 && workers().every(isStopped);
+  let pids: number[] = [];
+  test.teardown(() => {
+    for (const pid of [owner.pid!, ...pids].filter(isAlive)) process.kill(pid, 'SIGKILL');
+  });
+  await until(areHeld, 'two workers that start');
+  pids = workers();
+  return {
+    owner,
+    pids,
+    ended: async () => {
+      const [err] = await ended;
+      return { code: owner.exitCode, err };
+    },
+  };
+}
+
+/** Source: proc(5), the state in /proc/pid/stat. */
+function isStopped(pid: number): boolean {
+  return isAlive(pid) && /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+}
+
+t.test('two workers that die as they start are the end of the proxy, which says so', async (t) => {
+  const { owner, pids, ended } = await starting(t);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  const { code, err } = await ended();
+  t.equal(code, 1);
+  t.match(err, /^forebay: worker [12] ended before it served: killed by SIGKILL$/m);
+  t.equal(sharedFolder(owner.pid), undefined, 'nothing is left');
+});
+
+t.test('a worker that dies as it starts does not leave the others behind', async (t) => {
+  const { pids, ended } = await starting(t);
+  process.kill(pids[0]!, 'SIGKILL');
+  t.equal((await ended()).code, 1);
+  for (const pid of pids) t.notOk(isAlive(pid), `worker ${pid} is gone`);
+});
+
+t.test('SIGTERM while workers start ends the proxy', async (t) => {
+  const { owner, pids, ended } = await starting(t);
+  owner.kill('SIGTERM');
+  const { code, err } = await ended();
+  t.equal(code, 0);
+  t.match(err, /"signal":"SIGTERM","msg":"ended before it served"/);
+  for (const pid of pids) t.notOk(isAlive(pid), `worker ${pid} is gone`);
+});
 
 t.test('workers serve, the page shows all of them, and SIGTERM ends them with the owner', async (t) => {
   const origin = await startOrigin(t);

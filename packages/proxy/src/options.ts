@@ -50,6 +50,8 @@ export interface ProxyOptions {
   readonly viewerLimits?: Partial<ViewerLimits>;
   /** Called after each range that a viewer played, not live. Must not throw. */
   readonly onViewing?: (viewing: Viewing) => void;
+  /** Aborted while the proxy starts: the start is given up, and ends with its reason. */
+  readonly giveUp?: AbortSignal;
   readonly clock?: Clock;
   readonly log?: Log;
 }

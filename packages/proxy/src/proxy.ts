@@ -78,7 +78,8 @@ export class Proxy {
 
   /**
    * Opens the cache and makes everything ready to listen.
-   * @throws CacheError when the cache directory cannot be used, NoNativePath when `udpPath` is `native` and there is none
+   * @throws CacheError when the cache directory cannot be used, NoNativePath when `udpPath` is `native` and there is none,
+   * WorkerStartError when a worker does not come as far as serving; why `giveUp` aborted
    */
   static async start(options: ProxyOptions): Promise<Proxy> {
     const clock = options.clock ?? systemClock;
@@ -201,7 +202,7 @@ export class Proxy {
 
   async #openViewers(options: ProxyOptions): Promise<ViewerServer | WorkerTeam> {
     const { clock, metrics, log } = this.#shelves;
-    const { udpPorts, udpPath = 'auto', sessionTimeoutSeconds, viewerLimits, onViewing } = options;
+    const { udpPorts, udpPath = 'auto', sessionTimeoutSeconds, viewerLimits, onViewing, giveUp } = options;
     const common = { udpPorts, sessionTimeoutSeconds, serverName: SERVER_NAME };
     const sender = await chooseSender({ wanted: udpPath, metrics, log });
     if (this.#memory === undefined) {
@@ -229,6 +230,7 @@ export class Proxy {
       catalogue: this.#catalogue,
       shelves: this.#shelves,
       onViewing,
+      giveUp,
     });
   }
 

@@ -48,13 +48,21 @@ export class WorkerPool {
     this.#sweep();
   }
 
-  /** @throws Error when a worker cannot serve */
-  static async start(parts: PoolParts): Promise<WorkerPool> {
+  /**
+   * Resolves when all workers serve; the first that does not is the end of the others.
+   * @param giveUp why nobody waits for it any more
+   * @throws WorkerStartError when a worker does not serve within a minute; why `giveUp` aborted
+   */
+  static async start(parts: PoolParts, giveUp?: AbortSignal): Promise<WorkerPool> {
     const pool = new WorkerPool(parts);
+    const given = new Promise<never>((_resolve, reject) => {
+      giveUp?.addEventListener('abort', () => reject(giveUp.reason as Error), { once: true });
+    });
     try {
-      await Promise.all(Array.from(pool.#workers.values(), ({ ready }) => ready));
+      giveUp?.throwIfAborted();
+      await Promise.race([Promise.all(Array.from(pool.#workers.values(), ({ ready }) => ready)), given]);
     } catch (error) {
-      await pool.close();
+      await pool.#end();
       throw error;
     }
     return pool;
@@ -88,14 +96,16 @@ export class WorkerPool {
     this.#state = 'draining';
     for (const server of this.#servers) server.close();
     await Promise.all(Array.from(this.#workers.values(), (child) => child.drain(timeoutMs)));
-    await this.close();
+    await this.#end();
   }
 
   async close(): Promise<void> {
-    if (this.#state === 'open') {
-      await this.drain(0);
-      return;
-    }
+    if (this.#state === 'open') await this.drain(0);
+    else await this.#end();
+  }
+
+  /** Ends every worker at once. */
+  async #end(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     if (this.#timer !== undefined) this.#p.clock.clearTimeout(this.#timer);

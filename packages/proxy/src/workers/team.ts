@@ -6,7 +6,7 @@ import type { Log } from '../log.js';
 import type { Catalogue } from '../read/catalogue.js';
 import { Desk } from './desk.js';
 import { WorkerPool } from './pool.js';
-import { GLANCE_MS, type WorkerOptions } from './protocol.js';
+import { GLANCE_MS, type OwnerLine, type WorkerOptions } from './protocol.js';
 import { Publications } from './publications.js';
 
 /** Of the bytes for segments in memory, what the processes share; the rest is for what each worker plays. */
@@ -58,6 +58,8 @@ export interface TeamParts {
   readonly catalogue: Catalogue;
   readonly shelves: Shelves;
   readonly onViewing: ((viewing: Viewing) => void) | undefined;
+  /** Aborted: the start is given up. */
+  readonly giveUp: AbortSignal | undefined;
 }
 
 /** The viewer side of a proxy in several processes, and what they are shown of the rest. */
@@ -70,20 +72,22 @@ export class WorkerTeam {
     this.#pool = pool;
   }
 
-  /** @throws Error when a worker cannot serve */
+  /** @throws WorkerStartError when a worker cannot serve; why `giveUp` aborted */
   static async start(o: TeamParts): Promise<WorkerTeam> {
     const { memory, catalogue, onViewing } = o;
     const { clock, metrics, log } = o.shelves;
     const publications = new Publications(clock, memory.folder, GLANCE_MS[o.worker.latency]);
     try {
-      const pool = await WorkerPool.start({
+      const parts = {
         count: o.count,
         worker: { ...o.worker, ramBytes: memory.bytesPerWorker },
-        desk: (tell) => new Desk({ catalogue, publications, tier: memory.tier, tell, onViewing }),
+        desk: (tell: (line: OwnerLine) => void) =>
+          new Desk({ catalogue, publications, tier: memory.tier, tell, onViewing }),
         clock,
         metrics,
         log,
-      });
+      };
+      const pool = await WorkerPool.start(parts, o.giveUp);
       return new WorkerTeam(publications, pool);
     } catch (error) {
       publications.close();

@@ -19,6 +19,16 @@ const CLOSE_MS = 1000;
 /** Why a worker is gone. */
 export type End = 'exit' | 'signal' | 'silent' | 'start' | 'asked';
 
+/** A worker ended before it served: about the machine, or what was asked for, not a defect of ours. */
+class WorkerStartError extends Error {
+  override readonly name = 'WorkerStartError';
+  readonly code = 'worker-start';
+
+  constructor(worker: number, reason: string) {
+    super(`worker ${worker} ended before it served: ${reason}`);
+  }
+}
+
 export interface WorkerProcessParts {
   /** That waits for its orders. */
   readonly child: ChildProcess;
@@ -36,7 +46,7 @@ export interface WorkerProcessParts {
 /** One worker process, as its owner sees it. */
 export class WorkerProcess {
   readonly number: number;
-  /** Resolves when it serves; rejected when it cannot. */
+  /** Resolves when it serves; rejected with a {@link WorkerStartError} when it does not, within a minute. */
   readonly ready: Promise<void>;
   readonly #p: WorkerProcessParts;
   readonly #child: ChildProcess;
@@ -68,17 +78,22 @@ export class WorkerProcess {
     this.#child.on('message', (lines: readonly WorkerLine[]) => {
       for (const line of lines) this.#take(line);
     });
-    this.#child.on('error', (error) => parts.log.error({ error, worker: this.number }, 'worker failed'));
     this.#ended = new Promise((resolve) => {
-      this.#child.once('exit', (_code, signal) => {
-        const end = signal === null ? 'exit' : 'signal';
-        const gone = (): void => {
-          this.#gone(end);
-          resolve();
-        };
+      const gone = (how: 'exit' | 'signal', reason: string): void => {
+        this.#gone(how, reason);
+        resolve();
+      };
+      this.#child.on('error', (error) => {
+        parts.log.error({ error, worker: this.number }, 'worker failed');
+        // A process that was never begun has no exit.
+        if (this.#child.pid === undefined) gone('exit', error.message);
+      });
+      this.#child.once('exit', (code, signal) => {
+        const last = (): void =>
+          signal === null ? gone('exit', `exit code ${code}`) : gone('signal', `killed by ${signal}`);
         // What it said last is read first.
-        if (this.#child.connected) this.#child.once('disconnect', gone);
-        else gone();
+        if (this.#child.connected) this.#child.once('disconnect', last);
+        else last();
       });
     });
     this.#post.tell({ op: 'begin', options: parts.options });
@@ -138,10 +153,9 @@ export class WorkerProcess {
       this.#p.log.warn({ worker: this.number, pid: this.pid }, 'a worker says nothing');
   }
 
-  /** Resolves when its viewers are done, or gone after `timeoutMs`. */
+  /** Resolves when its viewers are done, or gone after `timeoutMs`; at once where it has not served yet. */
   async drain(timeoutMs: number): Promise<void> {
-    if (this.#state === 'gone') return;
-    if (this.#state === 'starting') await this.ready.catch(() => undefined);
+    if (this.#state === 'gone' || this.#state === 'starting') return;
     this.#state = 'draining';
     await new Promise<void>((resolve) => {
       this.#whenDrained = resolve;
@@ -179,7 +193,7 @@ export class WorkerProcess {
         this.#settle.resolve();
         break;
       case 'failed':
-        this.#settle.reject(new Error(line.message));
+        this.#settle.reject(new WorkerStartError(this.number, line.message));
         this.end('start');
         break;
       case 'measures':
@@ -205,12 +219,13 @@ export class WorkerProcess {
     }
   }
 
-  #gone(how: 'exit' | 'signal'): void {
+  #gone(how: 'exit' | 'signal', reason: string): void {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
     this.#desk.close();
     for (const resolve of this.#asked.values()) resolve();
-    this.#settle.reject(new Error(`worker ${this.number} ended before it served`));
+    const why = this.#end === 'silent' ? `it said nothing for ${STARTING_SECONDS} s` : reason;
+    this.#settle.reject(new WorkerStartError(this.number, why));
     this.#whenDrained?.();
     this.#p.onEnd(this.#end ?? how);
     for (const socket of this.#handing.values()) this.#p.onOrphan(socket);
