@@ -1,21 +1,28 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { silentLog } from '../src/log.js';
 import type { Desk } from '../src/workers/desk.js';
+import { Spare } from '../src/workers/spare.js';
 import { WorkerProcess, type End } from '../src/workers/worker-process.js';
 import { TestClock } from './viewer-fakes.js';
 
 /** A process that takes orders and says nothing. */
 const SILENT = [process.execPath, '-e', "process.on('message', () => undefined)"] as const;
+const LOADED = [process.execPath, '-e', "process.send([]);process.on('message', () => undefined)"] as const;
 const STARTING_SECONDS = 60;
 
-/** A worker of the process that `command` begins. */
-function worker(
-  test: Test,
-  [command, ...args]: readonly [string, ...string[]],
-): { worker: WorkerProcess; child: ChildProcess; ends: End[] } {
+type Command = readonly [string, ...string[]];
+
+function begin(test: Test, [command, ...args]: Command): ChildProcess {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   test.teardown(() => child.kill('SIGKILL'));
+  return child;
+}
+
+/** A worker of the process that `command` begins. */
+function worker(test: Test, command: Command): { worker: WorkerProcess; child: ChildProcess; ends: End[] } {
+  const child = begin(test, command);
   const ends: End[] = [];
   const started = new WorkerProcess({
     child,
@@ -38,6 +45,25 @@ function worker(
     onEnd: (end) => ends.push(end),
   });
   return { worker: started, child, ends };
+}
+
+/** A spare process; `use` says which command begins the next one. */
+function spareOf(test: Test, first: Command) {
+  const lost: string[] = [];
+  const begun: ChildProcess[] = [];
+  let command = first;
+  const spare = new Spare(
+    (reason) => lost.push(reason),
+    () => {
+      const child = begin(test, command);
+      begun.push(child);
+      return child;
+    },
+  );
+  const use = (next: Command): void => {
+    command = next;
+  };
+  return { spare, lost, begun, use };
 }
 
 t.test(
@@ -77,3 +103,43 @@ t.test('a worker that does not come as far as serving is ended after a minute', 
   });
   t.same(ends, ['silent']);
 });
+
+t.test('a spare process that cannot be begun, or dies, is told of and not used', async (t) => {
+  const { spare, lost, begun, use } = spareOf(t, ['/nowhere/node']);
+  spare.prepare();
+  await once(begun[0]!, 'error');
+  t.match(lost, [/ENOENT/]);
+  use(SILENT);
+  spare.prepare();
+  begun[1]!.kill('SIGKILL');
+  await once(begun[1]!, 'exit');
+  t.match(lost, [/ENOENT/, 'killed by SIGKILL']);
+  t.equal(spare.take(), begun[2], 'another one');
+  spare.prepare();
+  t.equal(spare.take(), begun[3]);
+  begun[3]!.kill('SIGKILL');
+  await once(begun[3]!, 'exit');
+  spare.prepare();
+  spare.close();
+  await once(begun[4]!, 'exit');
+  t.equal(lost.length, 2, 'what is a worker, or not wanted any more, is no spare that was lost');
+});
+
+t.test(
+  'a spare process that hangs as it loads is ended after a minute, one that has loaded is not',
+  async (t) => {
+    const { spare, lost, begun, use } = spareOf(t, LOADED);
+    spare.prepare();
+    await once(begun[0]!, 'message');
+    for (let second = 0; second < 2 * STARTING_SECONDS; second++) spare.sweep();
+    t.notOk(begun[0]!.killed);
+    t.equal(spare.take(), begun[0]);
+    use(SILENT);
+    spare.prepare();
+    for (let second = 0; second < STARTING_SECONDS; second++) spare.sweep();
+    t.notOk(begun[1]!.killed, 'not before');
+    spare.sweep();
+    await once(begun[1]!, 'exit');
+    t.same(lost, ['killed by SIGKILL']);
+  },
+);

@@ -24,6 +24,9 @@ process.on('message', (lines: readonly OwnerLine[], handle: unknown) => {
   }
 });
 
+// It has loaded, and can be told what to do.
+send([]);
+
 function vitals(): Vitals {
   const { user, system } = process.cpuUsage();
   return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };

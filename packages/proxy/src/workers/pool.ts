@@ -32,7 +32,7 @@ export class WorkerPool {
   readonly #p: PoolParts;
   readonly #workers = new Map<number, WorkerProcess>();
   readonly #seats: Seats;
-  readonly #spare = new Spare();
+  readonly #spare: Spare;
   readonly #servers = new Set<Server>();
   /** What workers counted that are gone. */
   #legacy: Promise<Measures> = Promise.resolve([]);
@@ -43,6 +43,9 @@ export class WorkerPool {
 
   private constructor(parts: PoolParts) {
     this.#p = parts;
+    this.#spare = new Spare((reason) =>
+      parts.log.warn({ reason }, 'no spare worker: one that dies is not replaced at once'),
+    );
     this.#seats = new Seats(parts.worker.sessionTimeoutSeconds * 1000 + GRACE_MS);
     for (let number = 1; number <= parts.count; number++) this.#hire(number);
     this.#sweep();
@@ -196,6 +199,7 @@ export class WorkerPool {
     const { clock } = this.#p;
     this.#seats.sweep(clock.nowMs());
     for (const child of this.#workers.values()) child.sweep();
+    this.#spare.sweep();
     this.#timer = clock.setTimeout(() => this.#sweep(), SWEEP_MS);
   }
 }
