@@ -47,6 +47,10 @@ export const CACHE_ERRORS = {
     text: 'the disk or the directory refuses writes',
     act: 'check the mount and the permissions',
   },
+  unreadable: {
+    text: 'this user may not read what the cache directory holds',
+    act: 'give it to the user that runs the proxy (chown -R), and run commands as that user',
+  },
   'no-descriptors': { text: 'no file descriptors left', act: 'raise LimitNOFILE' },
   io: { text: 'the disk answers with errors', act: 'check the disk' },
   hung: { text: 'the disk does not answer in time', act: 'check the disk and its load' },
@@ -113,6 +117,13 @@ export function cacheErrorFrom(cause: unknown): CacheError {
   const system = systemCode(cause);
   if (system === undefined || !(cause instanceof Error)) throw cause;
   return new CacheError(SYSTEM_CODES[system] ?? 'io', cause.message, { cause });
+}
+
+/** As {@link cacheErrorFrom}, for a call that only reads: a lack of permission is `unreadable`. */
+export function readErrorFrom(cause: unknown): CacheError {
+  const system = systemCode(cause);
+  if (system !== 'EACCES' && system !== 'EPERM') return cacheErrorFrom(cause);
+  return new CacheError('unreadable', (cause as Error).message, { cause });
 }
 
 /** `ENOENT`, `EIO` ... of an error of the operating system; undefined for every other. */

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 
 import { Catalogue, type TitleRecord } from './catalogue.js';
-import { CacheError, cacheErrorFrom } from './errors.js';
+import { CacheError, cacheErrorFrom, readErrorFrom } from './errors.js';
 import { DirectoryLock } from './lock.js';
 import { formatSegmentName, TITLE_NAME } from './names.js';
 import { keyFromSegments, scanFolder, scanRoot, type FoundFile, type FoundFolder } from './scan.js';
@@ -79,7 +79,7 @@ async function* foldersOf(
       const key = found.title?.key ?? (await keyFromSegments(fs, join(root, generation), found.metas));
       yield { found, key };
     } catch (cause) {
-      const error = cacheErrorFrom(cause);
+      const error = readErrorFrom(cause);
       if (error.code !== 'vanished') throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { cacheErrorFrom, isAboutTheFile, type CacheError } from './errors.js';
+import { isAboutTheFile, readErrorFrom, type CacheError } from './errors.js';
 import { formatSegmentName, isGeneration, isRootTemporary, parseFolderEntry, TITLE_NAME } from './names.js';
 import { readFileStart, readWholeFile } from './read-file.js';
 import { HEADER_BYTES_MAX, readHeader } from './segment-header.js';
@@ -93,7 +93,7 @@ export async function keyFromSegments(
       const path = join(folder, formatSegmentName(meta));
       return readHeader(await readFileStart(fs, path, HEADER_BYTES_MAX)).key;
     } catch (cause) {
-      const error = cacheErrorFrom(cause);
+      const error = readErrorFrom(cause);
       if (!isAboutTheFile(error.code)) throw error;
     }
   }
@@ -110,6 +110,6 @@ async function readTitle(
     const title = parseTitleFile(bytes, generation);
     return { title, titleBytes: bytes.length, titleError: undefined };
   } catch (cause) {
-    return { title: undefined, titleBytes: 0, titleError: cacheErrorFrom(cause) };
+    return { title: undefined, titleBytes: 0, titleError: readErrorFrom(cause) };
   }
 }

@@ -24,6 +24,8 @@ export type StoreEvent =
   | { readonly type: 'lost'; readonly meta: SegmentMeta; readonly error: CacheError }
   /** A title record or a file with what was learned is damaged. */
   | { readonly type: 'damaged'; readonly file: string; readonly error: CacheError }
+  /** The same, or the folder of a title, may not be read by this user: it is left out. */
+  | { readonly type: 'unreadable'; readonly file: string; readonly error: CacheError }
   /** The disk failed; nothing is asked of it for `retrySeconds` (0: until the hung call comes back). */
   | { readonly type: 'degraded'; readonly error: CacheError; readonly retrySeconds: number }
   | { readonly type: 'recovered' }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import type { Entry, Shelf } from './catalogue.js';
-import { CacheError, cacheErrorFrom, isAboutTheFile, type CacheErrorCode } from './errors.js';
+import { CacheError, isAboutTheFile, readErrorFrom, type CacheErrorCode } from './errors.js';
 import { Lane, within, type Schedule } from './lane.js';
 import { formatSegmentName } from './names.js';
 import { readWholeFile } from './read-file.js';
@@ -14,7 +14,7 @@ const READS_AT_ONCE = 2;
 /** Reads that wait for their turn; past it they are answered with a miss at once. */
 const READS_WAITING_MAX = 256;
 /** Trouble that is not about this one file, but after which it is not worth asking for again. */
-const UNREADABLE_CODES: ReadonlySet<CacheErrorCode> = new Set(['io', 'read-only']);
+const UNREADABLE_CODES: ReadonlySet<CacheErrorCode> = new Set(['io', 'unreadable']);
 
 /** A read in progress, shared by all who ask for the same segment. */
 interface SharedRead {
@@ -89,7 +89,7 @@ export class StoreReads {
       if (formatSegmentName(segment.meta) !== entry.name) throw new CacheError('mismatch', 'another name');
       return segment;
     } catch (cause) {
-      this.#noteFailure(entry, cacheErrorFrom(cause));
+      this.#noteFailure(entry, readErrorFrom(cause));
       return undefined;
     }
   }

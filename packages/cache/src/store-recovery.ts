@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Shelf } from './catalogue.js';
-import { cacheErrorFrom } from './errors.js';
+import { readErrorFrom, type CacheError } from './errors.js';
 import { KEPT_BYTES_MAX, parseKeptState, type KeptKind } from './kept-state.js';
 import { formatSegmentName, NOTES_NAME, STATE_NAME, TITLE_NAME } from './names.js';
 import { readWholeFile } from './read-file.js';
@@ -35,7 +35,9 @@ export class StoreRecovery {
     const { fs, directory } = this.#parts;
     await this.#restorePolicy();
     await this.#restoreNotes();
-    const root = await scanRoot(fs, directory);
+    const root = await scanRoot(fs, directory).catch((cause: unknown) => {
+      throw readErrorFrom(cause);
+    });
     for (const name of root.temporaries) await this.#room.discard(join(directory, name), 0);
     for (const generation of root.generations) {
       if (this.stopped) return;
@@ -66,7 +68,7 @@ export class StoreRecovery {
       if (shelf === undefined) await this.#clearFolder(found, folder);
       else await this.#holdAll(shelf, found.metas, folder);
     } catch (cause) {
-      this.#parts.emit({ type: 'damaged', file: generation, error: cacheErrorFrom(cause) });
+      this.#report(generation, readErrorFrom(cause));
       for (const meta of found.metas)
         this.#room.addDebris(join(folder, formatSegmentName(meta)), meta.byteLength);
     }
@@ -74,22 +76,22 @@ export class StoreRecovery {
 
   /** A folder that cannot be read is left out; its name says that it is ours, so nothing else uses it. */
   async #tryScan(generation: string): Promise<FoundFolder | undefined> {
-    const { fs, directory, emit } = this.#parts;
+    const { fs, directory } = this.#parts;
     try {
       return await scanFolder(fs, directory, generation);
     } catch (cause) {
-      const error = cacheErrorFrom(cause);
-      if (error.code !== 'vanished') emit({ type: 'damaged', file: generation, error });
+      const error = readErrorFrom(cause);
+      if (error.code !== 'vanished') this.#report(generation, error);
       return undefined;
     }
   }
 
   /** Its shelf; undefined when nothing in the folder can be served. @throws CacheError when the disk fails. */
   async #shelfOf(found: FoundFolder, folder: string): Promise<Shelf | undefined> {
-    const { catalogue, fs, emit } = this.#parts;
+    const { catalogue, fs } = this.#parts;
     const { generation, title, titleError } = found;
     if (titleError !== undefined && titleError.code !== 'vanished') {
-      emit({ type: 'damaged', file: join(generation, TITLE_NAME), error: titleError });
+      this.#report(join(generation, TITLE_NAME), titleError);
     }
     const key = title?.key ?? (await keyFromSegments(fs, folder, found.metas));
     if (key === undefined) return undefined;
@@ -133,15 +135,19 @@ export class StoreRecovery {
   }
 
   async #restore(name: string, kind: KeptKind, take: (state: Uint8Array) => void): Promise<void> {
-    const { fs, directory, emit } = this.#parts;
+    const { fs, directory } = this.#parts;
     try {
       const file = await readWholeFile(fs, join(directory, name), { maxBytes: KEPT_BYTES_MAX[kind] });
       this.#room.setStateBytes(name, file.length);
       take(parseKeptState(kind, file));
     } catch (cause) {
-      const error = cacheErrorFrom(cause);
+      const error = readErrorFrom(cause);
       if (error.code === 'vanished') return;
-      emit({ type: 'damaged', file: name, error });
+      this.#report(name, error);
     }
+  }
+
+  #report(file: string, error: CacheError): void {
+    this.#parts.emit({ type: error.code === 'unreadable' ? 'unreadable' : 'damaged', file, error });
   }
 }

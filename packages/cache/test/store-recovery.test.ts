@@ -18,6 +18,7 @@ import { promisify } from 'node:util';
 import t from 'tap';
 
 import { encodeSegment, formatSegmentName, type StoreEvent } from '../src/index.js';
+import { FaultFs, systemError } from './fault-fs.js';
 import { FifoPolicy } from './fifo-policy.js';
 import { factsOf, GENERATION, KEY, makeSegment } from './making.js';
 import {
@@ -163,6 +164,33 @@ t.test('leftovers of interrupted writes are removed at the start', async (t) => 
   const again = await openStore(directory);
   t.teardown(() => again.close());
   await checkInvariants(t, again, directory);
+});
+
+t.test('what belongs to another user is told of as unreadable, not as damaged', async (t) => {
+  const { store, directory } = await filled(t, [segmentAt(0)]);
+  await store.keepNotes(Buffer.from('notes'));
+  await store.close();
+  const names = async (): Promise<string[]> => [...(await filesBelow(directory)).keys()].sort();
+  const before = await names();
+  for (const [call, end, files] of [
+    ['list', GENERATION, [GENERATION]],
+    ['openToRead', '.state', ['popularity.state', 'origins.state']],
+    ['openToRead', 'title.json', [join(GENERATION, 'title.json')]],
+  ] as const) {
+    const fs = new FaultFs();
+    fs.fate = ({ name, path }) =>
+      name === call && path.endsWith(end) ? { error: systemError('EACCES') } : undefined;
+    const events: StoreEvent[] = [];
+    const again = await openStore(directory, { fs, onEvent: (event) => void events.push(event) });
+    const told = files.map((file) => ({ type: 'unreadable', file, error: { code: 'unreadable' } }));
+    t.match(events, [...told, { type: 'indexed' }], `${call} ${end}`);
+    t.match(events[0], {
+      error: { message: /^this user may not read what the cache directory holds: EACCES/ },
+    });
+    t.strictSame(await names(), [...before, 'lock'].sort(), 'nothing is deleted');
+    t.notOk(again.degraded);
+    await again.close();
+  }
 });
 
 t.test('a lost or damaged title record costs the description, not the segments', async (t) => {

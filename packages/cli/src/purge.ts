@@ -11,7 +11,8 @@ export interface PurgeFlags extends CacheFlags {
 }
 
 /**
- * Deletes the titles that match from the cache of a proxy that does not run. Nothing that matches is no failure.
+ * Deletes the titles that match from the cache of a proxy that does not run. Nothing that matches is no failure. Leaves no file
+ * of its own, so root may do it, too.
  *
  * @throws CommandError while a proxy uses the directory, or where there is none
  */

@@ -1,6 +1,7 @@
 import { Proxy as MediaProxy } from '@forebay/proxy';
 import { AccessLog } from './access/access-log.js';
 import { adminPages, startAdmin, type AdminServer, type AdminSource } from './admin.js';
+import { foreignOwner } from './cache-owner.js';
 import { listeningError, writingError } from './complaints.js';
 import { crashLoudly } from './crash.js';
 import { EXIT } from './exit.js';
@@ -27,6 +28,7 @@ export async function serveAs(settings: Settings): Promise<void> {
   const log = processLog(settings);
   crashLoudly(log);
   const ending = endSignal();
+  warnOfForeignDirectory(settings, log);
   const accessLog = await openAccessLog(settings, log);
   const proxy = await startProxy(settings, { log, accessLog, ending });
   if (proxy === undefined) {
@@ -99,6 +101,16 @@ async function startProxy(
     if (stop.signal.aborted) return undefined;
     throw error;
   }
+}
+
+/** A container's root may well be given the folder of another user, so this is no more than a warning. */
+function warnOfForeignDirectory({ cache: { directory } }: Settings, log: ProcessLog): void {
+  const owner = directory === undefined ? undefined : foreignOwner(directory);
+  if (owner === undefined) return;
+  log.warn(
+    { cache: directory, owner },
+    'the owner of the cache directory cannot read what root stores there',
+  );
 }
 
 async function openAdmin(

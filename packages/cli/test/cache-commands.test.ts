@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chownSync, lstatSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   PopularityPolicy,
@@ -9,6 +9,7 @@ import {
 } from '@forebay/cache';
 import t from 'tap';
 import { titlePattern } from '../src/cache-options.js';
+import { foreignOwner } from '../src/cache-owner.js';
 import { coverageOf } from '../src/ls.js';
 import { formatTable, printable } from '../src/table.js';
 import { forebay } from './spawned.js';
@@ -242,6 +243,49 @@ t.test('purge: what matches and nothing else, and never under a running proxy', 
     dryRun: false,
   });
 });
+
+const NOBODY = 65_534;
+const isRoot = process.geteuid?.() === 0;
+
+t.test('whose the cache directory is matters to root alone', (t) => {
+  const directory = t.testdir();
+  if (isRoot) {
+    t.equal(foreignOwner(directory), undefined);
+    chownSync(directory, NOBODY, NOBODY);
+  }
+  t.match(foreignOwner(directory, 0), /^([a-z_][a-z0-9_.-]*|'#\d+')$/i);
+  t.equal(foreignOwner(directory, NOBODY), undefined);
+  t.equal(foreignOwner(join(directory, 'nowhere'), 0), undefined);
+  if (isRoot) {
+    chownSync(directory, 54_321, NOBODY);
+    t.equal(foreignOwner(directory), "'#54321'");
+  }
+  t.end();
+});
+
+t.test(
+  "root does not store in another user's cache, but lists and purges it",
+  { skip: isRoot ? false : 'only root can' },
+  async (t) => {
+    const directory = await cacheDirectory(t);
+    const names = (): string[] => readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+    for (const name of ['', ...names()]) chownSync(join(directory, name), NOBODY, NOBODY);
+    const before = names();
+    const where = ['--cache-dir', directory];
+    const { code, err } = await forebay(['warm', FILM, '--origin', 'rtsp://127.0.0.1:1/', ...where]);
+    t.equal(code, 1);
+    t.match(err, `forebay: run it as the owner of ${directory}: sudo -u `);
+    t.match(err, / forebay warm \.\.\.; .*--admin\n$/);
+    t.strictSame(names(), before);
+    t.match(await forebay(['ls', ...where]), { code: 0, out: /one\.mp4/ });
+    t.match(await forebay(['purge', '/films/*', ...where]), { code: 0, out: /purged 1 title/ });
+    t.ok(names().length < before.length);
+    t.ok(
+      names().every((name) => lstatSync(join(directory, name)).uid === NOBODY),
+      "nothing is root's",
+    );
+  },
+);
 
 t.test('patterns', async (t) => {
   const title = { key: FILM, generation: GENERATIONS[FILM] ?? '' };

@@ -311,6 +311,13 @@ export class Proxy {
         this.metrics.storeFaults.inc({ reason: event.error.code });
         log.warn({ code: event.error.code, error: event.error.message }, `the store is ${event.type}`);
         break;
+      case 'unreadable':
+        this.metrics.storeFaults.inc({ reason: event.error.code });
+        log.warn(
+          { code: event.error.code, error: event.error.message },
+          'a part of the store is not readable by this user',
+        );
+        break;
       case 'indexed':
         log.info(
           { titles: event.titles, segments: event.segments, bytes: event.bytes },

@@ -1,5 +1,6 @@
 import { failedWarming, Proxy as MediaProxy, type WarmProgress } from '@forebay/proxy';
 import { parseRtspUrl } from '@forebay/rtsp';
+import { refuseForeignDirectory } from '../cache-owner.js';
 import { openLog } from '../log.js';
 import { proxyOptionsOf, secretsOf, type Settings } from '../settings.js';
 import { readLines } from './lines.js';
@@ -59,9 +60,10 @@ export async function throughApi(base: string): Promise<WarmWay> {
 
 /**
  * In this process, on the cache directory itself.
- * @throws CacheError `locked` while a proxy uses it
+ * @throws CacheError `locked` while a proxy uses it; ForeignDirectoryError where it belongs to another user than root, who asks
  */
 export async function onTheCache(settings: Settings): Promise<WarmWay> {
+  refuseForeignDirectory(settings.cache.directory, 'warm');
   const proxy = await MediaProxy.start({
     ...proxyOptionsOf(settings),
     udpPath: 'dgram',
