@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, chmod, lstat, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { CacheError } from './errors.js';
@@ -71,7 +71,8 @@ async function hasRoom(directory: string, bytes: number): Promise<boolean> {
 }
 
 async function removeAbandoned(parent: string): Promise<void> {
-  const { uid } = userInfo();
+  // A container may run as a user that is in no list of users.
+  const uid = process.getuid?.();
   for (const name of await readdir(parent).catch(() => [])) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(parent, name);
