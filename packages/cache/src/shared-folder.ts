@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, chmod, lstat, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
 import { CacheError } from './errors.js';
@@ -72,7 +72,10 @@ async function hasRoom(directory: string, bytes: number): Promise<boolean> {
 
 async function removeAbandoned(parent: string): Promise<void> {
   // A container may run as a user that is in no list of users.
-  const uid = process.getuid?.();
+  const uid = await lstat('/proc/self').then(
+    (self) => self.uid,
+    () => userInfo().uid,
+  );
   for (const name of await readdir(parent).catch(() => [])) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(parent, name);
