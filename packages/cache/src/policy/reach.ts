@@ -114,7 +114,8 @@ export class Reach {
     const others = Math.max(0, this.#rows[row + VIEWERS]! - weight);
     const reached = Math.min(others, Math.max(0, this.#rows[row + REACHED + b]! - (was ? weight : 0)));
     let sum = 0;
-    for (const [i, prior] of PRIORS.entries()) {
+    for (let i = 0; i < PRIORS.length; i++) {
+      const prior = PRIORS[i]!;
       const share = (prior * Math.min(1, alike) + reached) / (prior + others);
       const likely = Math.max(NOTHING, was ? share : 1 - share);
       this.#chance[k * PRIORS.length + i]! *= weight === 1 ? likely : likely ** weight;
@@ -122,7 +123,8 @@ export class Reach {
     }
     for (let i = k * PRIORS.length; i < (k + 1) * PRIORS.length; i++)
       this.#chance[i] = Math.max(LEAST_CHANCE, this.#chance[i]! / sum);
-    this.#settleClass(k);
+    // One round of the bins changes little.
+    if (b === 0) this.settle();
   }
 
   /**
@@ -191,10 +193,10 @@ export class Reach {
   #settleClass(k: number): void {
     let sum = 0;
     let logs = 0;
-    for (const [i, log] of PRIOR_LOGS.entries()) {
+    for (let i = 0; i < PRIORS.length; i++) {
       const chance = this.#chance[k * PRIORS.length + i]!;
       sum += chance;
-      logs += chance * log;
+      logs += chance * PRIOR_LOGS[i]!;
     }
     if (sum > 0) this.#prior[k] = this.#ofTitles ? 2 ** (logs / sum) : ALL_PRIOR_VIEWERS;
     this.#classWeight[k] = this.#prior[k]! / this.#classViewers[k]!;
