@@ -9,6 +9,7 @@ import t from 'tap';
 import type { WriterArguments } from './kill-writer.js';
 import type { StoreEvent } from '../src/index.js';
 import { GENERATION, makeSegment } from './making.js';
+import { randomFrom } from './random.js';
 import { checkInvariants, openStore } from './store-checks.js';
 
 /** More for a long run: FOREBAY_KILLS=1000. */
@@ -16,15 +17,6 @@ const CYCLES = Number(process.env['FOREBAY_KILLS'] ?? 20);
 const TIMEOUT_MS = 60_000 + 5000 * CYCLES;
 const CAPACITY_BYTES = 1_200_000;
 const WRITER = fileURLToPath(new URL('kill-writer.js', import.meta.url));
-
-/** Numbers that differ from run to run, and are the same for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 /** Starts a writer, lets it report some segments, and kills it a random moment later. @returns the last one. */
 async function killAWriter(directory: string, first: number, random: () => number): Promise<number> {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { TitleRows } from '../src/policy/title-rows.js';
 import { Titles } from '../src/policy/titles.js';
+import { randomFrom } from './random.js';
 
 const GAP_SECONDS = 60;
 const REGULARS = 20;
@@ -78,15 +79,4 @@ function misjudged(seed: number): { learned: number; counted: number } {
     }
   }
   return { learned: learned / looks, counted: counted / looks };
-}
-
-/** Numbers of 0 to 1. Source: Mulberry32. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,5 +1,5 @@
 import { parseRtspUrl } from '@forebay/rtsp';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type Route, Routes } from '../src/read/routes.js';
 
 const route = (id: string, pathPrefix: string, baseUrl: string, username?: string): Route => ({
@@ -15,21 +15,27 @@ const find = (routes: Routes, path: string): string | undefined => {
   return found === undefined ? undefined : `${found.route.id} ${found.originPath}`;
 };
 
+const allFound = (
+  t: Test,
+  routes: Routes,
+  expected: readonly (readonly [path: string, found: string])[],
+): void => {
+  for (const [path, found] of expected) t.equal(find(routes, path), found, path);
+};
+
 t.test('the longest prefix wins, and prefixes end at a slash', async (t) => {
   const routes = new Routes([
     route('all', '/', 'rtsp://a/'),
     route('cams', '/cams', 'rtsp://b/stream/'),
     route('door', '/cams/door', 'rtsp://c:5554'),
   ]);
-  for (const [path, expected] of [
+  allFound(t, routes, [
     ['/film.mp4', 'all /film.mp4'],
     ['/camsite/1', 'all /camsite/1'],
     ['/cams/1?start=2', 'cams /stream/1?start=2'],
     ['/cams', 'cams /stream/'],
     ['/cams/door/x', 'door /x'],
-  ] as const) {
-    t.equal(find(routes, path), expected);
-  }
+  ]);
   t.equal(find(new Routes([route('cams', '/cams', 'rtsp://b/')]), '/film'), undefined);
 });
 
@@ -39,7 +45,7 @@ t.test('who asks for the prefix itself gets the configured address, letter by le
     route('cam', '/door', 'rtsp://a/cam/realmonitor?channel=1&subtype=0'),
     route('all', '/', 'rtsp://a?list'),
   ]);
-  for (const [path, expected] of [
+  allFound(t, routes, [
     ['/front', 'film /film'],
     ['/front/', 'film /film'],
     ['/front?x=1', 'film /film?x=1'],
@@ -50,9 +56,7 @@ t.test('who asks for the prefix itself gets the configured address, letter by le
     ['/door/x', 'cam /cam/realmonitor/x'],
     ['/', 'all /?list'],
     ['/film', 'all /film'],
-  ] as const) {
-    t.equal(find(routes, path), expected, path);
-  }
+  ]);
 });
 
 t.test(
