@@ -183,7 +183,7 @@ t.test('a title whose flights join by content is another one once nothing matche
   for (const isKnown of [true, false]) {
     const { b } = await heldBeginning();
     if (isKnown) await rejoined(b, film, 11);
-    t.equal(b.title.joinsByContent, isKnown);
+    t.equal(b.title.findings.joinsByContent, isKnown);
     const [, end] = spans(b.title).at(-1)!;
     await rejoined(b, other, 15);
     t.equal(b.title.standing, isKnown ? 'superseded' : 'current');

@@ -231,7 +231,7 @@ t.test('seeks of many end in no more flights than a title may have', async (t) =
 t.test('an origin that cannot seek passes through held media and fills the next hole', async (t) => {
   const b = flightBench();
   const rider = b.rider();
-  b.title.sought(true);
+  b.title.findings.sought(true);
   b.flights.board(8e6, rider);
   await settle();
   b.last().send(between(film, 8, 13));
@@ -239,7 +239,7 @@ t.test('an origin that cannot seek passes through held media and fills the next 
   await b.pass(3000);
   b.title.row.remove(b.title.row.last!);
   t.same(spans(b.title), [[8, 12]]);
-  b.title.sought(false);
+  b.title.findings.sought(false);
   b.answer.startSeconds = 0;
   b.flights.board(0, rider);
   await settle();

@@ -229,7 +229,7 @@ export class Flight implements OriginSink {
       this.#over('unneeded', undefined);
       return;
     }
-    const isSeekProven = startMicros === 0 || title.probablySeeks === true;
+    const isSeekProven = startMicros === 0 || title.findings.probablySeeks === true;
     const joining =
       behind === undefined
         ? undefined

@@ -308,12 +308,12 @@ export class Flights {
     const nowMs = clock.nowMs();
     const route = this.#title.client.profile.route;
     this.#legs.delete(leg);
-    if (end !== 'unneeded') this.#countGoodbye(end, leg.flight.positionMicros);
+    const { fromMicros, positionMicros, hasFilled } = leg.flight;
+    if (end !== 'unneeded') this.#countGoodbye(end, positionMicros);
     const isFault = (end === 'fault' || end === 'goodbye') && !NO_FAULT.has(error?.code ?? 'internal');
     if (isFault) this.#title.isDoubted = true;
     // One that was to bring something and did not would not do so the next time.
-    const isFutile = (end === 'title-end' || end === 'reached-held') && !leg.flight.hasFilled;
-    const { fromMicros, positionMicros, hasFilled } = leg.flight;
+    const isFutile = (end === 'title-end' || end === 'reached-held') && !hasFilled;
     if (isFault || isFutile) {
       const micros = hasFilled ? positionMicros : fromMicros;
       this.#setbacks.failed({ micros, error, isFault, lastedMs: nowMs - leg.bornMs, nowMs });
@@ -322,10 +322,7 @@ export class Flights {
       metrics.originFaults.inc({ origin: route, reason: error?.code ?? 'unknown' });
       log.warn({ route, code: error?.code, atSeconds: fromMicros / 1e6 }, 'flight failed');
     }
-    log.debug(
-      { end, fromSeconds: leg.flight.fromMicros / 1e6, toSeconds: leg.flight.positionMicros / 1e6 },
-      'flight over',
-    );
+    log.debug({ end, fromSeconds: fromMicros / 1e6, toSeconds: positionMicros / 1e6 }, 'flight over');
   }
 
   #countGoodbye(end: FlightEnd, micros: number): void {

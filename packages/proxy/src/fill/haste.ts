@@ -35,7 +35,9 @@ export function bestFill(title: Title, which: 'proven' | 'to try'): FillMethod |
   const { seeks, transport, fill } = title.client.profile;
   if (title.live || seeks === false || transport === 'udp') return undefined;
   const unixMs = title.shelves.clock.unixMs();
-  return which === 'proven' ? fill.proven(unixMs, title.unfit) : fill.next(unixMs, title.unfit);
+  return which === 'proven'
+    ? fill.proven(unixMs, title.findings.unfit)
+    : fill.next(unixMs, title.findings.unfit);
 }
 
 /** Whether so much is held in front of NPT `atMicros` that a faster play can be told from a wrong one. */
@@ -95,9 +97,9 @@ export class Haste {
 
   /** The origin does not do it, or what it sends is something else: this title is not asked for so again. */
   failed(verdict: Extract<FillVerdict, 'unequal' | 'refused'>): void {
-    const { client, key, shelves, unfit } = this.#title;
+    const { client, findings, key, shelves } = this.#title;
     this.#isJudged = true;
-    unfit.add(this.#method);
+    findings.unfit.add(this.#method);
     client.profile.fill.failed(this.#method, key, { verdict, factor: 0, unixMs: shelves.clock.unixMs() });
     this.#log({ verdict });
   }

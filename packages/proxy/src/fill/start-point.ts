@@ -41,11 +41,11 @@ export function isTold(range: RtspRange | undefined): boolean {
 /** NPT where the origin says that it starts; it may be wrong, and is not believed where it cannot be right. */
 export function startOf(title: Title, range: RtspRange | undefined, askMicros: number): number {
   if (range?.unit !== 'npt') return askMicros;
-  if (range.end !== undefined) title.learnDuration(range.end);
+  if (range.end !== undefined) title.findings.learnDuration(range.end);
   if (typeof range.start !== 'number') return askMicros;
   const told = Math.round(range.start * 1e6);
   const most = Math.max(askMicros, (title.durationSeconds ?? 0) * 1e6) + END_SLACK_MICROS;
   if (!(told >= 0 && told <= most)) return askMicros;
-  if (told < askMicros - NO_SEEK_MICROS) title.sought(false);
+  if (told < askMicros - NO_SEEK_MICROS) title.findings.sought(false);
   return told;
 }

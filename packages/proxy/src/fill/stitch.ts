@@ -265,7 +265,7 @@ export class Stitch {
     const isReference = p.stream === this.#title.reference;
     const role = isReference ? this.#roleOf(p) : ROLE.randomAccess;
     if (isReference && role === ROLE.randomAccess && joining.unmasks(p)) {
-      this.#title.sought(false);
+      this.#title.findings.sought(false);
       this.#anchor = this.#anchorAt(0, []);
       p.ticks = this.#anchor.place(p.stream, timestamp(p.bytes, p.start), 0, p.nowMs);
     }
@@ -290,17 +290,17 @@ export class Stitch {
 
   /** What came is another title than the one that is held, though it may be described alike. */
   #isAnother({ isStrange }: Joined): boolean {
-    const { joinsByContent, standing } = this.#title;
-    return standing !== 'current' || (joinsByContent && isStrange);
+    const { findings, standing } = this.#title;
+    return standing !== 'current' || (findings.joinsByContent && isStrange);
   }
 
   #passSeam(by: 'content' | 'time'): void {
     const segmenter = this.#segmenter;
     this.#state = 'filling';
     if (this.#isCoasting) segmenter.reopen();
-    else if (by === 'content' && this.#title.seeks === undefined) this.#title.sought(true);
+    else if (by === 'content' && this.#title.seeks === undefined) this.#title.findings.sought(true);
     if (by === 'content') {
-      this.#title.joinedByContent();
+      this.#title.findings.joinedByContent();
       segmenter.proceed();
     }
     this.#approach.forget();

@@ -3,7 +3,6 @@ import { type AccessUnitClassifier, classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
-import type { FillMethod } from '../origin/fill-methods.js';
 import { referenceOf, type SegmenterStream, streamsOf } from './filling.js';
 import { Followers } from './followers.js';
 import { Offers } from './offers.js';
@@ -12,6 +11,7 @@ import { LiveTime } from './live-time.js';
 import { type Held, heldOf, JOINT_MICROS, Row } from './row.js';
 import type { Shelves } from './shelves.js';
 import type { Standing } from './standing.js';
+import { TitleFindings } from './title-findings.js';
 
 export type { Shelves } from './shelves.js';
 
@@ -19,6 +19,8 @@ export type { Shelves } from './shelves.js';
 const ABANDONED_MS = 300_000;
 /** A stored segment that could not be read in time is looked for again after this. */
 const MISSED_MS = 5000;
+/** What is left of a flight that was broken off is kept when it is this long. */
+const SCRAP_MICROS = 1_000_000;
 
 export interface TitleOptions {
   readonly key: string;
@@ -34,8 +36,6 @@ export interface TitleOptions {
   readonly joinsByContent?: boolean;
   readonly shelves: Shelves;
 }
-/** What is left of a flight that was broken off is kept when it is this long. */
-const SCRAP_MICROS = 1_000_000;
 
 /** One generation of one title: what is held of it, and where its origin is. */
 export class Title {
@@ -54,11 +54,8 @@ export class Title {
   readonly slices: AccessUnitClassifier | undefined;
   origin: OriginDescription;
   standing: Standing = 'current';
-  /** How it cannot be asked for faster than it plays. */
-  readonly unfit = new Set<FillMethod>();
-  #durationSeconds: number | undefined;
-  #seeks: boolean | undefined;
-  #joinsByContent: boolean;
+  /** What its origin has shown of it. */
+  readonly findings: TitleFindings;
   #anchors = 0;
   /** Told what became of each segment that was offered to the disk. */
   onDecided: ((decision: Decision) => void) | undefined;
@@ -68,8 +65,6 @@ export class Title {
   readonly #lead: Lead;
   /** A stored segment could not be read. */
   #missedMs: number | undefined;
-  /** Called when its length was learned, or that it is joined by content. */
-  onLearned: (() => void) | undefined;
   /** A flight has failed: whether the origin still has this title is asked before the next one. */
   isDoubted = false;
   /**
@@ -90,8 +85,13 @@ export class Title {
     this.shelves = options.shelves;
     this.#offers = new Offers(options.shelves);
     this.#lead = new Lead(options.client.profile, options.shelves.clock);
-    this.#durationSeconds = options.durationSeconds ?? options.origin.description.durationSeconds;
-    this.#joinsByContent = options.joinsByContent === true;
+    this.findings = new TitleFindings({
+      profile: options.client.profile,
+      shelves: options.shelves,
+      description: () => this.description,
+      durationSeconds: options.durationSeconds,
+      joinsByContent: options.joinsByContent === true,
+    });
     const streams = options.origin.description.streams;
     this.streams = streamsOf(options.origin.description);
     this.reference = referenceOf(options.origin.description);
@@ -120,26 +120,8 @@ export class Title {
     return this.description.streams[this.reference]?.media === 'video';
   }
 
-  /** Whether the origin seeks in this title, as configured or as it has shown; undefined while nobody knows. A library may hold titles of both kinds. */
   get seeks(): boolean | undefined {
-    return this.client.profile.fixedSeeks ?? this.#seeks;
-  }
-
-  /** The same; while it was not tried, as in the origin's other titles. */
-  get probablySeeks(): boolean | undefined {
-    return this.seeks ?? this.client.profile.seeks;
-  }
-
-  /** The origin has shown whether it seeks in this title. */
-  sought(does: boolean): void {
-    if (this.#seeks === does) return;
-    this.#seeks = does;
-    const { profile } = this.client;
-    profile.sought(does);
-    this.onLearned?.();
-    if (does) return;
-    this.shelves.metrics.unseekableTitles.inc({ origin: profile.route });
-    this.shelves.log.info({ route: profile.route }, 'the origin plays a title from the beginning only');
+    return this.findings.seeks;
   }
 
   get live(): boolean {
@@ -147,7 +129,7 @@ export class Title {
   }
 
   get durationSeconds(): number | undefined {
-    return this.#durationSeconds;
+    return this.findings.durationSeconds;
   }
 
   /** Live: where a pull that begins now is placed. What the wall clock has left behind by being set back is given up. */
@@ -170,29 +152,9 @@ export class Title {
     this.shelves.store?.keepWindow(this.generation, live.passedMicros(this.row.last), Infinity);
   }
 
-  /** The origin said, or showed, where the title ends. */
-  learnDuration(seconds: number): void {
-    if (this.live || !(seconds > 0) || this.#durationSeconds === seconds) return;
-    if (this.#durationSeconds !== undefined && this.description.durationSeconds !== undefined) return;
-    this.#durationSeconds = seconds;
-    this.onLearned?.();
-  }
-
-  /** Flights have been joined to it by content: what the origin sends of it is the same every time. */
-  get joinsByContent(): boolean {
-    return this.#joinsByContent;
-  }
-
-  /** A flight was joined to it by content. */
-  joinedByContent(): void {
-    if (this.#joinsByContent) return;
-    this.#joinsByContent = true;
-    this.onLearned?.();
-  }
-
   /** How long before a seam the origin must be asked, seconds. */
   leadSeconds(): number {
-    return this.live || this.probablySeeks === false ? Infinity : this.#lead.seconds();
+    return this.live || this.findings.probablySeeks === false ? Infinity : this.#lead.seconds();
   }
 
   /** A number for one exact time base: sessions that joined by content share it. */
@@ -272,7 +234,7 @@ export class Title {
     held.state = 'sealed';
     // Whoever has all of it goes on into what follows.
     this.followers.tell(this.shelves.clock.nowMs());
-    if (held.last) this.learnDuration(held.endMicros / 1e6);
+    if (held.last) this.findings.learnDuration(held.endMicros / 1e6);
     // What is missing of a live segment cannot be fetched again: it is passed on as lost.
     if ((growth.damaged && !this.live) || growth.builder.run.count === 0) {
       this.#drop(held);
@@ -302,7 +264,7 @@ export class Title {
   /** The origin has nothing behind `held`: the title ends with it. */
   endsWith(held: Held): void {
     held.last = true;
-    this.learnDuration(held.endMicros / 1e6);
+    this.findings.learnDuration(held.endMicros / 1e6);
   }
 
   /** Bytes that are on their way to the disk. */
@@ -387,7 +349,7 @@ export class Title {
       startSeconds: held.startMicros / 1e6,
       durationSeconds: (held.endMicros - held.startMicros) / 1e6,
       bytes: segment.meta.byteLength,
-      titleDurationSeconds: this.#durationSeconds,
+      titleDurationSeconds: this.durationSeconds,
     };
     this.#offers.make(
       held,

@@ -161,7 +161,7 @@ export class Warming {
     const [only] = this.#riders;
     if (this.#riders.size === 1 && only !== undefined) this.#change(only, method);
     const missing = gaps.find(({ fromMicros }) => !flights.isOnTheWay(fromMicros));
-    const mayDivide = title.probablySeeks === true && method === undefined;
+    const mayDivide = title.findings.probablySeeks === true && method === undefined;
     if (this.#riders.size >= (mayDivide ? MOST_RANGES : 1) || !this.#hasRoom()) return;
     if (missing !== undefined) this.#board(missing.fromMicros);
     else if (mayDivide) this.#divide(gaps);
@@ -172,7 +172,7 @@ export class Warming {
     const { flights, title } = this.#o;
     const flight = flights.flightOf(rider);
     if (flight?.state !== 'flying') return;
-    const isUnknown = title.probablySeeks === undefined && !this.#hasRejoined;
+    const isUnknown = title.findings.probablySeeks === undefined && !this.#hasRejoined;
     if (flight.fill === method && !isUnknown) return;
     if (!flight.hasFilled || !canCompare(title, flight.positionMicros)) return;
     this.#hasRejoined = true;

@@ -143,8 +143,7 @@ export class DescriptionLine {
   }
 
   #shareOf(account: string): number {
-    const isIts = (turn: Turn): boolean => turn.account === account;
-    return [...this.#asked].filter(isIts).length + this.#waiting.filter(isIts).length;
+    return sharesOf([...this.#asked, ...this.#waiting]).get(account) ?? 0;
   }
 
   #refusal(detail: string): OriginError {

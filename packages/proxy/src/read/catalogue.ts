@@ -330,7 +330,7 @@ export class Catalogue implements Library {
     known.describedUnixMs = describedUnixMs;
     known.standing = 'confirmed';
     known.keepsValidator ||= isKept;
-    if (isOld || isNews) known.title.onLearned?.();
+    if (isOld || isNews) known.title.findings.onLearned?.();
   }
 
   /** What the disk knows of a title from an earlier run. */

@@ -22,7 +22,7 @@ export function remember(entry: Entry, { store, log }: Shelves, from: 'origin' |
           zeroMicros: title.liveTime?.zeroMicros,
           edition: entry.edition,
           keepsValidator: entry.keepsValidator,
-          joinsByContent: title.joinsByContent,
+          joinsByContent: title.findings.joinsByContent,
         }),
         durationSeconds: title.durationSeconds,
         windowSeconds: windowMicros > 0 ? windowMicros / 1e6 : undefined,
@@ -32,7 +32,7 @@ export function remember(entry: Entry, { store, log }: Shelves, from: 'origin' |
     }
   };
   title.onStoring = () => (saved ??= save());
-  title.onLearned = () => {
+  title.findings.onLearned = () => {
     if (saved !== undefined || from === 'disk') saved = (saved ?? Promise.resolve()).then(save);
   };
 }
