@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 
-import { CacheError, cacheErrorFrom } from './errors.js';
+import { CacheError, cacheErrorFrom, readErrorFrom } from './errors.js';
 import { formatSegmentName, setAsideName } from './names.js';
 import { readWholeFile } from './read-file.js';
 import { decodeSegment } from './segment-file.js';
@@ -51,12 +51,12 @@ export interface SegmentInspection {
 
 /**
  * Looks at one segment file, damaged or not, without a running proxy.
- * @throws CacheError when it cannot be read at all: `vanished`, `not-a-file`, `read-only`, `io`.
+ * @throws CacheError when it cannot be read at all: `vanished`, `not-a-file`, `unreadable`, `io`.
  */
 export async function inspectSegmentFile(path: string): Promise<SegmentInspection> {
   const file = await readWholeFile(nodeStoreFs, resolve(path), { maxBytes: SEGMENT_LIMITS.fileBytes }).catch(
     (cause: unknown) => {
-      throw cacheErrorFrom(cause);
+      throw readErrorFrom(cause);
     },
   );
   const found = { path, fileBytes: file.length, version: SEGMENT_VERSION, streams: [], nameAgrees: false };

@@ -1,5 +1,6 @@
 import { CacheError, listCache, type CacheListing } from '@forebay/cache';
 import { CommandError } from './command-error.js';
+import { systemCodeOf } from './complaints.js';
 import { readConfigFile } from './config-file.js';
 import { cacheDirectory } from './settings.js';
 
@@ -23,7 +24,7 @@ export function chosenDirectory(flags: CacheFlags): string {
 export async function listChosen(directory: string): Promise<CacheListing> {
   return await listCache(directory).catch((error: unknown) => {
     const cause = error instanceof CacheError ? error.cause : undefined;
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const code = systemCodeOf(cause);
     const advice = 'give the --cache-dir or the --config that forebay serve has';
     if (code === 'ENOENT') throw new CommandError(`no such directory: ${directory}; ${advice}`, { cause });
     if (code === 'ENOTDIR') throw new CommandError(`${directory} is no directory; ${advice}`, { cause });

@@ -1,11 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-
-/** Root would store in the cache directory of another user, who could not read it: files are their owner's alone. */
-class ForeignDirectoryError extends Error {
-  override readonly name = 'ForeignDirectoryError';
-  /** About how the command was run, not a defect of ours. */
-  readonly code = 'foreign-directory';
-}
+import { CommandError } from './command-error.js';
 
 /**
  * Whose the directory is, as `sudo -u` takes it, where this is root and it belongs to somebody else.
@@ -16,11 +10,15 @@ export function foreignOwner(directory: string, uid = process.geteuid?.()): stri
   return uid !== 0 || owner === undefined || owner === 0 ? undefined : userName(owner);
 }
 
-/** @throws ForeignDirectoryError, with what to do instead */
+/**
+ * Root would store in the cache directory of another user, who could not read it: files are their owner's alone.
+ *
+ * @throws CommandError, with what to do instead
+ */
 export function refuseForeignDirectory(directory: string | undefined, command: string): void {
   const owner = directory === undefined ? undefined : foreignOwner(directory);
   if (owner === undefined) return;
-  throw new ForeignDirectoryError(
+  throw new CommandError(
     `run it as the owner of ${directory}: sudo -u ${owner} forebay ${command} ...; a proxy that runs does it when it is asked with --admin`,
   );
 }

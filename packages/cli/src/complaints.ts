@@ -53,6 +53,7 @@ function complaint(key: string, advice: string, cause: unknown): CommandError {
   return new CommandError(`${key}: ${advice}`, { cause });
 }
 
-function systemCodeOf(error: unknown): string | undefined {
+/** `ENOENT`, `EADDRINUSE` ... of an error; undefined where it has none. */
+export function systemCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

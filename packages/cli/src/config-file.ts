@@ -66,7 +66,8 @@ function unresolvedAlias(document: Document): Alias | undefined {
   return found;
 }
 
-function readText(path: string): string {
+/** @throws ConfigError where it cannot be read, or is no configuration by its size */
+export function readText(path: string): string {
   try {
     const stats = statSync(path);
     if (!stats.isFile()) throw new ConfigError(path, 'not a file');
@@ -111,7 +112,7 @@ function article(expected: string): string {
 }
 
 /** The line of the innermost part of `path` that the file has. */
-function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
+export function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
   for (let depth = path.length; depth > 0; depth--) {
     const node = document.getIn(path.slice(0, depth) as unknown[], true);
     if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;

@@ -29,7 +29,7 @@ function refuse(path: string, cause: unknown): never {
   if (code === 'vanished') throw new CommandError(`no such file: ${path}; ${advice}`, { cause });
   if (code === 'not-a-file')
     throw new CommandError(`${path} is a directory, or no regular file; ${advice}`, { cause });
-  if (code === 'read-only') throw new CommandError(`${path} may not be read`, { cause });
+  if (code === 'unreadable') throw new CommandError(`${path} may not be read`, { cause });
   throw cause;
 }
 

@@ -45,8 +45,8 @@ export class Worth {
   readonly #truth: Truth | undefined;
   readonly #hasViewers: boolean;
   readonly #hasReach: boolean;
-  /** Nothing but what is learned, and no term left out. */
-  readonly #isWhole: boolean;
+  /** What nobody watches is worth what newcomers make of it: no term of that is left out, or told. */
+  readonly #isPlain: boolean;
   readonly #startShare: number;
   readonly #startSeconds: number;
   readonly #question: IndexQuestion = {
@@ -70,7 +70,7 @@ export class Worth {
     this.#truth = options.truth;
     this.#hasViewers = options.without?.includes('viewers on their way') !== true;
     this.#hasReach = options.without?.includes('reach') !== true;
-    this.#isWhole = this.#truth === undefined && this.#hasViewers && this.#hasReach;
+    this.#isPlain = this.#truth === undefined && this.#hasViewers;
     this.#startShare = options.startShare;
     this.#startSeconds = options.startSeconds;
   }
@@ -101,28 +101,32 @@ export class Worth {
 
   /** {@link Worth.value} of a segment whose viewers are counted at `point`. */
   valueAt(title: number, startSeconds: number, durationSeconds: number, point: number): number {
-    if (!this.#isWhole || this.#viewers.watching(title))
-      return this.#asked(title, startSeconds, durationSeconds, point);
-    const rate = this.#reach.share(title, point) * this.#titles.rate(title, this.#clock.u);
-    const index = rate / (startSeconds * this.#clock.speed * rate + 1);
+    const share = this.#hasReach ? this.#reach.share(title, point) : 1;
+    let rate = share * this.#titles.rate(title, this.#clock.u);
+    let index: number;
+    if (this.#isPlain && !this.#viewers.watching(title)) {
+      index = rate / (startSeconds * this.#clock.speed * rate + 1);
+    } else {
+      const question = this.#ask(title, startSeconds, durationSeconds);
+      question.share = share;
+      question.rate = rate;
+      if (this.#truth !== undefined) this.#beTold(this.#truth);
+      rate = question.rate;
+      index = this.#hasViewers ? this.#viewers.index(question) : rate;
+    }
     return startSeconds < this.#startSeconds ? index + this.#startBonus(title, rate, durationSeconds) : index;
   }
 
-  #asked(title: number, startSeconds: number, durationSeconds: number, point: number): number {
+  #ask(title: number, startSeconds: number, durationSeconds: number): IndexQuestion {
     const question = this.#question;
     const { speed } = this.#clock;
     question.title = title;
     question.startSeconds = startSeconds;
     question.durationSeconds = durationSeconds;
     question.nowSeconds = this.nowSeconds;
-    question.share = this.#hasReach ? this.#reach.share(title, point) : 1;
-    question.rate = question.share * this.#titles.rate(title, this.#clock.u);
     question.delaySeconds = startSeconds * speed;
     question.speed = speed;
-    if (this.#truth !== undefined) this.#beTold(this.#truth);
-    const { rate } = question;
-    const index = this.#hasViewers ? this.#viewers.index(question) : rate;
-    return startSeconds < this.#startSeconds ? index + this.#startBonus(title, rate, durationSeconds) : index;
+    return question;
   }
 
   /** What a start of the title without delay is worth, for one segment. */

@@ -60,7 +60,7 @@ export async function throughApi(base: string): Promise<WarmWay> {
 
 /**
  * In this process, on the cache directory itself.
- * @throws CacheError `locked` while a proxy uses it; ForeignDirectoryError where it belongs to another user than root, who asks
+ * @throws CacheError `locked` while a proxy uses it; CommandError where it belongs to another user than root, who asks
  */
 export async function onTheCache(settings: Settings): Promise<WarmWay> {
   refuseForeignDirectory(settings.cache.directory, 'warm');
