@@ -29,13 +29,9 @@ const socketAddress = parsedText(parseSocketAddress);
 const TIMESHIFT = '0, or from 10s to 24h';
 const seconds = parsedScalar(parseSeconds, 'must be a time such as 30s');
 
-const credentials = z
-  .strictObject({
-    /** A file whose first line is `user:password`. */
-    file: someText.optional(),
-    /** The name of an environment variable that holds `user:password`. */
-    env: someText.optional(),
-  })
+/** Where something secret is read: a file, or the name of an environment variable that holds it. */
+const secret = z
+  .strictObject({ file: someText.optional(), env: someText.optional() })
   .refine((given) => (given.file === undefined) !== (given.env === undefined), 'give either file or env');
 
 const route = z.strictObject({
@@ -47,7 +43,10 @@ const route = z.strictObject({
     .string()
     .regex(/^[\w.:[\]-]{1,64}$/, 'at most 64 letters, digits, dots, colons and hyphens')
     .optional(),
-  credentials: credentials.optional(),
+  /** `user:password`, in the first line of a file. */
+  credentials: secret.optional(),
+  access: z.enum(['public', 'proxy']).optional(),
+  allowUsers: z.array(someText).min(1, 'give at least one user').max(1000, 'at most 1000 users').optional(),
   allowBasic: z.boolean().optional(),
   allowHosts: z.array(z.string()).max(64, 'at most 64 hosts').optional(),
   profile: z
@@ -74,6 +73,8 @@ const viewerCount = countUpTo(MOST_VIEWERS);
 export const CONFIG_SCHEMA = z.strictObject({
   listen: socketAddress.optional(),
   admin: parsedText(parseAdminAddress).optional(),
+  /** A line `user:password` for each. */
+  users: secret.optional(),
   adminHosts: z.array(someText).max(64, 'at most 64 names').optional(),
   cache: z
     .strictObject({
@@ -114,6 +115,8 @@ export const CONFIG_SCHEMA = z.strictObject({
 
 export type ConfigFile = z.output<typeof CONFIG_SCHEMA>;
 export type RouteConfig = ConfigFile['routes'][number];
+/** Exactly one of them is given. */
+export type SecretSource = NonNullable<RouteConfig['credentials']>;
 
 /** What a viewer can go back in a live presentation at most: a window is not a recording. */
 const MOST_TIMESHIFT_SECONDS = 86_400;

@@ -32,6 +32,7 @@ program
     '--max-sessions <count>',
     'sessions at a time at the --origin (default: as many as it turns out to have)',
   )
+  .option('--users <file>', 'a line user:password for each viewer who may watch (default: everybody may)')
   .option('--timeshift <time>', 'keep so much of live presentations, such as 10m (default: none)')
   .option('--udp-path <path>', `how datagrams leave: auto, native or dgram (default: ${DEFAULTS.udpPath})`)
   .option('--low-latency', 'live media leaves within 2 ms, at the price of processor time')

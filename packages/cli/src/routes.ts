@@ -1,22 +1,26 @@
-import { readFileSync } from 'node:fs';
 import type { ProfileSettings, RouteOptions } from '@forebay/proxy';
 import { parseRtspUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
 import { ConfigError } from './config-error.js';
 import type { RouteConfig } from './config-schema.js';
+import { type Environment, parseCredentials, readCredentials } from './secrets.js';
 import { formatSocketAddress } from './socket-address.js';
 
-/** Environment variables by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 const RTSP_PORT = 554;
+
+/** What routes refer to. */
+export interface RouteContext {
+  readonly environment: Environment;
+  readonly users: readonly Credentials[] | undefined;
+}
 
 /**
  * Routes of a configuration file.
  *
- * @throws ConfigError for an origin that is no RTSP URL, unreadable credentials, two routes for one path
+ * @param from `users`: who may watch where a route does not let in everybody
+ * @throws ConfigError for an origin that is no RTSP URL, unreadable credentials, two routes for one path, users that there are not
  */
-export function routesOf(configs: readonly RouteConfig[], environment: Environment): RouteOptions[] {
-  const routes = configs.map((config, position) => routeOf(config, `routes[${position}]`, environment));
+export function routesOf(configs: readonly RouteConfig[], from: RouteContext): RouteOptions[] {
+  const routes = configs.map((config, position) => routeOf(config, `routes[${position}]`, from));
   refuseRepeats(routes, 'pathPrefix', 'path');
   refuseRepeats(routes, 'id', 'name');
   return routes;
@@ -39,9 +43,10 @@ export function routeOfOrigin(origin: string, environment: Environment, key = '-
   };
 }
 
-function routeOf(config: RouteConfig, key: string, environment: Environment): RouteOptions {
+function routeOf(config: RouteConfig, key: string, { environment, users }: RouteContext): RouteOptions {
   const baseUrl = originUrl(config.origin, `${key}.origin`, 'use credentials.file or credentials.env');
-  const credentials = config.credentials;
+  const { credentials } = config;
+  const logins = loginsOf(config, key, users);
   return {
     id: config.name ?? nameOf(baseUrl),
     pathPrefix: config.path.replace(/\/+$/, '') || '/',
@@ -49,7 +54,10 @@ function routeOf(config: RouteConfig, key: string, environment: Environment): Ro
     allowHosts: (config.allowHosts ?? []).map((host, index) =>
       hostAndPort(host, `${key}.allowHosts[${index}]`),
     ),
-    ...(credentials === undefined ? {} : { credentials: readCredentials(credentials, key, environment) }),
+    ...(credentials === undefined
+      ? {}
+      : { credentials: readCredentials(credentials, `${key}.credentials`, environment) }),
+    ...(logins === undefined ? {} : { logins }),
     ...(config.allowBasic === undefined ? {} : { allowBasic: config.allowBasic }),
     ...(config.maxSessions === undefined ? {} : { maxSessions: config.maxSessions }),
     ...(config.queueTimeout === undefined ? {} : { queueMs: config.queueTimeout * 1000 }),
@@ -57,6 +65,32 @@ function routeOf(config: RouteConfig, key: string, environment: Environment): Ro
     ...(config.transport === undefined ? {} : { transport: config.transport }),
     ...profileOf(config.profile ?? {}),
   };
+}
+
+/** Who may watch what is behind a route: where there are users, they alone, unless it says otherwise. */
+function loginsOf(
+  { access, allowUsers }: RouteConfig,
+  key: string,
+  users: readonly Credentials[] | undefined,
+): readonly Credentials[] | undefined {
+  if (access === 'public' || (access === undefined && users === undefined)) {
+    if (allowUsers !== undefined)
+      throw new ConfigError(
+        `${key}.allowUsers`,
+        'says who may watch: leave out access: public, and give users',
+      );
+    return undefined;
+  }
+  if (users === undefined)
+    throw new ConfigError(`${key}.access`, 'needs users: { file: ... }, with a line user:password for each');
+  return (
+    allowUsers?.map((name, index) => {
+      const user = users.find(({ username }) => username === name);
+      if (user === undefined)
+        throw new ConfigError(`${key}.allowUsers[${index}]`, `'${name}' is none of the users`);
+      return user;
+    }) ?? users
+  );
 }
 
 function profileOf({ pipelining, lead, ...others }: NonNullable<RouteConfig['profile']>): ProfileSettings {
@@ -75,34 +109,6 @@ function originUrl(text: string, key: string, insteadOfUserinfo: string): RtspUr
     throw new ConfigError(key, `must not hold a user name or password; ${insteadOfUserinfo}`);
   }
   return url;
-}
-
-function readCredentials(
-  source: NonNullable<RouteConfig['credentials']>,
-  key: string,
-  environment: Environment,
-): Credentials {
-  if (source.env !== undefined) {
-    const secret = environment[source.env];
-    if (secret === undefined) throw new ConfigError(`${key}.credentials.env`, `${source.env} is not set`);
-    return parseCredentials(secret, `${key}.credentials.env`);
-  }
-  const file = source.file ?? '';
-  try {
-    return parseCredentials(readFileSync(file, 'utf8').split(/\r?\n/, 1)[0] ?? '', `${key}.credentials.file`);
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`${key}.credentials.file`, `cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-/** `user:password`; the password may hold further colons. Complaints never repeat the text. */
-function parseCredentials(text: string, key: string): Credentials {
-  const colon = text.indexOf(':');
-  if (colon <= 0) throw new ConfigError(key, 'must hold user:password');
-  return { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
 function hostAndPort(text: string, key: string): string {

@@ -7,7 +7,7 @@ import { crashLoudly } from './crash.js';
 import { EXIT } from './exit.js';
 import { openLog, type ProcessLog } from './log.js';
 import { proxyOptionsOf, secretsOf, settingsOf, type ServeFlags, type Settings } from './settings.js';
-import { endSignal } from './signals.js';
+import { endSignal, Hangup } from './signals.js';
 import { formatSocketAddress, isLoopback, type SocketAddress } from './socket-address.js';
 import { VERSION } from './version.js';
 
@@ -20,15 +20,21 @@ const MOST_NAMES = 20;
  * @throws ConfigError before anything is opened; the system's error where an address or the cache cannot be opened
  */
 export async function serve(flags: ServeFlags): Promise<void> {
-  await serveAs(settingsOf(flags, process.env));
+  const read = (): Settings => settingsOf(flags, process.env);
+  await serveAs(read(), read);
 }
 
-/** The same, told everything. @throws the system's error where an address or the cache cannot be opened */
-export async function serveAs(settings: Settings): Promise<void> {
+/**
+ * The same, told everything.
+ * @param reread what is found when SIGHUP comes: the users count
+ * @throws the system's error where an address or the cache cannot be opened
+ */
+export async function serveAs(settings: Settings, reread = () => settings): Promise<void> {
   const log = processLog(settings);
   crashLoudly(log);
   const ending = endSignal();
   warnOfForeignDirectory(settings, log);
+  const hangup = new Hangup();
   const accessLog = await openAccessLog(settings, log);
   const proxy = await startProxy(settings, { log, accessLog, ending });
   if (proxy === undefined) {
@@ -36,6 +42,10 @@ export async function serveAs(settings: Settings): Promise<void> {
     log.info({ signal: await ending }, 'ended before it served');
     process.exit(EXIT.ok);
   }
+  hangup.does(() => {
+    void accessLog?.reopen();
+    readmit(proxy, reread, log);
+  });
   let admin: AdminServer | undefined;
   try {
     admin = await openAdmin(
@@ -134,9 +144,11 @@ async function openAdmin(
   }
 }
 
-/** Viewers have no login: whoever reaches the port sees what the credentials of a route open. */
+/** Where viewers need no login, whoever reaches the port sees what the credentials of a route open. */
 function warnOfOpenOrigins({ listen, routes }: Settings, log: ProcessLog): void {
-  const opened = routes.filter(({ credentials }) => credentials !== undefined).map(({ id }) => id);
+  const opened = routes
+    .filter(({ credentials, logins }) => credentials !== undefined && logins === undefined)
+    .map(({ id }) => id);
   if (opened.length === 0 || isLoopback(listen.host)) return;
   log.warn(
     { listen: formatSocketAddress(listen), origins: opened.slice(0, MOST_NAMES) },
@@ -144,19 +156,27 @@ function warnOfOpenOrigins({ listen, routes }: Settings, log: ProcessLog): void 
   );
 }
 
-/** The access log. SIGHUP moves it to a new file of the same name; without one it does nothing. */
+/** The access log, at the file that has its name. */
 async function openAccessLog(settings: Settings, log: ProcessLog): Promise<AccessLog | undefined> {
-  if (settings.accessLog === undefined) {
-    process.on('SIGHUP', () => undefined);
-    return undefined;
-  }
+  if (settings.accessLog === undefined) return undefined;
   const { file, hashTitles } = settings.accessLog;
   const accessLog = await AccessLog.open({ path: file, hashTitles, log }).catch((error: unknown) => {
     throw writingError('--access-log', file, error);
   });
-  process.on('SIGHUP', () => void accessLog.reopen());
   process.once('exit', () => accessLog.closeAbruptly());
   return accessLog;
+}
+
+/** Reads again who may watch what. Whatever else has changed counts with the next start. */
+function readmit(proxy: MediaProxy, reread: () => Settings, log: ProcessLog): void {
+  try {
+    const { routes } = reread();
+    proxy.setLogins(routes);
+    const users = new Set(routes.flatMap(({ logins = [] }) => logins.map(({ username }) => username)));
+    log.info({ users: users.size }, 'who may watch was read again');
+  } catch (error) {
+    log.error({ error }, 'the configuration cannot be read again: who may watch is as before');
+  }
 }
 
 function processLog(settings: Settings): ProcessLog {

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { ProxyOptions, RouteOptions } from '@forebay/proxy';
+import type { Credentials } from '@forebay/rtsp';
 import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
 import { placed } from './config-place.js';
@@ -15,7 +16,8 @@ import {
   type UdpPath,
 } from './config-schema.js';
 import { parseCacheSize, parseRamSize } from './quantity.js';
-import { routeOfOrigin, routesOf, type Environment } from './routes.js';
+import { routeOfOrigin, routesOf } from './routes.js';
+import { type Environment, readUsers } from './secrets.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -60,6 +62,7 @@ export interface ServeFlags {
   readonly cacheSize?: string | undefined;
   readonly ramSize?: string | undefined;
   readonly maxSessions?: string | undefined;
+  readonly users?: string | undefined;
   readonly timeshift?: string | undefined;
   readonly udpPath?: string | undefined;
   readonly lowLatency?: true | undefined;
@@ -130,13 +133,30 @@ function routesFor(
   environment: Environment,
 ): readonly RouteOptions[] {
   const maxSessions = flag('--max-sessions', flags.maxSessions, parseSessionCount);
+  const users = usersOf(flags, file, environment);
   if (flags.origin === undefined) {
     if (maxSessions !== undefined)
       throw new ConfigError('--max-sessions', 'is about --origin: in a file, give maxSessions to each route');
-    return placed(flags.config ?? '', () => routesOf(file.routes ?? [], environment));
+    return placed(flags.config ?? '', () => routesOf(file.routes ?? [], { environment, users }));
   }
-  const route = routeOfOrigin(flags.origin, environment);
+  const route = {
+    ...routeOfOrigin(flags.origin, environment),
+    ...(users === undefined ? {} : { logins: users }),
+  };
   return [maxSessions === undefined ? route : { ...route, maxSessions }];
+}
+
+/** Who may watch, where not everybody may. */
+function usersOf(
+  flags: ServeFlags,
+  file: Partial<ConfigFile>,
+  environment: Environment,
+): readonly Credentials[] | undefined {
+  if (flags.users !== undefined) return readUsers({ file: flags.users }, '--users', environment);
+  const { users } = file;
+  return users === undefined
+    ? undefined
+    : placed(flags.config ?? '', () => readUsers(users, 'users', environment));
 }
 
 function limitsOf({ limits = {} }: Partial<ConfigFile>): Settings['limits'] {
@@ -174,7 +194,9 @@ export function proxyOptionsOf({ routes, cache, udpPorts, sessionTimeoutSeconds 
 
 /** What no log line may show. */
 export function secretsOf({ routes }: Settings): string[] {
-  return routes.flatMap(({ credentials }) => (credentials === undefined ? [] : [credentials.password]));
+  return routes.flatMap(({ credentials, logins = [] }) =>
+    [...(credentials === undefined ? [] : [credentials]), ...logins].map(({ password }) => password),
+  );
 }
 
 function accessLogOf(flags: ServeFlags, file: Partial<ConfigFile>): Settings['accessLog'] {

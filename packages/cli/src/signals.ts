@@ -17,3 +17,16 @@ export function endSignal(): Promise<EndSignal> {
     for (const signal of Object.keys(SIGNAL_NUMBERS) as EndSignal[]) process.on(signal, onSignal);
   });
 }
+
+/** What SIGHUP is for. Until it is told, nothing: by itself the signal would end the process. */
+export class Hangup {
+  #work: () => void = () => undefined;
+
+  constructor() {
+    process.on('SIGHUP', () => this.#work());
+  }
+
+  does(work: () => void): void {
+    this.#work = work;
+  }
+}

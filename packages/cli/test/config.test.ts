@@ -62,7 +62,7 @@ routes:
     log: { level: 'debug', format: 'json' },
   });
   t.equal(config.routes.length, 2);
-  const [nvr] = routesOf(config.routes.slice(0, 1), { NVR_LOGIN: 'a:b' });
+  const [nvr] = routesOf(config.routes.slice(0, 1), { environment: { NVR_LOGIN: 'a:b' }, users: undefined });
   t.match(nvr, { keepAlive: 'reports', range: 'clock', fill: 'speed', leadSeconds: 3, pipelines: false });
   t.match(nvr, { maxSessions: 4, queueMs: 20_000, timeshiftSeconds: 600 });
   t.notOk('seeks' in nvr!, 'what is not given is learned');

@@ -17,6 +17,8 @@ export interface RouteOptions extends ProfileSettings {
   readonly pathPrefix: string;
   readonly baseUrl: RtspUrl;
   readonly credentials?: Credentials;
+  /** Viewers who may watch what is behind it; undefined: anybody. */
+  readonly logins?: readonly Credentials[];
   /** Whether a password may be sent in clear text (Basic) when an origin asks for that. */
   readonly allowBasic?: boolean;
   /** 'host:port' that redirects may lead to, beside the origin's own. */

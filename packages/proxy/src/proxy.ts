@@ -14,13 +14,14 @@ import { Metrics } from './metrics.js';
 import { OriginClient } from './origin/client.js';
 import { ProfileKeeper } from './origin/profile-keeper.js';
 import { recordOf } from './origin/profile-record.js';
-import type { OriginState, ProxyOptions, WarmOptions } from './options.js';
+import type { OriginState, ProxyOptions, RouteOptions, WarmOptions } from './options.js';
 import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
 import { type Route, Routes } from './read/routes.js';
 import type { TitleState } from './read/title-state.js';
 import type { Latency } from './read/tempo.js';
 import type { WarmProgress } from './read/warmings.js';
+import type { Gate } from './viewer/gatekeeper.js';
 import { ViewerServer } from './viewer/server.js';
 import { chooseSender } from './viewer/udp-path.js';
 import { SharedMemory, WorkerTeam } from './workers/team.js';
@@ -53,6 +54,7 @@ export class Proxy {
   readonly #clients: readonly OriginClient[];
   readonly #catalogue: Catalogue;
   readonly #memory: SharedMemory | undefined;
+  #gates: readonly Gate[];
   #viewers: ViewerServer | WorkerTeam | undefined;
   #timer: TimerHandle | undefined;
   readonly #profiles: ProfileKeeper;
@@ -64,6 +66,7 @@ export class Proxy {
   private constructor(options: ProxyOptions, parts: Parts) {
     const { shelves, clients } = parts;
     this.#memory = parts.memory;
+    this.#gates = options.routes.map(gateOf);
     this.metrics = shelves.metrics;
     this.#clock = shelves.clock;
     this.#shelves = shelves;
@@ -146,6 +149,18 @@ export class Proxy {
     return await this.#catalogue.warm(url, { prefixSeconds, keepSeconds, need }, others);
   }
 
+  /**
+   * From now on these may watch, by route: whoever has one of its logins, or anybody where it has none. Routes that are not named
+   * stay as they are.
+   */
+  setLogins(routes: readonly Pick<RouteOptions, 'id' | 'logins'>[]): void {
+    const told = new Map(routes.map(({ id, logins }) => [id, logins]));
+    this.#gates = this.#gates.map((gate) =>
+      told.has(gate.id) ? gateOf({ ...gate, logins: told.get(gate.id) }) : gate,
+    );
+    this.#viewers?.setGates(this.#gates);
+  }
+
   ready(): { ready: boolean; reasons: string[] } {
     const reasons: string[] = [];
     if (this.#state !== 'ready') reasons.push(this.#state);
@@ -203,7 +218,7 @@ export class Proxy {
   async #openViewers(options: ProxyOptions): Promise<ViewerServer | WorkerTeam> {
     const { clock, metrics, log } = this.#shelves;
     const { udpPorts, udpPath = 'auto', sessionTimeoutSeconds, viewerLimits, onViewing, giveUp } = options;
-    const common = { udpPorts, sessionTimeoutSeconds, serverName: SERVER_NAME };
+    const common = { gates: this.#gates, udpPorts, sessionTimeoutSeconds, serverName: SERVER_NAME };
     const sender = await chooseSender({ wanted: udpPath, metrics, log });
     if (this.#memory === undefined) {
       return new ViewerServer({
@@ -336,6 +351,15 @@ export class Proxy {
         break;
     }
   }
+}
+
+/** Who may watch what is behind a route, and nothing else of it: workers are told. */
+function gateOf({
+  id,
+  pathPrefix,
+  logins,
+}: Omit<Gate, 'logins'> & { logins?: Gate['logins'] | undefined }): Gate {
+  return { id, pathPrefix, ...(logins === undefined ? {} : { logins }) };
 }
 
 function latencyOf({ lowLatency }: ProxyOptions): Latency {

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import type { ViewerTransport } from '@forebay/rig';
-import { parseRtspUrl } from '@forebay/rtsp';
+import { type Credentials, parseRtspUrl } from '@forebay/rtsp';
 import { playViewing, type Played } from './play.js';
 import type { Plan, PlannedViewing } from './plan.js';
 
@@ -9,6 +9,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export interface CrowdOptions {
   readonly plan: Plan;
   readonly transport: ViewerTransport;
+  /** Where the proxy asks viewers who they are. */
+  readonly credentials: Credentials | undefined;
   /** At most so many at a time; later ones wait their turn. */
   readonly viewers: number;
   readonly zeroMs: number;

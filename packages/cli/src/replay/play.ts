@@ -1,4 +1,5 @@
 import { RigError, RigViewer, type ViewerTransport } from '@forebay/rig';
+import type { Credentials } from '@forebay/rtsp';
 import type { PlannedViewing } from './plan.js';
 
 const ANSWER_MS = 30_000;
@@ -23,6 +24,8 @@ export interface Played {
 
 export interface PlayOptions {
   readonly transport: ViewerTransport;
+  /** Where the proxy asks viewers who they are. */
+  readonly credentials: Credentials | undefined;
   /** To connect from; undefined: as the system chooses. */
   readonly localAddress: string | undefined;
   /** When the replay began, performance.now(). */
@@ -46,6 +49,7 @@ export async function playViewing(planned: PlannedViewing, options: PlayOptions)
       transport: options.transport,
       timeoutMs: ANSWER_MS,
       maxPackets: 0,
+      ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
       ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
     });
     options.signal.addEventListener('abort', leave);

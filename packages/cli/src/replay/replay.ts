@@ -6,6 +6,7 @@ import { ConfigError } from '../config-error.js';
 import { EXIT } from '../exit.js';
 import { progressLine } from '../progress.js';
 import { formatBytes, formatSpan } from '../quantity.js';
+import { parseCredentials } from '../secrets.js';
 import { endSignal } from '../signals.js';
 import { emptyReport, playAll, type CrowdReport } from './crowd.js';
 import { Meter } from './meter.js';
@@ -22,6 +23,8 @@ export interface ReplayFlags {
   readonly json?: true | undefined;
 }
 
+/** Holds user:password, where the proxy asks viewers who they are. */
+const VIEWER_VARIABLE = 'FOREBAY_VIEWER_CREDENTIALS';
 const DEFAULT_VIEWERS = 64;
 const ADMIN_PORT = 9554;
 const PROGRESS_MS = 500;
@@ -40,6 +43,8 @@ export async function replay(path: string, flags: ReplayFlags): Promise<void> {
   const transport = flags.transport ?? 'tcp';
   if (transport !== 'tcp' && transport !== 'udp') throw new ConfigError('--transport', 'must be tcp or udp');
   const givenAdmin = flags.admin === undefined || flags.admin === 'off' ? flags.admin : adminUrl(flags.admin);
+  const secret = process.env[VIEWER_VARIABLE];
+  const credentials = secret === undefined ? undefined : parseCredentials(secret, VIEWER_VARIABLE);
   const plan = await planReplay(path, flags.origin, speed);
   process.stderr.write(complaintText(path, plan.survey));
   const stop = new AbortController();
@@ -52,7 +57,7 @@ export async function replay(path: string, flags: ReplayFlags): Promise<void> {
   const report = emptyReport();
   const endProgress = showProgress(plan, report, zeroMs);
   try {
-    await playAll({ plan, transport, viewers, zeroMs, signal: stop.signal }, report);
+    await playAll({ plan, transport, credentials, viewers, zeroMs, signal: stop.signal }, report);
     if (meter !== undefined) {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
       await meter.read();

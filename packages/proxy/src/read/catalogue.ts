@@ -101,10 +101,6 @@ export class Catalogue implements Library {
     return new Shown(entry, routed.route.id);
   }
 
-  routeOf(url: RtspUrl): string | undefined {
-    return this.#routes.find(url)?.route.id;
-  }
-
   open(presentation: Presentation, options: ReaderOptions): Reader {
     if (!(presentation instanceof Shown)) throw new TypeError('a presentation of another library');
     const entry = this.occupy(presentation);

@@ -40,8 +40,6 @@ export interface Library {
    * @throws OriginError, or RtspError 404 where no route leads
    */
   find(url: RtspUrl, enquirer: Enquirer): Promise<Presentation>;
-  /** The metric label of the route that leads to `url`, where that is known. */
-  routeOf?(url: RtspUrl): string | undefined;
   /** A cursor of one viewer over `presentation`. */
   open(presentation: Presentation, options: ReaderOptions): Reader;
 }

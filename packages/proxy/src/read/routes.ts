@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { canonicalUrl, type Credentials, normalEncoding, type RtspUrl } from '@forebay/rtsp';
+import { canonicalUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
 import type { DescribingOrigin } from '../origin/client.js';
+import { below, PathPrefixes } from './path-prefixes.js';
 
 /** Maps the paths of viewers to one origin. */
 export interface Route {
@@ -28,20 +29,20 @@ export interface Routed {
 /** The routes of a proxy; the longest prefix wins. */
 export class Routes {
   readonly #routes: readonly Route[];
+  readonly #byPrefix: PathPrefixes<Route>;
 
   constructor(routes: readonly Route[]) {
-    this.#routes = [...routes].sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
+    this.#routes = routes;
+    this.#byPrefix = new PathPrefixes(routes);
   }
 
   find(url: RtspUrl): Routed | undefined {
-    for (const route of this.#routes) {
-      const rest = under(route.pathPrefix, url.path);
-      if (rest === undefined) continue;
-      const { path, query } = route.baseUrl;
-      if (rest === '/') return routedTo(route, path, url.query || query);
-      return routedTo(route, `${path.replace(/\/+$/, '')}${rest}`, url.query);
-    }
-    return undefined;
+    const found = this.#byPrefix.find(url.path);
+    if (found === undefined) return undefined;
+    const { entry: route, rest } = found;
+    const { path, query } = route.baseUrl;
+    if (rest === '/') return routedTo(route, path, url.query || query);
+    return routedTo(route, `${path.replace(/\/+$/, '')}${rest}`, url.query);
   }
 
   /** As {@link Routes.find}, but a URL at one of the origins is understood too, and comes first. */
@@ -49,7 +50,7 @@ export class Routes {
     const isAt = ({ baseUrl }: Route): boolean =>
       baseUrl.scheme === url.scheme && baseUrl.host === url.host && baseUrl.port === url.port;
     const possible = this.#routes.filter(
-      (one) => isAt(one) && under(one.baseUrl.path, url.path) !== undefined,
+      (one) => isAt(one) && below(one.baseUrl.path, url.path) !== undefined,
     );
     const route =
       possible.find(({ baseUrl }) => baseUrl.path === url.path && baseUrl.query === url.query) ??
@@ -62,7 +63,7 @@ export class Routes {
 export function viewerPath({ pathPrefix, baseUrl }: Route, originPath: string): string {
   const [path = ''] = originPath.split('?', 1);
   const query = originPath.slice(path.length);
-  const rest = under(baseUrl.path, path) ?? path;
+  const rest = below(baseUrl.path, path) ?? path;
   if (rest === '/') return `${pathPrefix}${query === baseUrl.query ? '' : query}`;
   return `${pathPrefix.replace(/\/+$/, '')}${rest}${query}`;
 }
@@ -74,19 +75,6 @@ function routedTo(route: Route, path: string, query: string): Routed {
 
 function lengthOf(route: Route | undefined): number {
   return route === undefined ? -1 : route.baseUrl.path.length;
-}
-
-/**
- * What is left of `path` below `prefix`, as it is spelled, beginning with '/'; undefined when it lies elsewhere. Which
- * unreserved characters are percent-encoded in the prefix makes no difference.
- */
-function under(prefix: string, path: string): string | undefined {
-  const trimmed = prefix.replace(/\/+$/, '');
-  if (trimmed === '') return path;
-  const depth = trimmed.split('/').length;
-  const parts = path.split('/');
-  const isBelow = normalEncoding(parts.slice(0, depth).join('/')) === normalEncoding(trimmed);
-  return isBelow ? `/${parts.slice(depth).join('/')}` : undefined;
 }
 
 /** What one account may see is not shown to a route without it. No URL has a fragment, so this is unambiguous. */

@@ -7,9 +7,28 @@ export interface AddressAccount {
   connections: number;
   sessions: number;
   udpSessions: number;
-  /** Unknown session ids in the minute that began at `guessesSinceMs`. */
-  guesses: number;
-  guessesSinceMs: number;
+  /** Unknown session ids. */
+  readonly guesses: PerMinute;
+  readonly failedLogins: PerMinute;
+}
+
+/** A count that begins anew when its minute is over. */
+class PerMinute {
+  #count = 0;
+  #sinceMs = 0;
+
+  /** @returns how many in this minute */
+  add(nowMs: number): number {
+    if (nowMs - this.#sinceMs >= MINUTE_MS) {
+      this.#count = 0;
+      this.#sinceMs = nowMs;
+    }
+    return ++this.#count;
+  }
+
+  count(nowMs: number): number {
+    return nowMs - this.#sinceMs >= MINUTE_MS ? 0 : this.#count;
+  }
 }
 
 /** The address as we compare it: IPv4 that came by an IPv6 socket is written as IPv4. */
@@ -31,7 +50,7 @@ export function accountName(address: string): string {
     .join(':')}::/64`;
 }
 
-/** Accounts of the addresses that have anything open, or guessed lately. */
+/** Accounts of the addresses that have anything open, or tried anything lately. */
 export class Addresses {
   readonly #accounts = new Map<string, AddressAccount>();
 
@@ -39,28 +58,24 @@ export class Addresses {
     const name = accountName(address);
     let account = this.#accounts.get(name);
     if (account === undefined) {
-      account = { connections: 0, sessions: 0, udpSessions: 0, guesses: 0, guessesSinceMs: 0 };
+      account = {
+        connections: 0,
+        sessions: 0,
+        udpSessions: 0,
+        guesses: new PerMinute(),
+        failedLogins: new PerMinute(),
+      };
       this.#accounts.set(name, account);
     }
     return account;
   }
 
-  /** Counts an unknown session id. @returns how many in this minute */
-  guess(address: string, nowMs: number): number {
-    const account = this.of(address);
-    if (nowMs - account.guessesSinceMs >= MINUTE_MS) {
-      account.guesses = 0;
-      account.guessesSinceMs = nowMs;
-    }
-    return ++account.guesses;
-  }
-
-  /** Forgets addresses with nothing open and no guess in the last minute. */
+  /** Forgets addresses with nothing open, and nothing tried in the last minute. */
   sweep(nowMs: number): void {
-    for (const [name, account] of this.#accounts) {
-      const isOpen = account.connections > 0 || account.sessions > 0;
-      const guessed = account.guesses > 0 && nowMs - account.guessesSinceMs < MINUTE_MS;
-      if (!isOpen && !guessed) this.#accounts.delete(name);
+    for (const [name, { connections, sessions, guesses, failedLogins }] of this.#accounts) {
+      const isOpen = connections > 0 || sessions > 0;
+      const hasTried = guesses.count(nowMs) + failedLogins.count(nowMs) > 0;
+      if (!isOpen && !hasTried) this.#accounts.delete(name);
     }
   }
 

@@ -4,6 +4,7 @@ import type { FramerSink, RtspMessage, RtspRequest } from '@forebay/rtsp';
 import { normalAddress } from './addresses.js';
 import { Bucket } from './bucket.js';
 import { answerTo, type Answer, type ControlConnection, type ViewerHost } from './exchange.js';
+import { Login } from './gatekeeper.js';
 import { Channels } from './interleaved.js';
 import { LIMIT_REASONS, type RejectReason } from './limits.js';
 import { methodLabel, respond } from './methods.js';
@@ -33,6 +34,7 @@ export class ViewerConnection implements ControlConnection, FramerSink {
   readonly localAddress: string;
   readonly writer: Writer;
   readonly channels = new Channels();
+  readonly login = new Login();
   readonly sessions = new Set<ViewerSession>();
   readonly #socket: Socket;
   readonly #host: ViewerHost;

@@ -11,6 +11,7 @@ import {
 import type { RtspRequest, RtspUrl } from '@forebay/rtsp';
 import type { Enquirer } from '../read/library.js';
 import { accountName, type Addresses } from './addresses.js';
+import type { Gatekeeper, Login } from './gatekeeper.js';
 import type { Channels } from './interleaved.js';
 import type { Missing } from './missing.js';
 import type { Ports } from './ports.js';
@@ -26,6 +27,7 @@ import type { Writer } from './writer.js';
 export interface ViewerHost extends SessionContext {
   readonly sessions: Sessions;
   readonly addresses: Addresses;
+  readonly gatekeeper: Gatekeeper;
   readonly missing: Missing;
   readonly ports: Ports;
   readonly sender: PacketSender;
@@ -40,6 +42,7 @@ export interface ControlConnection {
   readonly localAddress: string;
   readonly writer: Writer;
   readonly channels: Channels;
+  readonly login: Login;
   /** Sessions that were made here. */
   readonly sessions: Set<ViewerSession>;
   readonly isClosed: boolean;

@@ -54,6 +54,12 @@ const TABLE = {
   reportsPerSecond: { value: 50, reason: 'report-rate', answer: 'dropped' },
   /** Unknown session ids from one address in a minute. */
   guessesPerMinute: { value: 20, reason: 'session-guesses', answer: '454, connection closed' },
+  /** Logins that were wrong, from one address in a minute. */
+  failedLoginsPerMinute: {
+    value: 20,
+    reason: 'failed-logins',
+    answer: '401 without a look at the login, connection closed',
+  },
   /** Proxies that a request went through: more is a loop. */
   viaEntries: { value: 16, reason: 'loop', answer: '502' },
   /** Ports tried for one stream. */
@@ -71,6 +77,7 @@ const REJECTS = {
   'foreign-address': 'media or RTCP from another address than the viewer: dropped',
   'foreign-session': 'the id of a session of another address: 454',
   'bad-report': 'RTCP that is malformed: dropped',
+  login: 'a user or a password that are wrong: 401',
   destination: 'media asked to be sent elsewhere: 462',
   port: 'a media port that is one of our own: 461',
   draining: 'a new session while the proxy drains: 503',

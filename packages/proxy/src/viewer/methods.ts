@@ -35,6 +35,7 @@ export async function respond(exchange: Exchange): Promise<Answer> {
   }
   refuseRequirements(request);
   refuseLoop(exchange);
+  exchange.host.gatekeeper.admit(request, exchange.connection);
   return responder(exchange);
 }
 

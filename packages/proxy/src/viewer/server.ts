@@ -7,6 +7,7 @@ import type { Library } from '../read/library.js';
 import { Addresses, normalAddress } from './addresses.js';
 import { ViewerConnection } from './connection.js';
 import type { ViewerHost } from './exchange.js';
+import { type Gate, Gatekeeper } from './gatekeeper.js';
 import { LIMIT_REASONS, VIEWER_LIMITS, type ViewerLimits } from './limits.js';
 import { listenForViewers } from './listening.js';
 import { Ports, type PortRange } from './ports.js';
@@ -19,6 +20,8 @@ import { Sessions } from './sessions.js';
 
 export interface ViewerServerOptions {
   readonly library: Library;
+  /** Who may watch what. */
+  readonly gates: readonly Gate[];
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -51,6 +54,13 @@ export class ViewerServer {
     const timeoutSeconds = o.sessionTimeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
     const rejects = new Rejects({ metrics, log, clock });
     const addresses = new Addresses();
+    const gatekeeper = new Gatekeeper({
+      gates: o.gates,
+      addresses,
+      rejects,
+      limits,
+      nowMs: () => clock.nowMs(),
+    });
     this.#pulse = new Pulse(clock, () => this.#sweep());
     const context = {
       library,
@@ -67,7 +77,8 @@ export class ViewerServer {
       ...context,
       sessions: new Sessions(context, addresses),
       addresses,
-      missing: new Missing({ log, clock, routeOf: (url) => library.routeOf?.(url) }),
+      gatekeeper,
+      missing: new Missing({ log, clock, routeOf: (url) => gatekeeper.routeOf(url) }),
       ports: new Ports(o.udpPorts, limits.portAttempts, clock),
       sender: o.sender ?? dgramSender,
       scratch: new Scratch(),
@@ -93,6 +104,11 @@ export class ViewerServer {
     );
     this.#servers.add(server);
     return address;
+  }
+
+  /** From now on these may watch; who plays something else is refused with its next request. */
+  setGates(gates: readonly Gate[]): void {
+    this.#host.gatekeeper.replace(gates);
   }
 
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */

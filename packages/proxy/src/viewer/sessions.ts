@@ -86,8 +86,8 @@ export class Sessions {
     if (session?.viewerAddress === viewerAddress) return session;
     const { rejects, limits, pulse } = this.#context;
     if (session !== undefined) rejects.count('foreign-session', { viewer: viewerAddress });
-    const guesses = this.#addresses.guess(viewerAddress, pulse.nowMs);
-    const isTooMany = guesses > limits.guessesPerMinute;
+    const { guesses } = this.#addresses.of(viewerAddress);
+    const isTooMany = guesses.add(pulse.nowMs) > limits.guessesPerMinute;
     if (isTooMany) rejects.count(LIMIT_REASONS.guessesPerMinute, { viewer: viewerAddress });
     throw new Refusal(454, { close: isTooMany });
   }

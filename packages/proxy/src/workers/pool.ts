@@ -5,6 +5,7 @@ import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { normalAddress } from '../viewer/addresses.js';
 import { listenForViewers } from '../viewer/listening.js';
+import type { Gate } from '../viewer/gatekeeper.js';
 import type { PortRange } from '../viewer/ports.js';
 import type { Desk } from './desk.js';
 import type { Measures, OwnerLine, WorkerOptions } from './protocol.js';
@@ -31,6 +32,7 @@ export interface PoolParts {
 export class WorkerPool {
   readonly #p: PoolParts;
   readonly #workers = new Map<number, WorkerProcess>();
+  #gates: readonly Gate[];
   readonly #seats: Seats;
   readonly #spare: Spare;
   readonly #servers = new Set<Server>();
@@ -43,6 +45,7 @@ export class WorkerPool {
 
   private constructor(parts: PoolParts) {
     this.#p = parts;
+    this.#gates = parts.worker.gates;
     this.#spare = new Spare((reason) =>
       parts.log.warn({ reason }, 'no spare worker: one that dies is not replaced at once'),
     );
@@ -94,6 +97,12 @@ export class WorkerPool {
     return address;
   }
 
+  /** As of a server; workers to come know it, too. */
+  setGates(gates: readonly Gate[]): void {
+    this.#gates = gates;
+    for (const child of this.#workers.values()) child.setGates(gates);
+  }
+
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */
   async drain(timeoutMs: number): Promise<void> {
     this.#state = 'draining';
@@ -131,7 +140,7 @@ export class WorkerPool {
     const { clock, metrics, log, desk, worker, count } = this.#p;
     const child = new WorkerProcess({
       child: this.#spare.take(),
-      options: { ...worker, number, udpPorts: shareOf(worker.udpPorts, number, count) },
+      options: { ...worker, gates: this.#gates, number, udpPorts: shareOf(worker.udpPorts, number, count) },
       clock,
       log,
       desk,

@@ -7,6 +7,7 @@ import { ORIGIN_FAULTS, OriginError, type OriginErrorCode } from '../origin/erro
 import type { PlayReply } from '../origin/reply.js';
 import type { AudienceStart } from '../read/audience.js';
 import type { Latency } from '../read/tempo.js';
+import type { Gate } from '../viewer/gatekeeper.js';
 import type { PortRange } from '../viewer/ports.js';
 import type { ViewerLimits } from '../viewer/limits.js';
 import type { UdpPath } from '../viewer/udp-path.js';
@@ -27,6 +28,7 @@ export interface WorkerOptions {
   readonly latency: Latency;
   readonly sessionTimeoutSeconds: number;
   readonly viewerLimits: Partial<ViewerLimits>;
+  readonly gates: readonly Gate[];
   readonly ramBytes: number;
   readonly serverName: string;
   /** Whether viewings are wanted. */
@@ -172,6 +174,7 @@ export type OwnerLine =
       readonly sdp: string;
     }
   | { readonly op: 'measure'; readonly id: number }
+  | { readonly op: 'gates'; readonly gates: readonly Gate[] }
   | { readonly op: 'drain'; readonly timeoutMs: number }
   | { readonly op: 'viewer'; readonly connection: number };
 

@@ -4,6 +4,7 @@ import type { Viewing } from '../access.js';
 import type { Shelves } from '../fill/shelves.js';
 import type { Log } from '../log.js';
 import type { Catalogue } from '../read/catalogue.js';
+import type { Gate } from '../viewer/gatekeeper.js';
 import { Desk } from './desk.js';
 import { WorkerPool } from './pool.js';
 import { GLANCE_MS, type OwnerLine, type WorkerOptions } from './protocol.js';
@@ -103,6 +104,10 @@ export class WorkerTeam {
   /** May be called for several addresses. @param port 0 takes any */
   listen(host: string, port: number): Promise<{ host: string; port: number }> {
     return this.#pool.listen(host, port);
+  }
+
+  setGates(gates: readonly Gate[]): void {
+    this.#pool.setGates(gates);
   }
 
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */

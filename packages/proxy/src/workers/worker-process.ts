@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Clock, TimerHandle } from '../clock.js';
 import type { Log } from '../log.js';
+import type { Gate } from '../viewer/gatekeeper.js';
 import type { Desk } from './desk.js';
 import { Post } from './post.js';
 import type { Measures, OwnerLine, WorkerLine, WorkerOptions } from './protocol.js';
@@ -143,6 +144,10 @@ export class WorkerProcess {
     if (timer !== undefined) this.#p.clock.clearTimeout(timer);
     this.#asked.delete(id);
     return this.#measures;
+  }
+
+  setGates(gates: readonly Gate[]): void {
+    this.#post.tell({ op: 'gates', gates });
   }
 
   /** Called once a second. */

@@ -64,9 +64,10 @@ export class Worker {
     const pacer = new Pacer(clock, options.latency);
     const ram = new RamTier(options.ramBytes);
     const library = new RemoteLibrary({ link, pacer, ram, shelves: { clock, metrics, log } });
-    const { udpPorts, sessionTimeoutSeconds, serverName } = options;
+    const { udpPorts, sessionTimeoutSeconds, serverName, gates } = options;
     const viewers = new ViewerServer({
       library,
+      gates,
       clock,
       metrics,
       log,
@@ -92,6 +93,9 @@ export class Worker {
         break;
       case 'measure':
         void this.#measure(line.id);
+        break;
+      case 'gates':
+        this.#viewers.setGates(line.gates);
         break;
       case 'drain':
         void this.#drain(line.timeoutMs);
