@@ -73,6 +73,8 @@ const viewerCount = countUpTo(MOST_VIEWERS);
 export const CONFIG_SCHEMA = z.strictObject({
   listen: socketAddress.optional(),
   admin: parsedText(parseAdminAddress).optional(),
+  /** Where viewers connect over TLS, and what they are shown: files in PEM. */
+  tls: z.strictObject({ listen: socketAddress.optional(), certificate: someText, key: someText }).optional(),
   /** A line `user:password` for each. */
   users: secret.optional(),
   adminHosts: z.array(someText).max(64, 'at most 64 names').optional(),

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { TlsIdentity } from '@forebay/proxy';
 import type { Credentials } from '@forebay/rtsp';
 import { ConfigError } from './config-error.js';
 import type { SecretSource } from './config-schema.js';
@@ -51,6 +53,41 @@ function credentialsIn(text: string): Credentials | undefined {
   return colon <= 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
+/**
+ * What viewers are shown over TLS, from files in PEM.
+ * @param key what complaints are about
+ * @throws ConfigError where they cannot be read, or do not belong together
+ */
+export function readIdentity(
+  files: { readonly certificate: string; readonly key: string },
+  key: string,
+): TlsIdentity {
+  const certificate = readText(files.certificate, `${key}.certificate`);
+  const identity = { certificate, key: readText(files.key, `${key}.key`) };
+  // One after the other, so that the complaint is about the right one.
+  usable(`${key}.certificate`, { cert: certificate });
+  usable(`${key}.key`, { cert: certificate, key: identity.key });
+  return identity;
+}
+
+function usable(key: string, options: SecureContextOptions): void {
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    throw new ConfigError(key, `cannot be used: ${(error as Error).message}; write the path of a PEM file`, {
+      cause: error,
+    });
+  }
+}
+
+function readText(file: string, key: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(key, `cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 function readSecret(
   { file = '', env }: SecretSource,
   key: string,
@@ -63,9 +100,5 @@ function readSecret(
   }
   // A flag is the file.
   const place = key.startsWith('-') ? key : `${key}.file`;
-  try {
-    return { text: readFileSync(file, 'utf8'), place };
-  } catch (error) {
-    throw new ConfigError(place, `cannot be read: ${(error as Error).message}`, { cause: error });
-  }
+  return { text: readText(file, place), place };
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { Proxy as MediaProxy } from '@forebay/proxy';
 import { AccessLog } from './access/access-log.js';
 import { adminPages, startAdmin, type AdminServer, type AdminSource } from './admin.js';
@@ -13,6 +14,8 @@ import { VERSION } from './version.js';
 
 /** Of origins, in one line of the log. */
 const MOST_NAMES = 20;
+/** What renews certificates by itself has done so before. */
+const EXPIRY_WARNING_MS = 7 * 86_400_000;
 
 /**
  * Runs the proxy until SIGTERM or SIGINT, then drains: no new sessions, running ones may end within the drain time.
@@ -26,7 +29,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
 
 /**
  * The same, told everything.
- * @param reread what is found when SIGHUP comes: the users count
+ * @param reread what is found when SIGHUP comes, of which users and certificate count
  * @throws the system's error where an address or the cache cannot be opened
  */
 export async function serveAs(settings: Settings, reread = () => settings): Promise<void> {
@@ -54,10 +57,13 @@ export async function serveAs(settings: Settings, reread = () => settings): Prom
       log,
     );
     warnOfOpenOrigins(settings, log);
+    warnOfCertificate(settings, log);
     const media = await listenForViewers(proxy, settings);
+    const secure = await listenOverTls(proxy, settings);
     log.info(
       {
         rtsp: formatSocketAddress(media),
+        ...(secure === undefined ? {} : { rtsps: formatSocketAddress(secure) }),
         admin: admin === undefined ? 'off' : formatSocketAddress(admin.address),
         cache: settings.cache.directory ?? 'off',
         routes: settings.routes.length,
@@ -88,6 +94,24 @@ async function listenForViewers(proxy: MediaProxy, { listen, admin }: Settings):
   }
 }
 
+/** @throws as {@link listenForViewers} */
+async function listenOverTls(proxy: MediaProxy, { tls }: Settings): Promise<SocketAddress | undefined> {
+  if (tls === undefined) return undefined;
+  try {
+    return await proxy.listen(tls.listen.host, tls.listen.port, true);
+  } catch (error) {
+    throw listeningError('tls.listen', { address: tls.listen }, error);
+  }
+}
+
+/** Players refuse a certificate that has run out: whoever runs this should know first. */
+function warnOfCertificate({ tls }: Settings, log: ProcessLog): void {
+  if (tls === undefined) return;
+  const { subject, validTo } = new X509Certificate(tls.certificate);
+  if (Date.parse(validTo) - Date.now() > EXPIRY_WARNING_MS) return;
+  log.warn({ subject, until: validTo }, 'the certificate for viewers runs out');
+}
+
 /** @returns undefined where a signal has ended the start */
 async function startProxy(
   settings: Settings,
@@ -102,6 +126,7 @@ async function startProxy(
       udpPath: settings.udpPath,
       workers: settings.workers,
       lowLatency: settings.lowLatency,
+      ...(settings.tls === undefined ? {} : { tls: settings.tls }),
       viewerLimits: settings.limits,
       giveUp: stop.signal,
       log,
@@ -167,15 +192,17 @@ async function openAccessLog(settings: Settings, log: ProcessLog): Promise<Acces
   return accessLog;
 }
 
-/** Reads again who may watch what. Whatever else has changed counts with the next start. */
+/** Reads again who may watch what, and the certificate. Whatever else has changed counts with the next start. */
 function readmit(proxy: MediaProxy, reread: () => Settings, log: ProcessLog): void {
   try {
-    const { routes } = reread();
-    proxy.setLogins(routes);
+    const settings = reread();
+    const { routes, tls } = settings;
+    proxy.setTerms({ routes, ...(tls === undefined ? {} : { tls }) });
+    warnOfCertificate(settings, log);
     const users = new Set(routes.flatMap(({ logins = [] }) => logins.map(({ username }) => username)));
-    log.info({ users: users.size }, 'who may watch was read again');
+    log.info({ users: users.size }, 'users and certificate read again');
   } catch (error) {
-    log.error({ error }, 'the configuration cannot be read again: who may watch is as before');
+    log.error({ error }, 'the configuration cannot be read again: users and certificate are as before');
   }
 }
 

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { ProxyOptions, RouteOptions } from '@forebay/proxy';
+import type { ProxyOptions, RouteOptions, TlsIdentity } from '@forebay/proxy';
 import type { Credentials } from '@forebay/rtsp';
 import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
@@ -17,7 +17,7 @@ import {
 } from './config-schema.js';
 import { parseCacheSize, parseRamSize } from './quantity.js';
 import { routeOfOrigin, routesOf } from './routes.js';
-import { type Environment, readUsers } from './secrets.js';
+import { type Environment, readIdentity, readUsers } from './secrets.js';
 import { parseSocketAddress, type SocketAddress } from './socket-address.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -26,6 +26,8 @@ export type LogFormat = 'auto' | 'json' | 'text';
 /** Everything `forebay serve` can be told, with nothing left open. */
 export interface Settings {
   readonly listen: SocketAddress;
+  /** Undefined: nobody is served over TLS. */
+  readonly tls: (TlsIdentity & { readonly listen: SocketAddress }) | undefined;
   /** Undefined: no admin pages. */
   readonly admin: SocketAddress | undefined;
   /** Names by which the admin pages may be asked for, besides addresses and `localhost`. */
@@ -73,6 +75,7 @@ export interface ServeFlags {
 
 export const DEFAULTS = {
   listen: '0.0.0.0:8554',
+  tlsListen: '0.0.0.0:8322',
   admin: '127.0.0.1:9554',
   cacheSize: '10GB',
   ramSize: '256MB',
@@ -104,6 +107,7 @@ export function settingsOf(flags: ServeFlags, environment: Environment): Setting
       flag('--listen', flags.listen, parseSocketAddress) ??
       file.listen ??
       parseSocketAddress(DEFAULTS.listen),
+    tls: tlsOf(flags, file),
     admin: admin === 'off' ? undefined : admin,
     adminHosts: file.adminHosts ?? [],
     cache: {
@@ -157,6 +161,15 @@ function usersOf(
   return users === undefined
     ? undefined
     : placed(flags.config ?? '', () => readUsers(users, 'users', environment));
+}
+
+/** @throws ConfigError where certificate and key cannot be read, or do not belong together */
+function tlsOf({ config = '' }: ServeFlags, { tls }: Partial<ConfigFile>): Settings['tls'] {
+  if (tls === undefined) return undefined;
+  return placed(config, () => ({
+    listen: tls.listen ?? parseSocketAddress(DEFAULTS.tlsListen),
+    ...readIdentity(tls, 'tls'),
+  }));
 }
 
 function limitsOf({ limits = {} }: Partial<ConfigFile>): Settings['limits'] {

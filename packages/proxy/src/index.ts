@@ -6,6 +6,7 @@ export { probeOrigin } from './probe/probe.js';
 export { suggestedRoute, type ProbeReport, type SuggestedRoute } from './probe/report.js';
 export type { OriginState, ProxyOptions, RouteOptions, WarmOptions } from './options.js';
 export { Proxy } from './proxy.js';
+export type { TlsIdentity } from './viewer/secure-door.js';
 export type { HeldSpan, TitleState } from './read/title-state.js';
 export { failedWarming, type WarmProgress } from './read/warmings.js';
 

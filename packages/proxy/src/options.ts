@@ -7,6 +7,7 @@ import type { ProfileSettings } from './origin/profile.js';
 import type { ProfileRecord } from './origin/profile-record.js';
 import type { WarmProgress } from './read/warmings.js';
 import type { ViewerLimits } from './viewer/limits.js';
+import type { TlsIdentity } from './viewer/secure-door.js';
 import type { UdpPath } from './viewer/udp-path.js';
 
 /** Which origin answers for which paths, and how it is talked to. */
@@ -45,6 +46,8 @@ export interface ProxyOptions {
   readonly udpPath?: UdpPath;
   /** Live media leaves as soon as it is there. Default: within 10 to 20 ms, with less work. */
   readonly lowLatency?: boolean;
+  /** Shown to viewers who come over TLS; undefined: none can. */
+  readonly tls?: TlsIdentity;
   readonly sessionTimeoutSeconds: number;
   /** Processes that serve viewers. 1, the default: this one, which does everything. */
   readonly workers?: number;

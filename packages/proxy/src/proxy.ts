@@ -22,7 +22,8 @@ import type { TitleState } from './read/title-state.js';
 import type { Latency } from './read/tempo.js';
 import type { WarmProgress } from './read/warmings.js';
 import type { Gate } from './viewer/gatekeeper.js';
-import { ViewerServer } from './viewer/server.js';
+import { checkIdentity } from './viewer/secure-door.js';
+import { type Terms, ViewerServer } from './viewer/server.js';
 import { chooseSender } from './viewer/udp-path.js';
 import { SharedMemory, WorkerTeam } from './workers/team.js';
 
@@ -54,7 +55,7 @@ export class Proxy {
   readonly #clients: readonly OriginClient[];
   readonly #catalogue: Catalogue;
   readonly #memory: SharedMemory | undefined;
-  #gates: readonly Gate[];
+  #terms: Terms;
   #viewers: ViewerServer | WorkerTeam | undefined;
   #timer: TimerHandle | undefined;
   readonly #profiles: ProfileKeeper;
@@ -66,7 +67,8 @@ export class Proxy {
   private constructor(options: ProxyOptions, parts: Parts) {
     const { shelves, clients } = parts;
     this.#memory = parts.memory;
-    this.#gates = options.routes.map(gateOf);
+    const { tls, routes: served } = options;
+    this.#terms = { gates: served.map(gateOf), ...(tls === undefined ? {} : { tls }) };
     this.metrics = shelves.metrics;
     this.#clock = shelves.clock;
     this.#shelves = shelves;
@@ -129,8 +131,9 @@ export class Proxy {
     return proxy;
   }
 
-  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    const address = await this.#viewers!.listen(host, port);
+  /** May be called for several addresses. @param port 0 takes any @param isSecure over TLS, with the certificate of the options */
+  async listen(host: string, port: number, isSecure = false): Promise<{ host: string; port: number }> {
+    const address = await this.#viewers!.listen(host, port, isSecure);
     this.#state = 'ready';
     if (this.#timer === undefined) this.#tick();
     return address;
@@ -151,14 +154,20 @@ export class Proxy {
 
   /**
    * From now on these may watch, by route: whoever has one of its logins, or anybody where it has none. Routes that are not named
-   * stay as they are.
+   * stay as they are. Over TLS viewers see this certificate.
+   * @throws the system's error where certificate and key cannot be read, or do not belong together; nothing has changed then
    */
-  setLogins(routes: readonly Pick<RouteOptions, 'id' | 'logins'>[]): void {
-    const told = new Map(routes.map(({ id, logins }) => [id, logins]));
-    this.#gates = this.#gates.map((gate) =>
+  setTerms(
+    o: Pick<ProxyOptions, 'tls'> & { readonly routes: readonly Pick<RouteOptions, 'id' | 'logins'>[] },
+  ): void {
+    const { tls = this.#terms.tls } = o;
+    if (tls !== undefined) checkIdentity(tls);
+    const told = new Map(o.routes.map(({ id, logins }) => [id, logins]));
+    const gates = this.#terms.gates.map((gate) =>
       told.has(gate.id) ? gateOf({ ...gate, logins: told.get(gate.id) }) : gate,
     );
-    this.#viewers?.setGates(this.#gates);
+    this.#terms = { gates, ...(tls === undefined ? {} : { tls }) };
+    this.#viewers?.setTerms(this.#terms);
   }
 
   ready(): { ready: boolean; reasons: string[] } {
@@ -218,7 +227,7 @@ export class Proxy {
   async #openViewers(options: ProxyOptions): Promise<ViewerServer | WorkerTeam> {
     const { clock, metrics, log } = this.#shelves;
     const { udpPorts, udpPath = 'auto', sessionTimeoutSeconds, viewerLimits, onViewing, giveUp } = options;
-    const common = { gates: this.#gates, udpPorts, sessionTimeoutSeconds, serverName: SERVER_NAME };
+    const common = { terms: this.#terms, udpPorts, sessionTimeoutSeconds, serverName: SERVER_NAME };
     const sender = await chooseSender({ wanted: udpPath, metrics, log });
     if (this.#memory === undefined) {
       return new ViewerServer({

@@ -14,7 +14,7 @@ import {
 } from '@forebay/rig';
 import { parseRtspUrl } from '@forebay/rtsp';
 import type { Test } from 'tap';
-import type { Log, Proxy, RouteOptions } from '../src/index.js';
+import type { Log, Proxy, ProxyOptions, RouteOptions } from '../src/index.js';
 import { startedProxy } from './started-proxy.js';
 
 /** Of each kind one, in one of the containers. */
@@ -177,6 +177,7 @@ export class Stage {
   readonly relay: DelayRelay;
   #proxy: Proxy | undefined;
   #port = 0;
+  #securePort = 0;
   /** When the last session stopped playing, and when it was gone. */
   #pacedEndMs: number | undefined;
   #goneMs: number | undefined;
@@ -207,7 +208,7 @@ export class Stage {
   }
 
   /** Starts the proxy, or stops it and starts it again: what is in RAM is forgotten. */
-  async start(route: Partial<RouteOptions> = {}): Promise<void> {
+  async start(route: Partial<RouteOptions> = {}, more: Partial<ProxyOptions> = {}): Promise<void> {
     await this.stop();
     const proxy = await startedProxy({
       routes: [
@@ -219,9 +220,11 @@ export class Stage {
       udpPorts: { first: 0, last: 0 },
       sessionTimeoutSeconds: 60,
       log: this.#log(),
+      ...more,
     });
     this.#proxy = proxy;
     this.#port = (await proxy.listen(HOST, 0)).port;
+    this.#securePort = more.tls === undefined ? 0 : (await proxy.listen(HOST, 0, true)).port;
   }
 
   async stop(): Promise<void> {
@@ -232,6 +235,11 @@ export class Stage {
 
   url(title: string): string {
     return `rtsp://${HOST}:${this.#port}/${title}`;
+  }
+
+  /** The same over TLS, where the proxy was started with a certificate. */
+  secureUrl(title: string): string {
+    return `rtsps://${HOST}:${this.#securePort}/${title}`;
   }
 
   /** Sum of the values of a metric over all labels but the given ones. */

@@ -49,7 +49,7 @@ async function challenged(viewer: TestViewer, url: string): Promise<Challenge[]>
 }
 
 t.test('nothing of a guarded title is told to who has not logged in', async (t) => {
-  await withRig({ gates: GATES }, async ({ connect, url, library, metric }) => {
+  await withRig({ terms: { gates: GATES } }, async ({ connect, url, library, metric }) => {
     const viewer = await connect();
     for (const method of [
       'DESCRIBE',
@@ -88,7 +88,7 @@ for (const [name, choose] of [
   ['MD5 with qop', (all) => ({ ...last(all), qop: 'auth', algorithm: 'MD5' })],
 ] as [string, (all: readonly Challenge[]) => Challenge][]) {
   t.test(`a whole viewing with ${name}`, async (t) => {
-    await withRig({ gates: GATES }, async ({ connect, url, metric }) => {
+    await withRig({ terms: { gates: GATES } }, async ({ connect, url, metric }) => {
       const viewer = await connect();
       const at = url('/vod/a');
       const challenge = choose(await challenged(viewer, at));
@@ -112,7 +112,7 @@ for (const [name, choose] of [
 }
 
 t.test('what proves nothing is refused, and counted where it was a try', async (t) => {
-  await withRig({ gates: GATES }, async ({ connect, url, metric, lines }) => {
+  await withRig({ terms: { gates: GATES } }, async ({ connect, url, metric, lines }) => {
     const at = url('/vod/a');
     const first = await connect();
     const [strong, usual] = (await challenged(first, at)) as [Challenge, Challenge];
@@ -162,7 +162,7 @@ t.test('what proves nothing is refused, and counted where it was a try', async (
 });
 
 t.test('players say in their own ways what a digest is about', async (t) => {
-  await withRig({ gates: GATES }, async ({ connect, url }) => {
+  await withRig({ terms: { gates: GATES } }, async ({ connect, url }) => {
     const viewer = await connect();
     const at = url('/vod/a');
     const usual = last(await challenged(viewer, at));
@@ -175,7 +175,7 @@ t.test('players say in their own ways what a digest is about', async (t) => {
 });
 
 t.test('the nonce of another connection is stale, and an answer to it opens nothing', async (t) => {
-  await withRig({ gates: GATES }, async ({ connect, url, metric }) => {
+  await withRig({ terms: { gates: GATES } }, async ({ connect, url, metric }) => {
     const [one, other] = [await connect(), await connect()];
     const describe = { method: 'DESCRIBE', url: url('/vod/a') };
     const overheard = last(await challenged(one, describe.url));
@@ -197,7 +197,7 @@ t.test('the nonce of another connection is stale, and an answer to it opens noth
 
 t.test('who guesses passwords is not listened to any more, and nobody else suffers', async (t) => {
   const limits = { failedLoginsPerMinute: 3 };
-  await withRig({ gates: GATES, limits }, async ({ connect, url, metric, clock }) => {
+  await withRig({ terms: { gates: GATES }, limits }, async ({ connect, url, metric, clock }) => {
     const describe = { method: 'DESCRIBE', url: url('/vod/a') };
     const neighbour = await connect();
     const usual = last(await challenged(neighbour, describe.url));
@@ -227,17 +227,17 @@ t.test('who guesses passwords is not listened to any more, and nobody else suffe
 });
 
 t.test('who may watch can change while viewers play', async (t) => {
-  await withRig({ gates: GATES }, async ({ connect, url, server }) => {
+  await withRig({ terms: { gates: GATES } }, async ({ connect, url, server }) => {
     const viewer = await connect();
     const describe = { method: 'DESCRIBE', url: url('/vod/a') };
     const usual = last(await challenged(viewer, describe.url));
     t.equal((await ask(viewer, describe, ALICE, usual)).status, 200);
-    server.setGates([{ id: 'cameras', pathPrefix: '/vod', logins: [BOB] }]);
+    server.setTerms({ gates: [{ id: 'cameras', pathPrefix: '/vod', logins: [BOB] }] });
     t.equal((await ask(viewer, describe, ALICE, usual)).status, 401, 'no more');
     t.equal((await ask(viewer, describe, BOB, usual)).status, 200);
-    server.setGates([{ id: 'cameras', pathPrefix: '/vod', logins: [] }]);
+    server.setTerms({ gates: [{ id: 'cameras', pathPrefix: '/vod', logins: [] }] });
     t.equal((await ask(viewer, describe, BOB, usual)).status, 401, 'no users: nobody');
-    server.setGates([{ id: 'cameras', pathPrefix: '/vod' }]);
+    server.setTerms({ gates: [{ id: 'cameras', pathPrefix: '/vod' }] });
     t.equal((await viewer.request('DESCRIBE', describe.url)).status, 200);
   });
 });

@@ -44,7 +44,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   const server = new ViewerServer({
     library,
-    gates: options.gates ?? [],
+    terms: options.terms ?? { gates: [] },
     clock,
     metrics,
     log,

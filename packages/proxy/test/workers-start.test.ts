@@ -33,7 +33,7 @@ function worker(test: Test, command: Command): { worker: WorkerProcess; child: C
       latency: 'usual',
       sessionTimeoutSeconds: 60,
       viewerLimits: {},
-      gates: [],
+      terms: { gates: [] },
       ramBytes: 1e6,
       serverName: 'Forebay',
       reportsViewings: false,

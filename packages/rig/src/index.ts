@@ -36,5 +36,6 @@ export type {
   GstPlayResult,
   GstStream,
 } from './tools/players.js';
+export { makeCertificate } from './tools/certificate.js';
 export { prerequisites } from './tools/prerequisites.js';
 export type { Prerequisites } from './tools/prerequisites.js';

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { formatResponse, Framer, RtspError } from '@forebay/rtsp';
 import type { FramerSink, RtspMessage, RtspRequest } from '@forebay/rtsp';
 import { normalAddress } from './addresses.js';
@@ -74,6 +75,10 @@ export class ViewerConnection implements ControlConnection, FramerSink {
       host.log.debug({ viewer: this.viewerAddress, error }, 'viewer connection failed'),
     );
     socket.on('close', () => this.#closed());
+  }
+
+  get isSecure(): boolean {
+    return this.#socket instanceof TLSSocket;
   }
 
   get isClosed(): boolean {

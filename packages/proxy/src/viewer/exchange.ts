@@ -46,6 +46,8 @@ export interface ControlConnection {
   /** Sessions that were made here. */
   readonly sessions: Set<ViewerSession>;
   readonly isClosed: boolean;
+  /** Over TLS. */
+  readonly isSecure: boolean;
 }
 
 /** One request, to be answered. */

@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import {
+  type Authorization,
   type Challenge,
   type Credentials,
   type DigestAuthorization,
@@ -40,6 +41,8 @@ export class Login {
 
 /** Whose request it is. */
 export interface Caller {
+  /** Over TLS. */
+  readonly isSecure: boolean;
   readonly viewerAddress: string;
   readonly login: Login;
 }
@@ -61,7 +64,7 @@ interface Guarded {
 type Verdict = 'right' | 'wrong' | 'stale' | 'none';
 
 /**
- * Lets viewers ask for what they may watch: each request proves who it is of, by Digest with SHA-256 or MD5. Source: RFC 7616, RFC 2326
+ * Lets viewers ask for what they may watch: each request proves who it is of, by Digest with SHA-256 or MD5, or over TLS by Basic. Source: RFC 7616, RFC 7617, RFC 2326
  * section 12.5 and 12.44.
  */
 export class Gatekeeper {
@@ -103,29 +106,34 @@ export class Gatekeeper {
     // Those who are known already are let alone: they may share the address of somebody who guesses.
     if (!caller.login.isKnown && failures.count(nowMs()) >= limits.failedLoginsPerMinute) {
       rejects.count(LIMIT_REASONS.failedLoginsPerMinute, fields);
-      throw refusal(caller.login, { close: true });
+      throw refusal(caller, { close: true });
     }
     const given = parseAuthorization(request.headers.get('Authorization') ?? '');
-    // Nobody is asked for a password in clear text, and one that comes unasked is not looked at.
-    const digest = given?.scheme === 'digest' ? given : undefined;
-    const verdict = this.#judge(digest, request.method, { gate, login: caller.login });
+    const verdict = this.#judge(given, request.method, { gate, caller });
     if (verdict === 'right') {
       caller.login.isKnown = true;
       return;
     }
     if (verdict === 'wrong') {
       failures.add(nowMs());
-      rejects.count('login', { ...fields, user: digest?.username.slice(0, MOST_NAME_CHARS) });
+      rejects.count('login', { ...fields, user: given?.username.slice(0, MOST_NAME_CHARS) });
     }
-    throw refusal(caller.login, { stale: verdict === 'stale' });
+    throw refusal(caller, { stale: verdict === 'stale' });
   }
 
-  #judge(
-    digest: DigestAuthorization | undefined,
+  #judge(given: Authorization | undefined, method: string, o: { gate: Guarded; caller: Caller }): Verdict {
+    if (given?.scheme === 'digest') return this.#judgeDigest(given, method, o);
+    // Nobody is asked for a password in clear text, and one that comes unasked is not looked at.
+    if (given === undefined || !o.caller.isSecure) return 'none';
+    const user = o.gate.users?.get(given.username);
+    return user !== undefined && isSame(user.password, given.password) ? 'right' : 'wrong';
+  }
+
+  #judgeDigest(
+    digest: DigestAuthorization,
     method: string,
-    { gate, login }: { gate: Guarded; login: Login },
+    { gate, caller }: { gate: Guarded; caller: Caller },
   ): Verdict {
-    if (digest === undefined) return 'none';
     const { realm, nonce, algorithm, uri, nonceCount, cnonce = '' } = digest;
     const user = gate.users?.get(digest.username);
     if (user === undefined || realm !== REALM || algorithm.endsWith('-sess')) return 'wrong';
@@ -145,7 +153,7 @@ export class Gatekeeper {
     if (!isSame(expected, digest.response)) return 'wrong';
     // Players put the URL of the title where a stream is asked for, with a slash or without: what is allowed is allowed by route.
     if (this.#gateOf(uri.startsWith('/') ? `rtsp://proxy${uri}` : uri) !== gate) return 'wrong';
-    return nonce === login.nonce ? 'right' : 'stale';
+    return nonce === caller.login.nonce ? 'right' : 'stale';
   }
 
   /** Undefined as well for what is no URL, which whoever answers the request says. */
@@ -159,26 +167,24 @@ export class Gatekeeper {
 }
 
 /**
- * The strongest challenge comes first, and the one that everybody understands last, which is the one that FFmpeg, GStreamer and live555 take. It
- * says no more than RFC 2069 has: live555 reads no more.
+ * The strongest challenge comes first. Of two Digests FFmpeg, GStreamer and live555 take the last: it is the one that they understand, and says no
+ * more than RFC 2069 has, since live555 reads no more. Basic comes behind, over TLS only.
  */
-function refusal({ nonce }: Login, o: { stale?: boolean; close?: boolean }): Refusal {
+function refusal({ login, isSecure }: Caller, o: { stale?: boolean; close?: boolean }): Refusal {
+  const digest = { scheme: 'digest', realm: REALM, nonce: login.nonce } as const;
   const stale = o.stale === true ? { stale: true } : {};
-  const strong = {
-    scheme: 'digest',
-    realm: REALM,
-    nonce,
-    algorithm: 'SHA-256',
-    qop: 'auth',
-    ...stale,
-  } as const;
-  const usual = { scheme: 'digest', realm: REALM, nonce, ...stale } as const;
+  const challenges: Challenge[] = [
+    { ...digest, algorithm: 'SHA-256', qop: 'auth', ...stale },
+    { ...digest, ...stale },
+    ...(isSecure ? [{ scheme: 'basic', realm: REALM } as const] : []),
+  ];
   return new Refusal(401, {
-    headers: [strong, usual].map((challenge) => ['WWW-Authenticate', formatChallenge(challenge)] as const),
+    headers: challenges.map((challenge) => ['WWW-Authenticate', formatChallenge(challenge)] as const),
     close: o.close ?? false,
   });
 }
 
+/** In a time that does not say where they differ. */
 function isSame(expected: string, given: string): boolean {
   const [a, b] = [Buffer.from(expected), Buffer.from(given)];
   return a.length === b.length && timingSafeEqual(a, b);

@@ -26,6 +26,7 @@ const TABLE = {
   requestBurst: { value: 128, reason: 'request-rate', answer: 'answered later, reading stops' },
   /** Answers and media that wait for one viewer to read. */
   pendingBytes: { value: 65536, reason: 'unread', answer: 'no request is answered, no media is sent' },
+  /** Over TLS once for the handshake, and once for what comes behind it. */
   firstByteMs: { value: 9 * SECOND, reason: 'idle', answer: 'connection closed' },
   /** A request or frame that was begun and not finished, however many bytes trickle in. */
   unfinishedMs: { value: 9 * SECOND, reason: 'unfinished-request', answer: '408, connection closed' },
@@ -78,6 +79,7 @@ const REJECTS = {
   'foreign-session': 'the id of a session of another address: 454',
   'bad-report': 'RTCP that is malformed: dropped',
   login: 'a user or a password that are wrong: 401',
+  tls: 'what is no TLS, or has no version or cipher in common with us: connection closed',
   destination: 'media asked to be sent elsewhere: 462',
   port: 'a media port that is one of our own: 461',
   draining: 'a new session while the proxy drains: 503',

@@ -15,13 +15,21 @@ import { Pulse } from './pulse.js';
 import { Missing } from './missing.js';
 import { Rejects } from './rejects.js';
 import { Scratch } from './scratch.js';
+import { SecureDoor, type TlsIdentity } from './secure-door.js';
 import { dgramSender, type PacketSender } from './sender.js';
 import { Sessions } from './sessions.js';
 
-export interface ViewerServerOptions {
-  readonly library: Library;
+/** What viewers are met with. It may change while they are served. */
+export interface Terms {
   /** Who may watch what. */
   readonly gates: readonly Gate[];
+  /** Undefined: nobody is served over TLS. */
+  readonly tls?: TlsIdentity;
+}
+
+export interface ViewerServerOptions {
+  readonly library: Library;
+  readonly terms: Terms;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -44,8 +52,11 @@ const DEFAULT_TIMEOUT_SECONDS = 60;
 export class ViewerServer {
   readonly #host: ViewerHost;
   readonly #pulse: Pulse;
+  /** Of connections, those in their TLS handshake among them. */
+  readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<ViewerConnection>();
   readonly #servers = new Set<Server>();
+  #door: SecureDoor | undefined;
   #whenEmpty: (() => void) | undefined;
 
   constructor(o: ViewerServerOptions) {
@@ -55,7 +66,7 @@ export class ViewerServer {
     const rejects = new Rejects({ metrics, log, clock });
     const addresses = new Addresses();
     const gatekeeper = new Gatekeeper({
-      gates: o.gates,
+      gates: o.terms.gates,
       addresses,
       rejects,
       limits,
@@ -84,6 +95,7 @@ export class ViewerServer {
       scratch: new Scratch(),
       serverName,
     };
+    if (o.terms.tls !== undefined) this.#door = this.#openDoor(o.terms.tls);
   }
 
   get sessions(): number {
@@ -91,12 +103,12 @@ export class ViewerServer {
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#sockets.size;
   }
 
-  /** May be called for several addresses. @param port 0 takes any */
-  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    const onConnection = (socket: Socket): void => this.adopt(socket);
+  /** May be called for several addresses. @param port 0 takes any @param isSecure over TLS */
+  async listen(host: string, port: number, isSecure = false): Promise<{ host: string; port: number }> {
+    const onConnection = (socket: Socket): void => this.adopt(socket, isSecure);
     const { server, address } = await listenForViewers({ host, port, log: this.#host.log, onConnection });
     server.maxConnections = this.#host.limits.connections;
     server.on('drop', (from) =>
@@ -106,8 +118,16 @@ export class ViewerServer {
     return address;
   }
 
-  /** From now on these may watch; who plays something else is refused with its next request. */
-  setGates(gates: readonly Gate[]): void {
+  /**
+   * From now on this counts: who plays what they may not watch any more is refused with the next request, and who comes over TLS sees the
+   * new certificate.
+   * @throws the system's error where certificate and key cannot be read, or do not belong together
+   */
+  setTerms({ gates, tls }: Terms): void {
+    if (tls !== undefined) {
+      if (this.#door === undefined) this.#door = this.#openDoor(tls);
+      else this.#door.change(tls);
+    }
     this.#host.gatekeeper.replace(gates);
   }
 
@@ -139,24 +159,25 @@ export class ViewerServer {
     );
     this.#servers.clear();
     for (const connection of this.#connections) connection.leave();
+    this.#door?.close();
     await Promise.all(closed);
-    if (this.#connections.size === 0) return;
+    if (this.#sockets.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     });
   }
 
   /** Takes a connection that was accepted here or elsewhere. */
-  adopt(socket: Socket): void {
+  adopt(socket: Socket, isSecure = false): void {
     const { addresses, limits, rejects, metrics } = this.#host;
     const viewerAddress = normalAddress(socket.remoteAddress ?? '');
-    if (viewerAddress === '') {
+    if (viewerAddress === '' || (isSecure && this.#door === undefined)) {
       // Gone before it was accepted: nobody is refused anything.
       socket.destroy();
       return;
     }
     const account = addresses.of(viewerAddress);
-    const isFull = this.#connections.size >= limits.connections;
+    const isFull = this.#sockets.size >= limits.connections;
     if (isFull || account.connections >= limits.connectionsPerAddress) {
       const reason = isFull ? LIMIT_REASONS.connections : LIMIT_REASONS.connectionsPerAddress;
       rejects.count(reason, { viewer: viewerAddress });
@@ -165,13 +186,30 @@ export class ViewerServer {
     }
     account.connections++;
     metrics.viewerConnections.inc();
-    const connection = new ViewerConnection(socket, this.#host);
-    this.#connections.add(connection);
+    this.#sockets.add(socket);
     socket.once('close', () => {
       account.connections--;
       metrics.viewerConnections.dec();
-      this.#connections.delete(connection);
-      if (this.#connections.size === 0) this.#whenEmpty?.();
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#whenEmpty?.();
+    });
+    if (isSecure) this.#door?.admit(socket);
+    else this.#converse(socket);
+  }
+
+  #converse(socket: Socket): void {
+    const connection = new ViewerConnection(socket, this.#host);
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
+  }
+
+  #openDoor(identity: TlsIdentity): SecureDoor {
+    const { limits, rejects } = this.#host;
+    return new SecureDoor({
+      identity,
+      handshakeMs: limits.firstByteMs,
+      onSecure: (socket) => this.#converse(socket),
+      onFailed: (error) => rejects.count('tls', { error: error.message }),
     });
   }
 

@@ -151,6 +151,8 @@ function judge({ connection, host }: Exchange, offer: TransportSpec, taken: Take
   if (offer.delivery !== 'unicast' || (offer.mode !== undefined && offer.mode !== 'PLAY')) return 461;
   if (taken !== undefined && taken.session.transport.kind !== offer.lower) return 455;
   if (offer.lower === 'tcp') return areChannelsFree(connection.channels, offer, taken) ? 'ok' : 461;
+  // Who came over TLS would not have the media pass in the clear.
+  if (connection.isSecure) return 461;
   if (offer.clientPort?.some((port) => host.ports.isOurs(connection.viewerAddress, port)) === true) {
     host.rejects.count('port', fields);
     return 461;

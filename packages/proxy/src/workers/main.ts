@@ -19,7 +19,7 @@ const send = (lines: readonly WorkerLine[]): void => {
 process.on('message', (lines: readonly OwnerLine[], handle: unknown) => {
   for (const line of lines) {
     if (line.op === 'begin') void begin(line);
-    else if (line.op === 'viewer') adopt(line.connection, handle);
+    else if (line.op === 'viewer') adopt(line, handle);
     else worker?.take(line);
   }
 });
@@ -41,11 +41,11 @@ async function begin({ options }: Extract<OwnerLine, { op: 'begin' }>): Promise<
   }
 }
 
-function adopt(connection: number, handle: unknown): void {
-  if (!(handle instanceof Socket)) send([{ op: 'disconnected', connection }]);
+function adopt(line: Extract<OwnerLine, { op: 'viewer' }>, handle: unknown): void {
+  if (!(handle instanceof Socket)) send([{ op: 'disconnected', connection: line.connection }]);
   else if (worker === undefined) handle.destroy();
   else {
     handle.allowHalfOpen = true;
-    worker.adopt(handle, connection);
+    worker.adopt(handle, line);
   }
 }

@@ -5,13 +5,13 @@ import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { normalAddress } from '../viewer/addresses.js';
 import { listenForViewers } from '../viewer/listening.js';
-import type { Gate } from '../viewer/gatekeeper.js';
 import type { PortRange } from '../viewer/ports.js';
+import type { Terms } from '../viewer/server.js';
 import type { Desk } from './desk.js';
 import type { Measures, OwnerLine, WorkerOptions } from './protocol.js';
 import { Seats } from './seats.js';
 import { Spare } from './spare.js';
-import { type End, WorkerProcess } from './worker-process.js';
+import { type End, type Handing, WorkerProcess } from './worker-process.js';
 
 const SWEEP_MS = 1000;
 /** One that ended before it served is not replaced at once: something is wrong that the next one meets too. */
@@ -32,7 +32,7 @@ export interface PoolParts {
 export class WorkerPool {
   readonly #p: PoolParts;
   readonly #workers = new Map<number, WorkerProcess>();
-  #gates: readonly Gate[];
+  #terms: Terms;
   readonly #seats: Seats;
   readonly #spare: Spare;
   readonly #servers = new Set<Server>();
@@ -45,7 +45,7 @@ export class WorkerPool {
 
   private constructor(parts: PoolParts) {
     this.#p = parts;
-    this.#gates = parts.worker.gates;
+    this.#terms = parts.worker.terms;
     this.#spare = new Spare((reason) =>
       parts.log.warn({ reason }, 'no spare worker: one that dies is not replaced at once'),
     );
@@ -79,11 +79,11 @@ export class WorkerPool {
     return this.#serving().flatMap((number) => this.#workers.get(number)?.pid ?? []);
   }
 
-  /** May be called for several addresses. @param port 0 takes any */
-  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+  /** May be called for several addresses. @param port 0 takes any @param isSecure over TLS */
+  async listen(host: string, port: number, isSecure = false): Promise<{ host: string; port: number }> {
     const onConnection = (socket: Socket): void => {
       socket.on('error', () => undefined);
-      this.#seat(socket);
+      this.#seat({ socket, isSecure });
     };
     const { log } = this.#p;
     const { server, address } = await listenForViewers({
@@ -98,9 +98,9 @@ export class WorkerPool {
   }
 
   /** As of a server; workers to come know it, too. */
-  setGates(gates: readonly Gate[]): void {
-    this.#gates = gates;
-    for (const child of this.#workers.values()) child.setGates(gates);
+  setTerms(terms: Terms): void {
+    this.#terms = terms;
+    for (const child of this.#workers.values()) child.setTerms(terms);
   }
 
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */
@@ -140,12 +140,12 @@ export class WorkerPool {
     const { clock, metrics, log, desk, worker, count } = this.#p;
     const child = new WorkerProcess({
       child: this.#spare.take(),
-      options: { ...worker, gates: this.#gates, number, udpPorts: shareOf(worker.udpPorts, number, count) },
+      options: { ...worker, terms: this.#terms, number, udpPorts: shareOf(worker.udpPorts, number, count) },
       clock,
       log,
       desk,
       onDisconnected: (connection) => this.#seats.leave(connection, clock.nowMs()),
-      onOrphan: (socket) => this.#seat(socket),
+      onOrphan: (handing) => this.#seat(handing),
       onEnd: (end) => this.#replace(number, end),
     });
     this.#workers.set(number, child);
@@ -186,7 +186,7 @@ export class WorkerPool {
     return AggregatorRegistry.aggregate([await this.#legacy, counted] as object[]).getMetricsAsJSON();
   }
 
-  #seat(socket: Socket): void {
+  #seat({ socket, isSecure }: Handing): void {
     if (this.#state !== 'open' || socket.destroyed) {
       socket.destroy();
       return;
@@ -197,7 +197,7 @@ export class WorkerPool {
     const worker = this.#seats.take(normalAddress(socket.remoteAddress ?? ''), connection, workers);
     const child = worker === undefined ? undefined : this.#workers.get(worker);
     if (child === undefined) socket.destroy();
-    else child.adopt(socket, connection);
+    else child.adopt(socket, { connection, isSecure });
   }
 
   #serving(isMeant = (child: WorkerProcess): boolean => child.isServing): number[] {

@@ -7,9 +7,9 @@ import { ORIGIN_FAULTS, OriginError, type OriginErrorCode } from '../origin/erro
 import type { PlayReply } from '../origin/reply.js';
 import type { AudienceStart } from '../read/audience.js';
 import type { Latency } from '../read/tempo.js';
-import type { Gate } from '../viewer/gatekeeper.js';
 import type { PortRange } from '../viewer/ports.js';
 import type { ViewerLimits } from '../viewer/limits.js';
+import type { Terms } from '../viewer/server.js';
 import type { UdpPath } from '../viewer/udp-path.js';
 
 /*
@@ -28,7 +28,7 @@ export interface WorkerOptions {
   readonly latency: Latency;
   readonly sessionTimeoutSeconds: number;
   readonly viewerLimits: Partial<ViewerLimits>;
-  readonly gates: readonly Gate[];
+  readonly terms: Terms;
   readonly ramBytes: number;
   readonly serverName: string;
   /** Whether viewings are wanted. */
@@ -174,9 +174,9 @@ export type OwnerLine =
       readonly sdp: string;
     }
   | { readonly op: 'measure'; readonly id: number }
-  | { readonly op: 'gates'; readonly gates: readonly Gate[] }
+  | { readonly op: 'terms'; readonly terms: Terms }
   | { readonly op: 'drain'; readonly timeoutMs: number }
-  | { readonly op: 'viewer'; readonly connection: number };
+  | { readonly op: 'viewer'; readonly connection: number; readonly isSecure: boolean };
 
 /** Metrics as prom-client tells them. */
 export type Measures = readonly object[];

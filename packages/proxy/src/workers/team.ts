@@ -4,7 +4,7 @@ import type { Viewing } from '../access.js';
 import type { Shelves } from '../fill/shelves.js';
 import type { Log } from '../log.js';
 import type { Catalogue } from '../read/catalogue.js';
-import type { Gate } from '../viewer/gatekeeper.js';
+import type { Terms } from '../viewer/server.js';
 import { Desk } from './desk.js';
 import { WorkerPool } from './pool.js';
 import { GLANCE_MS, type OwnerLine, type WorkerOptions } from './protocol.js';
@@ -101,13 +101,13 @@ export class WorkerTeam {
     return this.#pool.pids;
   }
 
-  /** May be called for several addresses. @param port 0 takes any */
-  listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    return this.#pool.listen(host, port);
+  /** May be called for several addresses. @param port 0 takes any @param isSecure over TLS */
+  listen(host: string, port: number, isSecure = false): Promise<{ host: string; port: number }> {
+    return this.#pool.listen(host, port, isSecure);
   }
 
-  setGates(gates: readonly Gate[]): void {
-    this.#pool.setGates(gates);
+  setTerms(terms: Terms): void {
+    this.#pool.setTerms(terms);
   }
 
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */

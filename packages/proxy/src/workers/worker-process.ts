@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Clock, TimerHandle } from '../clock.js';
 import type { Log } from '../log.js';
-import type { Gate } from '../viewer/gatekeeper.js';
+import type { Terms } from '../viewer/server.js';
 import type { Desk } from './desk.js';
 import { Post } from './post.js';
 import type { Measures, OwnerLine, WorkerLine, WorkerOptions } from './protocol.js';
@@ -30,6 +30,13 @@ class WorkerStartError extends Error {
   }
 }
 
+/** A connection that was accepted, and is given to a worker. */
+export interface Handing {
+  readonly socket: Socket;
+  /** TLS is awaited on it. */
+  readonly isSecure: boolean;
+}
+
 export interface WorkerProcessParts {
   /** That waits for its orders. */
   readonly child: ChildProcess;
@@ -39,7 +46,7 @@ export interface WorkerProcessParts {
   readonly desk: (tell: (line: OwnerLine) => void) => Desk;
   readonly onDisconnected: (connection: number) => void;
   /** A connection that the worker did not take before it ended. */
-  readonly onOrphan: (socket: Socket) => void;
+  readonly onOrphan: (handing: Handing) => void;
   /** Called once, when the process is gone. */
   readonly onEnd: (end: End) => void;
 }
@@ -54,7 +61,7 @@ export class WorkerProcess {
   readonly #post: Post<OwnerLine>;
   readonly #desk: Desk;
   /** Connections on their way there: open here, too, until it has them. */
-  readonly #handing = new Map<number, Socket>();
+  readonly #handing = new Map<number, Handing>();
   readonly #asked = new Map<number, () => void>();
   #state: 'starting' | 'serving' | 'draining' | 'gone' = 'starting';
   #hasServed = false;
@@ -124,11 +131,11 @@ export class WorkerProcess {
   }
 
   /** Hands a connection over, of which nothing was read. */
-  adopt(socket: Socket, connection: number): void {
+  adopt(socket: Socket, { connection, isSecure }: { connection: number; isSecure: boolean }): void {
     this.#post.flush();
-    this.#handing.set(connection, socket);
+    this.#handing.set(connection, { socket, isSecure });
     // An error is the end of the process, which is noticed anyway.
-    this.#child.send([{ op: 'viewer', connection }], socket, { keepOpen: true }, () => undefined);
+    this.#child.send([{ op: 'viewer', connection, isSecure }], socket, { keepOpen: true }, () => undefined);
   }
 
   /** Its metrics as they are now; as they were a second ago, where it is busy. */
@@ -146,8 +153,8 @@ export class WorkerProcess {
     return this.#measures;
   }
 
-  setGates(gates: readonly Gate[]): void {
-    this.#post.tell({ op: 'gates', gates });
+  setTerms(terms: Terms): void {
+    this.#post.tell({ op: 'terms', terms });
   }
 
   /** Called once a second. */
@@ -233,13 +240,13 @@ export class WorkerProcess {
     this.#settle.reject(new WorkerStartError(this.number, why));
     this.#whenDrained?.();
     this.#p.onEnd(this.#end ?? how);
-    for (const socket of this.#handing.values()) this.#p.onOrphan(socket);
+    for (const handing of this.#handing.values()) this.#p.onOrphan(handing);
     this.#handing.clear();
   }
 
   /** The connection is the worker's alone. */
   #handed(connection: number): void {
-    this.#handing.get(connection)?.destroy();
+    this.#handing.get(connection)?.socket.destroy();
     this.#handing.delete(connection);
   }
 }

@@ -64,10 +64,10 @@ export class Worker {
     const pacer = new Pacer(clock, options.latency);
     const ram = new RamTier(options.ramBytes);
     const library = new RemoteLibrary({ link, pacer, ram, shelves: { clock, metrics, log } });
-    const { udpPorts, sessionTimeoutSeconds, serverName, gates } = options;
+    const { udpPorts, sessionTimeoutSeconds, serverName, terms } = options;
     const viewers = new ViewerServer({
       library,
-      gates,
+      terms,
       clock,
       metrics,
       log,
@@ -94,8 +94,8 @@ export class Worker {
       case 'measure':
         void this.#measure(line.id);
         break;
-      case 'gates':
-        this.#viewers.setGates(line.gates);
+      case 'terms':
+        this.#viewers.setTerms(line.terms);
         break;
       case 'drain':
         void this.#drain(line.timeoutMs);
@@ -106,12 +106,12 @@ export class Worker {
   }
 
   /** A viewer's connection, accepted by the owner. */
-  adopt(socket: Socket, connection: number): void {
+  adopt(socket: Socket, { connection, isSecure }: { connection: number; isSecure: boolean }): void {
     // Before anything is read: until then the owner can give the connection to somebody else.
     this.#link.tell({ op: 'adopted', connection });
     this.#link.flush();
     socket.once('close', () => this.#link.tell({ op: 'disconnected', connection }));
-    this.#viewers.adopt(socket);
+    this.#viewers.adopt(socket, isSecure);
   }
 
   async #drain(timeoutMs: number): Promise<void> {

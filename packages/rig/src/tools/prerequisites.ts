@@ -16,6 +16,7 @@ interface Check {
 
 const CHECKS: readonly Check[] = [
   { name: 'ffmpeg', tool: 'ffmpeg', args: ['-version'], packages: ['ffmpeg'] },
+  { name: 'openssl', tool: 'openssl', args: ['version'], packages: ['openssl'] },
   { name: 'ffprobe', tool: 'ffprobe', args: ['-version'], packages: ['ffmpeg'] },
   {
     name: 'GStreamer bindings for Python',
