@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { Proxy as MediaProxy } from '@forebay/proxy';
 import { AccessLog } from './access/access-log.js';
 import { adminPages, startAdmin, type AdminServer, type AdminSource } from './admin.js';
@@ -29,7 +30,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
 
 /**
  * The same, told everything.
- * @param reread what is found when SIGHUP comes, of which users and certificate count
+ * @param reread what is found when SIGHUP comes
  * @throws the system's error where an address or the cache cannot be opened
  */
 export async function serveAs(settings: Settings, reread = () => settings): Promise<void> {
@@ -47,7 +48,7 @@ export async function serveAs(settings: Settings, reread = () => settings): Prom
   }
   hangup.does(() => {
     void accessLog?.reopen();
-    readmit(proxy, reread, log);
+    reload(proxy, { before: settings, reread, log });
   });
   let admin: AdminServer | undefined;
   try {
@@ -192,18 +193,31 @@ async function openAccessLog(settings: Settings, log: ProcessLog): Promise<Acces
   return accessLog;
 }
 
-/** Reads again who may watch what, and the certificate. Whatever else has changed counts with the next start. */
-function readmit(proxy: MediaProxy, reread: () => Settings, log: ProcessLog): void {
+/** Reads the configuration again: routes, users and certificate count at once, the rest with the next start. */
+function reload(proxy: MediaProxy, o: { before: Settings; reread: () => Settings; log: ProcessLog }): void {
+  const { before, reread, log } = o;
   try {
     const settings = reread();
     const { routes, tls } = settings;
-    proxy.setTerms({ routes, ...(tls === undefined ? {} : { tls }) });
-    warnOfCertificate(settings, log);
+    const news = proxy.reload({ routes, ...(tls === undefined ? {} : { tls }) });
     const users = new Set(routes.flatMap(({ logins = [] }) => logins.map(({ username }) => username)));
-    log.info({ users: users.size }, 'users and certificate read again');
+    log.info({ ...news, users: users.size }, 'configuration read again');
+    warnOfCertificate(settings, log);
+    const later = onlyAtStart(before, settings);
+    if (later.length > 0)
+      log.warn({ settings: later }, 'what else has changed counts with the next start only');
   } catch (error) {
-    log.error({ error }, 'the configuration cannot be read again: users and certificate are as before');
+    log.error({ error }, 'the configuration cannot be read again: all is as before');
   }
+}
+
+/** What differs of all that is looked at when the proxy starts. */
+function onlyAtStart(before: Settings, after: Settings): string[] {
+  const { routes: _routes, tls: _tls, ...others } = after;
+  const names = (Object.keys(others) as (keyof typeof others)[]).filter(
+    (name) => !isDeepStrictEqual(before[name], after[name]),
+  );
+  return isDeepStrictEqual(before.tls?.listen, after.tls?.listen) ? names : [...names, 'tls'];
 }
 
 function processLog(settings: Settings): ProcessLog {

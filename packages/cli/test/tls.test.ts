@@ -70,14 +70,12 @@ routes:
       await playOnce({ ...how, url: `rtsp://${String(rtsp)}/film` });
       use('new');
       serving.child.kill('SIGHUP');
-      await serving.logged('users and certificate read again');
+      await serving.logged('configuration read again');
       // Workers are told a moment later.
       while ((await shownBy(String(rtsps))) !== 'new');
       copyFileSync(join(folder, 'old.key'), join(folder, 'proxy.key'));
       serving.child.kill('SIGHUP');
-      const kept = await serving.logged(
-        'the configuration cannot be read again: users and certificate are as before',
-      );
+      const kept = await serving.logged('the configuration cannot be read again: all is as before');
       t.match(JSON.stringify(kept), /tls\.key: cannot be used/);
       t.equal(await shownBy(String(rtsps)), 'new');
       const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();

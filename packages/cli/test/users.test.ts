@@ -62,15 +62,13 @@ for (const workers of ['1', '2']) {
     for (const stream of [0, 1]) t.equal(played.recording(stream).wrongPayloads, 0);
     writeFileSync(users, 'carol:new\n');
     serving.child.kill('SIGHUP');
-    t.match(await serving.logged('users and certificate read again'), { users: 1 });
+    t.match(await serving.logged('configuration read again'), { users: 1 });
     // Workers are told a moment later.
     while ((await asked(url, 'carol:new')) !== 200);
     t.equal(await asked(url, 'alice:swordfish-7'), 401);
     writeFileSync(users, 'nobody\n');
     serving.child.kill('SIGHUP');
-    const kept = await serving.logged(
-      'the configuration cannot be read again: users and certificate are as before',
-    );
+    const kept = await serving.logged('the configuration cannot be read again: all is as before');
     t.match(JSON.stringify(kept), /line 1 must hold user:password/);
     t.equal(await asked(url, 'carol:new'), 200);
     const metrics = await (await fetch(`http://${String(admin)}/metrics`)).text();

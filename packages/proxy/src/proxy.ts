@@ -11,9 +11,10 @@ import { type Clock, systemClock, type TimerHandle } from './clock.js';
 import type { Shelves, Title } from './fill/title.js';
 import { silentLog } from './log.js';
 import { Metrics } from './metrics.js';
-import { OriginClient } from './origin/client.js';
+import { Origins } from './origin/origins.js';
 import { ProfileKeeper } from './origin/profile-keeper.js';
 import { recordOf } from './origin/profile-record.js';
+import type { OriginRoute } from './origin/route.js';
 import type { OriginState, ProxyOptions, RouteOptions, WarmOptions } from './options.js';
 import { Catalogue } from './read/catalogue.js';
 import { Pacer } from './read/pacer.js';
@@ -41,7 +42,7 @@ interface OwnShelves extends Shelves {
 
 interface Parts {
   readonly shelves: OwnShelves;
-  readonly clients: readonly OriginClient[];
+  readonly origins: Origins<OriginRoute>;
   /** With workers. */
   readonly memory: SharedMemory | undefined;
 }
@@ -52,7 +53,7 @@ export class Proxy {
   readonly #clock: Clock;
   readonly #pacer: Pacer;
   readonly #shelves: OwnShelves;
-  readonly #clients: readonly OriginClient[];
+  readonly #origins: Origins<OriginRoute>;
   readonly #catalogue: Catalogue;
   readonly #memory: SharedMemory | undefined;
   #terms: Terms;
@@ -65,20 +66,18 @@ export class Proxy {
   #state: 'starting' | 'ready' | 'draining' | 'closed' = 'starting';
 
   private constructor(options: ProxyOptions, parts: Parts) {
-    const { shelves, clients } = parts;
+    const { shelves, origins } = parts;
     this.#memory = parts.memory;
-    const { tls, routes: served } = options;
-    this.#terms = { gates: served.map(gateOf), ...(tls === undefined ? {} : { tls }) };
+    this.#terms = termsOf(options.routes, options.tls);
     this.metrics = shelves.metrics;
     this.#clock = shelves.clock;
     this.#shelves = shelves;
-    this.#clients = clients;
+    this.#origins = origins;
     this.#pacer = new Pacer(shelves.clock, latencyOf(options));
-    this.#profiles = new ProfileKeeper(clients);
+    this.#profiles = new ProfileKeeper(() => origins.clients);
     this.#profilesKeptMs = shelves.clock.nowMs();
     this.#learnedKeptMs = this.#profilesKeptMs;
-    const routes = options.routes.map((r, i): Route => ({ ...r, client: clients[i]! }));
-    this.#catalogue = new Catalogue(new Routes(routes), shelves, this.#pacer);
+    this.#catalogue = new Catalogue(this.#routesOf(options.routes), shelves, this.#pacer);
   }
 
   /**
@@ -114,10 +113,10 @@ export class Proxy {
     const { ramBytes, workers = 1 } = options;
     const memory = workers > 1 ? await SharedMemory.open({ ramBytes, workers, log, onEvict }) : undefined;
     const ram = memory?.tier ?? new RamTier(ramBytes, ({ meta }) => onEvict(meta));
-    const clients = options.routes.map((route) => new OriginClient({ route, clock, metrics, log }));
+    const origins = new Origins(options.routes.map(originRouteOf), { clock, metrics, log });
     const proxy = new Proxy(options, {
       shelves: { ram, store, policy, policySeconds, clock, metrics, log },
-      clients,
+      origins,
       memory,
     });
     wiring.proxy = proxy;
@@ -153,21 +152,19 @@ export class Proxy {
   }
 
   /**
-   * From now on these may watch, by route: whoever has one of its logins, or anybody where it has none. Routes that are not named
-   * stay as they are. Over TLS viewers see this certificate.
+   * From now on these routes count, their logins among them, and viewers over TLS see this certificate. Who plays plays on, by the route
+   * that was there then, until the next request that their login does not fit any more.
+   * @returns the names of the routes that are different now
    * @throws the system's error where certificate and key cannot be read, or do not belong together; nothing has changed then
    */
-  setTerms(
-    o: Pick<ProxyOptions, 'tls'> & { readonly routes: readonly Pick<RouteOptions, 'id' | 'logins'>[] },
-  ): void {
+  reload(o: Pick<ProxyOptions, 'routes' | 'tls'>): { added: string[]; changed: string[]; removed: string[] } {
     const { tls = this.#terms.tls } = o;
     if (tls !== undefined) checkIdentity(tls);
-    const told = new Map(o.routes.map(({ id, logins }) => [id, logins]));
-    const gates = this.#terms.gates.map((gate) =>
-      told.has(gate.id) ? gateOf({ ...gate, logins: told.get(gate.id) }) : gate,
-    );
-    this.#terms = { gates, ...(tls === undefined ? {} : { tls }) };
+    const news = this.#origins.replace(o.routes.map(originRouteOf));
+    this.#catalogue.reroute(this.#routesOf(o.routes));
+    this.#terms = termsOf(o.routes, tls);
     this.#viewers?.setTerms(this.#terms);
+    return news;
   }
 
   ready(): { ready: boolean; reasons: string[] } {
@@ -190,7 +187,7 @@ export class Proxy {
     await this.#viewers?.close();
     await this.#catalogue.close();
     this.#pacer.close();
-    for (const client of this.#clients) client.close();
+    this.#origins.close();
     await this.#keepProfiles();
     await this.#shelves.store?.close();
     await this.#memory?.close();
@@ -209,7 +206,7 @@ export class Proxy {
 
   /** What is known of each origin, in the order of the routes. */
   origins(): OriginState[] {
-    return this.#clients.map(({ profile, origin, sessions }) => ({
+    return this.#origins.clients.map(({ profile, origin, sessions }) => ({
       route: profile.route,
       origin,
       sessions,
@@ -258,6 +255,11 @@ export class Proxy {
     });
   }
 
+  #routesOf(routes: readonly RouteOptions[]): Routes {
+    const { clients } = this.#origins;
+    return new Routes(routes.map((route, i): Route => ({ ...route, client: clients[i]! })));
+  }
+
   #tick(): void {
     const nowMs = this.#clock.nowMs();
     this.#catalogue.tick(nowMs);
@@ -286,7 +288,8 @@ export class Proxy {
     this.metrics.cacheCapacity.set({ tier: 'ram' }, ram.capacityBytes);
     this.metrics.cacheCapacity.set({ tier: 'disk' }, store?.capacityBytes ?? 0);
     this.metrics.loopLag.set(this.#pacer.takeWorstMs() / 1000);
-    for (const { profile, sessions } of this.#clients) {
+    this.#origins.sweep((client) => this.#catalogue.isUsing(client));
+    for (const { profile, sessions } of this.#origins.clients) {
       const origin = { origin: profile.route };
       this.metrics.originLead.set(origin, profile.leadSeconds());
       this.metrics.originWaiting.set(origin, sessions.waiting);
@@ -362,13 +365,20 @@ export class Proxy {
   }
 }
 
-/** Who may watch what is behind a route, and nothing else of it: workers are told. */
-function gateOf({
-  id,
-  pathPrefix,
-  logins,
-}: Omit<Gate, 'logins'> & { logins?: Gate['logins'] | undefined }): Gate {
-  return { id, pathPrefix, ...(logins === undefined ? {} : { logins }) };
+/** What viewers are told of routes, and workers. */
+function termsOf(routes: readonly RouteOptions[], tls: ProxyOptions['tls']): Terms {
+  const gates = routes.map(({ id, pathPrefix, logins }): Gate => ({
+    id,
+    pathPrefix,
+    ...(logins === undefined ? {} : { logins }),
+  }));
+  return { gates, ...(tls === undefined ? {} : { tls }) };
+}
+
+/** What a route says of its origin. */
+function originRouteOf(route: RouteOptions): OriginRoute {
+  const { pathPrefix: _path, logins: _logins, timeshiftSeconds: _timeshift, ...origin } = route;
+  return origin;
 }
 
 function latencyOf({ lowLatency }: ProxyOptions): Latency {

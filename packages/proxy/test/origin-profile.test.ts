@@ -91,10 +91,10 @@ t.test('the keeper gives each origin its own, for a month, and nobody else', (t)
   const url = 'rtsp://127.0.0.1:5540/';
   const { client } = clientFor(t, url);
   learned(client.profile);
-  const saved = new ProfileKeeper([client]).save(NOW_MS)!;
+  const saved = new ProfileKeeper(() => [client]).save(NOW_MS)!;
   const restored = (base: string, id: string, unixMs: number, bytes: Uint8Array = saved): number => {
     const other = clientFor(t, base, { route: { id } }).client;
-    new ProfileKeeper([other]).restore(bytes, unixMs);
+    new ProfileKeeper(() => [other]).restore(bytes, unixMs);
     return other.profile.startupsMs.length;
   };
   t.equal(restored(url, 'origin', NOW_MS + 29 * DAY_MS), 3);
@@ -115,13 +115,13 @@ t.test('the keeper gives each origin its own, for a month, and nobody else', (t)
 
 t.test('the keeper saves only what is new, and keeps the age of what is not', (t) => {
   const { client } = clientFor(t, 'rtsp://127.0.0.1:5540/');
-  const keeper = new ProfileKeeper([client]);
+  const keeper = new ProfileKeeper(() => [client]);
   t.equal(keeper.save(NOW_MS), undefined, 'nothing was learned');
   learned(client.profile);
   const saved = keeper.save(NOW_MS)!;
   t.equal(keeper.save(NOW_MS + 1), undefined);
   const { client: again } = clientFor(t, 'rtsp://127.0.0.1:5540/');
-  const next = new ProfileKeeper([again]);
+  const next = new ProfileKeeper(() => [again]);
   next.restore(saved, NOW_MS + DAY_MS);
   t.equal(next.save(NOW_MS + DAY_MS), undefined);
   again.profile.startedUp(5);

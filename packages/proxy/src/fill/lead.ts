@@ -10,13 +10,13 @@ const STARTUP_MS = 500;
 
 /** How long before a seam in a title the origin must be asked: its own start-up, and the overlap that the join needs. */
 export class Lead {
-  readonly #profile: OriginProfile;
+  readonly #profile: () => OriginProfile;
   readonly #clock: Clock;
   #startupSeconds = 0;
   #startupUntilMs = -Infinity;
   #overlapSeconds = INITIAL_OVERLAP_SECONDS;
 
-  constructor(profile: OriginProfile, clock: Clock) {
+  constructor(profile: () => OriginProfile, clock: Clock) {
     this.#profile = profile;
     this.#clock = clock;
   }
@@ -24,7 +24,7 @@ export class Lead {
   seconds(): number {
     const nowMs = this.#clock.nowMs();
     if (nowMs >= this.#startupUntilMs) {
-      this.#startupSeconds = this.#profile.leadSeconds();
+      this.#startupSeconds = this.#profile().leadSeconds();
       this.#startupUntilMs = nowMs + STARTUP_MS;
     }
     return this.#startupSeconds + this.#overlapSeconds;

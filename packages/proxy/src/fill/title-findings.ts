@@ -4,7 +4,7 @@ import type { OriginProfile } from '../origin/profile.js';
 import type { Shelves } from './shelves.js';
 
 export interface TitleFindingsOptions {
-  readonly profile: OriginProfile;
+  readonly profile: () => OriginProfile;
   readonly shelves: Pick<Shelves, 'metrics' | 'log'>;
   /** As the origin describes the title now. */
   readonly description: () => Description;
@@ -58,19 +58,20 @@ export class TitleFindings {
 
   /** Whether the origin seeks in this title, as configured or as it has shown; undefined while nobody knows. A library may hold titles of both kinds. */
   get seeks(): boolean | undefined {
-    return this.#o.profile.fixedSeeks ?? this.#seeks;
+    return this.#o.profile().fixedSeeks ?? this.#seeks;
   }
 
   /** The same; while it was not tried, as in the origin's other titles. */
   get probablySeeks(): boolean | undefined {
-    return this.seeks ?? this.#o.profile.seeks;
+    return this.seeks ?? this.#o.profile().seeks;
   }
 
   /** The origin has shown whether it seeks in this title. */
   sought(does: boolean): void {
     if (this.#seeks === does) return;
     this.#seeks = does;
-    const { profile, shelves } = this.#o;
+    const { shelves } = this.#o;
+    const profile = this.#o.profile();
     profile.sought(does);
     this.onLearned?.();
     if (does) return;

@@ -3,6 +3,7 @@ import { type AccessUnitClassifier, classifierFor } from '@forebay/rtp';
 import type { Description, RtspRange } from '@forebay/rtsp';
 import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
+import type { OriginProfile } from '../origin/profile.js';
 import { referenceOf, type SegmenterStream, streamsOf } from './filling.js';
 import { Followers } from './followers.js';
 import { Offers } from './offers.js';
@@ -41,7 +42,8 @@ export interface TitleOptions {
 export class Title {
   readonly key: string;
   readonly generation: string;
-  readonly client: OriginSource;
+  /** By which its origin is asked next. */
+  client: OriginSource;
   readonly row = new Row();
   readonly shelves: Shelves;
   readonly streams: readonly SegmenterStream[];
@@ -84,9 +86,10 @@ export class Title {
     this.origin = options.origin;
     this.shelves = options.shelves;
     this.#offers = new Offers(options.shelves);
-    this.#lead = new Lead(options.client.profile, options.shelves.clock);
+    const profile = (): OriginProfile => this.client.profile;
+    this.#lead = new Lead(profile, options.shelves.clock);
     this.findings = new TitleFindings({
-      profile: options.client.profile,
+      profile,
       shelves: options.shelves,
       description: () => this.description,
       durationSeconds: options.durationSeconds,

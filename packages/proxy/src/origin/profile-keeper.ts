@@ -14,17 +14,17 @@ interface Kept {
 
 /** Carries what was learned of all origins from one process to the next, as bytes that somebody else keeps. */
 export class ProfileKeeper {
-  readonly #clients: readonly OriginClient[];
+  readonly #clients: () => readonly OriginClient[];
   readonly #kept = new Map<string, Kept>();
 
-  constructor(clients: readonly OriginClient[]) {
+  constructor(clients: () => readonly OriginClient[]) {
     this.#clients = clients;
   }
 
   /** Takes over what {@link ProfileKeeper.save} made. Bytes that it did not make do no harm. */
   restore(bytes: Uint8Array, unixMs: number): void {
     const origins = originsIn(bytes);
-    for (const client of this.#clients) {
+    for (const client of this.#clients()) {
       // What this process has learned meanwhile is newer.
       if (client.profile.startupsMs.length > 0) continue;
       const found = origins.find((one) => one['key'] === client.key);
@@ -38,7 +38,7 @@ export class ProfileKeeper {
   /** What was learned; undefined where that is what was saved or restored last. */
   save(unixMs: number): Uint8Array | undefined {
     let isNew = false;
-    const origins = this.#clients.map((client) => {
+    const origins = this.#clients().map((client) => {
       const profile = recordOf(client.profile);
       const text = JSON.stringify(profile);
       const kept = this.#kept.get(client.key);

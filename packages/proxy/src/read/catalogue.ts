@@ -1,9 +1,10 @@
-import { type Description, parseDescription, RtspError, type RtspUrl } from '@forebay/rtsp';
+import { parseDescription, RtspError, type RtspUrl } from '@forebay/rtsp';
 import { Flights } from '../fill/flights.js';
 import { LiveTime } from '../fill/live-time.js';
 import { Passage } from '../fill/passage.js';
 import { standingAfter } from '../fill/standing.js';
 import { type Shelves, Title } from '../fill/title.js';
+import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { Asker } from '../origin/description-line.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
@@ -13,19 +14,13 @@ import { topTitles, type TitleState } from './title-state.js';
 import { generationOf, isReplaced, validatorOf } from './generation.js';
 import { parseTitleRecord, type TitleRecord } from './title-record.js';
 import { remember } from './remembering.js';
-import {
-  type Enquirer,
-  type Library,
-  type Presentation,
-  type Reader,
-  type ReaderOptions,
-  sdpForViewers,
-} from './library.js';
+import type { Enquirer, Library, Presentation, Reader, ReaderOptions } from './library.js';
 import { Outages } from './outages.js';
 import type { Pacer } from './pacer.js';
 import { Questions, type Subject } from './questions.js';
 import { SegmentReader } from './reader.js';
 import { type Routed, type Routes, viewerPath } from './routes.js';
+import { Shown } from './shown.js';
 import { newTimeline } from './timeline.js';
 import { failedWarming, Warmings, type WarmProgress, type WarmWish } from './warmings.js';
 
@@ -44,38 +39,9 @@ const REVALIDATION: Asker = { account: 'revalidation', need: 'ahead' };
 /** Those who let a session be opened have counted it. */
 const OPENING: Asker = { account: 'opening', need: 'playing' };
 
-/** A presentation with the title behind it. */
-export class Shown implements Presentation {
-  readonly entry: Entry;
-  readonly route: string;
-  readonly description: Description;
-
-  constructor(entry: Entry, route: string) {
-    this.entry = entry;
-    this.route = route;
-    this.description = entry.title.description;
-  }
-
-  get key(): string {
-    return this.entry.title.key;
-  }
-
-  get live(): boolean {
-    return this.entry.title.live;
-  }
-
-  get durationSeconds(): number | undefined {
-    return this.entry.title.durationSeconds;
-  }
-
-  sdp(): string {
-    return sdpForViewers(this);
-  }
-}
-
 /** All titles that the proxy knows, by cache key. */
 export class Catalogue implements Library {
-  readonly #routes: Routes;
+  #routes: Routes;
   readonly #shelves: Shelves;
   readonly #pacer: Pacer;
   readonly #entries = new Entries();
@@ -114,6 +80,29 @@ export class Catalogue implements Library {
       audience: this.audienceOf(entry.title),
       onClosed: () => this.release(entry),
     });
+  }
+
+  /**
+   * From now on viewers are led by these routes. What is known of the titles behind them stays, and their origin is asked by the
+   * means of the new ones; who plays a title that no route leads to any more plays on.
+   */
+  reroute(routes: Routes): void {
+    this.#routes = routes;
+    for (const entry of this.#entries) {
+      const { title } = entry;
+      const ways = routes.toKey(title.key);
+      const routed = ways.find(({ route }) => route.client === title.client) ?? ways[0];
+      if (routed === undefined) continue;
+      title.client = routed.route.client;
+      this.#lead(entry, routed);
+    }
+  }
+
+  /** Whether somebody plays what is fetched by this origin's means, or something is being fetched. */
+  isUsing(client: OriginSource): boolean {
+    for (const { title, readers, flights } of this.#entries)
+      if (title.client === client && (readers > 0 || flights.count > 0)) return true;
+    return false;
   }
 
   /** What there is to play of a presentation that was found a while ago; kept until it is released as often. */
@@ -362,7 +351,7 @@ export class Catalogue implements Library {
     });
     const entry: Entry = {
       title,
-      path: viewerPath(routed.route, routed.originPath),
+      path: '',
       flights: new Flights(title),
       passage: new Passage(title),
       edition: known.edition,
@@ -372,10 +361,16 @@ export class Catalogue implements Library {
       standing: 'confirmed',
       readers: 0,
     };
-    title.onOpening = () => this.#confirm(routed, entry);
+    this.#lead(entry, routed);
     remember(entry, this.#shelves, from);
     this.#entries.enter(entry);
     return entry;
+  }
+
+  /** How viewers ask for a title, and how its origin is asked. */
+  #lead(entry: Entry, routed: Routed): void {
+    entry.path = viewerPath(routed.route, routed.originPath);
+    entry.title.onOpening = () => this.#confirm(routed, entry);
   }
 }
 

@@ -8,7 +8,7 @@ const MAX_TITLES = 4096;
 export interface Entry {
   readonly title: Title;
   /** Path and query by which viewers ask for it. */
-  readonly path: string;
+  path: string;
   readonly flights: Flights;
   readonly passage: Passage;
   /** How often another title was found under the same description. */

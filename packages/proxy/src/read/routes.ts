@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
+import { canonicalUrl, type Credentials, parseRtspUrl, type RtspUrl } from '@forebay/rtsp';
 import type { DescribingOrigin } from '../origin/client.js';
 import { below, PathPrefixes } from './path-prefixes.js';
 
@@ -47,15 +47,31 @@ export class Routes {
 
   /** As {@link Routes.find}, but a URL at one of the origins is understood too, and comes first. */
   locate(url: RtspUrl): Routed | undefined {
-    const isAt = ({ baseUrl }: Route): boolean =>
-      baseUrl.scheme === url.scheme && baseUrl.host === url.host && baseUrl.port === url.port;
-    const possible = this.#routes.filter(
-      (one) => isAt(one) && below(one.baseUrl.path, url.path) !== undefined,
-    );
+    const possible = this.#leadingTo(url);
     const route =
       possible.find(({ baseUrl }) => baseUrl.path === url.path && baseUrl.query === url.query) ??
       possible.reduce<Route | undefined>((a, b) => (lengthOf(a) >= lengthOf(b) ? a : b), undefined);
     return route === undefined ? this.find(url) : routedTo(route, url.path, url.query);
+  }
+
+  /** Every route to what has this cache key. */
+  toKey(key: string): Routed[] {
+    const [text = ''] = key.split('#', 1);
+    const url = parseRtspUrl(text);
+    return this.#leadingTo(url)
+      .map((route) => routedTo(route, url.path, url.query))
+      .filter((routed) => routed.key === key);
+  }
+
+  /** Those whose origin has this URL. */
+  #leadingTo(url: RtspUrl): Route[] {
+    return this.#routes.filter(
+      ({ baseUrl }) =>
+        baseUrl.scheme === url.scheme &&
+        baseUrl.host === url.host &&
+        baseUrl.port === url.port &&
+        below(baseUrl.path, url.path) !== undefined,
+    );
   }
 }
 

@@ -7,7 +7,8 @@ import type { Title } from '../fill/title.js';
 import type { Need } from '../origin/budget.js';
 import { OriginError } from '../origin/errors.js';
 import type { Audience } from '../read/audience.js';
-import type { Catalogue, Shown } from '../read/catalogue.js';
+import type { Catalogue } from '../read/catalogue.js';
+import type { Shown } from '../read/shown.js';
 import type { Entry } from '../read/entries.js';
 import {
   tellError,

@@ -1,0 +1,127 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { RigError, RigOrigin } from '@forebay/rig';
+import { parseRtspUrl } from '@forebay/rtsp';
+import t from 'tap';
+import type { RouteOptions } from '../src/index.js';
+import { assertSound, directFrames, film, sameFrames, scene, type Scene } from './scene.js';
+
+t.jobs = 4;
+t.setTimeout(120_000);
+
+const TIMEOUT_MS = 60_000;
+const NOTHING = { added: [], changed: [], removed: [] };
+
+/** A route to the origin of the scene, or another. */
+const route = (id: string, port: number, more: Partial<RouteOptions> = {}): RouteOptions => ({
+  id,
+  pathPrefix: '/',
+  baseUrl: parseRtspUrl(`rtsp://127.0.0.1:${port}/`),
+  allowHosts: [],
+  ...more,
+});
+
+/** Describes and sets up: 200, or the status that was answered instead. */
+async function statusOf(s: Scene, path: string): Promise<number> {
+  try {
+    await (await s.viewer('tcp', path)).close();
+    return 200;
+  } catch (error) {
+    if (error instanceof RigError && error.status !== undefined) return error.status;
+    throw error;
+  }
+}
+
+/** Routes that a gauge names. */
+async function named(s: Scene, gauge: string): Promise<unknown[]> {
+  const { values = [] } = (await (await s.proxy.collect()).getSingleMetric(gauge)?.get()) ?? {};
+  return values.map(({ labels }) => (labels as Record<string, unknown>)['origin']);
+}
+
+for (const workers of [1, 2]) {
+  t.test(`routes come and go while a viewer plays, with ${workers} serving`, async (t) => {
+    const s = await scene(t, { title: film(6), workers });
+    const direct = await directFrames(s.origin);
+    const viewer = await s.viewer();
+    await viewer.play({ range: 'npt=0-' });
+    await viewer.received(20, { timeoutMs: TIMEOUT_MS });
+    t.equal(await statusOf(s, '/more/film'), 404, 'not there yet');
+    const [rig, more] = [route('rig', s.relay.port), route('more', s.relay.port, { pathPrefix: '/more' })];
+    t.same(s.proxy.reload({ routes: [rig, more] }), { ...NOTHING, added: ['more'] });
+    t.same(
+      s.proxy.origins().map(({ route: id }) => id),
+      ['rig', 'more'],
+    );
+    while ((await statusOf(s, '/more/film')) !== 200) await delay(20);
+    t.same(s.proxy.reload({ routes: [more] }), { ...NOTHING, removed: ['rig'] });
+    while ((await statusOf(s, '/film')) !== 404) await delay(20);
+    t.equal(await statusOf(s, '/more/film'), 200);
+    await viewer.ended({ timeoutMs: TIMEOUT_MS });
+    assertSound(t, viewer, 'who played when it was removed');
+    sameFrames(t, viewer, direct);
+    await viewer.teardown();
+    while ((await named(s, 'forebay_origin_lead_seconds')).includes('rig')) await delay(100);
+    t.ok((await named(s, 'forebay_origin_lead_seconds')).includes('more'), 'the other is still told of');
+    t.same(s.proxy.reload({ routes: [rig, more] }), { ...NOTHING, added: ['rig'] });
+    while ((await statusOf(s, '/film')) !== 200) await delay(20);
+  });
+}
+
+t.test(
+  'a route that leads to another origin now: who plays stays with the old one, who comes sees the new',
+  async (t) => {
+    const s = await scene(t, { title: film(6) });
+    const other = await RigOrigin.start({ titles: { '/film': film(3, { seed: 7 }) } });
+    t.teardown(() => other.close());
+    const [old, fresh] = [await directFrames(s.origin), await directFrames(other)];
+    const viewer = await s.viewer();
+    await viewer.play({ range: 'npt=0-' });
+    await viewer.received(20, { timeoutMs: TIMEOUT_MS });
+    t.same(s.proxy.reload({ routes: [route('rig', other.port)] }), { ...NOTHING, changed: ['rig'] });
+    const second = await s.viewer();
+    await second.play({ range: 'npt=0-' });
+    await Promise.all([viewer, second].map((each) => each.ended({ timeoutMs: TIMEOUT_MS })));
+    assertSound(t, viewer, 'old');
+    sameFrames(t, viewer, old, 'old');
+    sameFrames(t, second, fresh, 'new');
+  },
+);
+
+t.test('what is fetched later is fetched by the new means, and what was learned is kept', async (t) => {
+  const access = { username: 'proxy', password: 'right', scheme: 'digest' } as const;
+  const credentials = { username: 'proxy', password: 'wrong' };
+  const s = await scene(t, { title: film(4), faults: { access }, route: { credentials } });
+  t.equal(await statusOf(s, '/film'), 502, 'the password of the route is wrong');
+  const right = route('rig', s.relay.port, { credentials: { ...credentials, password: 'right' } });
+  t.same(s.proxy.reload({ routes: [right] }), { ...NOTHING, changed: ['rig'] });
+  // What an origin refused is refused for two seconds without asking.
+  while ((await statusOf(s, '/film')) !== 200) await delay(100);
+  const viewer = await s.viewer();
+  await viewer.play({ range: 'npt=0-' });
+  await viewer.ended({ timeoutMs: TIMEOUT_MS });
+  assertSound(t, viewer, 'with the right one');
+  const [learned] = s.proxy.origins().map((origin) => origin.learned);
+  t.ok((learned?.startupsMs.length ?? 0) > 0);
+  t.same(s.proxy.reload({ routes: [right] }), NOTHING, 'nothing is different');
+  t.same(
+    s.proxy.reload({ routes: [{ ...right, logins: [], pathPrefix: '/x' }] }),
+    NOTHING,
+    'nor at the origin',
+  );
+  t.same(s.proxy.reload({ routes: [{ ...right, maxSessions: 3 }] }), { ...NOTHING, changed: ['rig'] });
+  t.same(s.proxy.origins()[0]?.learned, learned);
+  while ((await s.metric('forebay_origin_session_limit')) !== 3) await delay(100);
+  t.equal(await statusOf(s, '/film'), 200);
+});
+
+t.test('a viewer who goes on after its route has changed is served by the new means', async (t) => {
+  const s = await scene(t, { title: film(20, { videoKbps: 200 }) });
+  const viewer = await s.viewer();
+  await viewer.play({ range: 'npt=0-3' });
+  await viewer.ended({ timeoutMs: TIMEOUT_MS });
+  s.proxy.reload({ routes: [route('rig', s.relay.port, { maxSessions: 2 })] });
+  // The client of before is closed by then.
+  await delay(15_000);
+  await viewer.play({ range: 'npt=12-14' });
+  await viewer.ended({ timeoutMs: TIMEOUT_MS });
+  assertSound(t, viewer, 'after the change');
+});
