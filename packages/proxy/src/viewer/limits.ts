@@ -82,6 +82,7 @@ const REJECTS = {
   tls: 'what is no TLS, or has no version or cipher in common with us: connection closed',
   destination: 'media asked to be sent elsewhere: 462',
   port: 'a media port that is one of our own: 461',
+  overload: 'a new session while this process has been at work without a pause, and late, for 10 s: 503',
   draining: 'a new session while the proxy drains: 503',
 } as const;
 

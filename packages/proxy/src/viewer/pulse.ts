@@ -12,12 +12,13 @@ const MAX_STEP_MS = 2 * PERIOD_MS;
  */
 export class Pulse {
   readonly #clock: Clock;
-  readonly #sweep: () => void;
+  readonly #sweep: (lateMs: number) => void;
   #timer: TimerHandle | undefined;
   #lastMs: number;
   #nowMs = 0;
 
-  constructor(clock: Clock, sweep: () => void) {
+  /** @param sweep told how late it is called */
+  constructor(clock: Clock, sweep: (lateMs: number) => void) {
     this.#clock = clock;
     this.#sweep = sweep;
     this.#lastMs = clock.nowMs();
@@ -38,9 +39,10 @@ export class Pulse {
     this.#timer = this.#clock.setTimeout(() => {
       const nowMs = this.#clock.nowMs();
       this.#nowMs += Math.min(nowMs - this.#lastMs, MAX_STEP_MS);
+      const lateMs = nowMs - this.#lastMs - PERIOD_MS;
       this.#lastMs = nowMs;
       this.#arm();
-      this.#sweep();
+      this.#sweep(lateMs);
     }, PERIOD_MS);
   }
 }

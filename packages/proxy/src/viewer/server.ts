@@ -10,6 +10,7 @@ import type { ViewerHost } from './exchange.js';
 import { type Gate, Gatekeeper } from './gatekeeper.js';
 import { LIMIT_REASONS, VIEWER_LIMITS, type ViewerLimits } from './limits.js';
 import { listenForViewers } from './listening.js';
+import { eventLoopUtilization, Load, type Utilization } from './load.js';
 import { Ports, type PortRange } from './ports.js';
 import { Pulse } from './pulse.js';
 import { Missing } from './missing.js';
@@ -42,6 +43,8 @@ export interface ViewerServerOptions {
   readonly sessionTimeoutSeconds?: number;
   /** Value of the Server header. */
   readonly serverName: string;
+  /** Of this process's event loop. Default: as it is measured. */
+  readonly utilization?: Utilization;
   /** Called after each range that a viewer played, not live. Must not throw. */
   readonly onViewing?: (viewing: Viewing) => void;
 }
@@ -52,6 +55,7 @@ const DEFAULT_TIMEOUT_SECONDS = 60;
 export class ViewerServer {
   readonly #host: ViewerHost;
   readonly #pulse: Pulse;
+  readonly #load: Load;
   /** Of connections, those in their TLS handshake among them. */
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<ViewerConnection>();
@@ -72,7 +76,8 @@ export class ViewerServer {
       limits,
       nowMs: () => clock.nowMs(),
     });
-    this.#pulse = new Pulse(clock, () => this.#sweep());
+    this.#load = new Load(o.utilization ?? eventLoopUtilization());
+    this.#pulse = new Pulse(clock, (lateMs) => this.#sweep(lateMs));
     const context = {
       library,
       clock,
@@ -86,7 +91,7 @@ export class ViewerServer {
     };
     this.#host = {
       ...context,
-      sessions: new Sessions(context, addresses),
+      sessions: new Sessions(context, { addresses, load: this.#load }),
       addresses,
       gatekeeper,
       missing: new Missing({ log, clock, routeOf: (url) => gatekeeper.routeOf(url) }),
@@ -213,7 +218,8 @@ export class ViewerServer {
     });
   }
 
-  #sweep(): void {
+  #sweep(lateMs: number): void {
+    this.#load.look(lateMs);
     for (const connection of this.#connections) connection.sweep();
     this.#host.sessions.sweep();
     this.#host.addresses.sweep(this.#pulse.nowMs);

@@ -1,5 +1,6 @@
 import type { Addresses } from './addresses.js';
 import { LIMIT_REASONS } from './limits.js';
+import type { Load } from './load.js';
 import { Refusal, tryLater } from './refusal.js';
 import { ViewerSession, type SessionOptions } from './session.js';
 import type { SessionContext } from './session-context.js';
@@ -12,13 +13,15 @@ export interface NewSession extends Omit<SessionOptions, 'context'> {
 export class Sessions {
   readonly #context: SessionContext;
   readonly #addresses: Addresses;
+  readonly #load: Pick<Load, 'isFull'>;
   readonly #byId = new Map<string, ViewerSession>();
   #isDraining = false;
   #whenEmpty: (() => void) | undefined;
 
-  constructor(context: SessionContext, addresses: Addresses) {
+  constructor(context: SessionContext, parts: { addresses: Addresses; load: Pick<Load, 'isFull'> }) {
     this.#context = context;
-    this.#addresses = addresses;
+    this.#addresses = parts.addresses;
+    this.#load = parts.load;
   }
 
   get size(): number {
@@ -31,7 +34,7 @@ export class Sessions {
 
   /**
    * Throws unless a session may be made for this viewer.
-   * @throws Refusal 503 when the server is full or drains, 453 when the address has enough
+   * @throws Refusal 503 when the server is full, has too much to do or drains, 453 when the address has enough
    */
   admit(viewerAddress: string, kind: 'udp' | 'tcp'): void {
     const { limits, rejects } = this.#context;
@@ -39,6 +42,10 @@ export class Sessions {
     const fields = { viewer: viewerAddress };
     if (this.#isDraining) {
       rejects.count('draining', fields);
+      throw tryLater();
+    }
+    if (this.#load.isFull) {
+      rejects.count('overload', fields);
       throw tryLater();
     }
     if (this.#byId.size >= limits.sessions) {
