@@ -1,15 +1,20 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { silentLog } from '../src/log.js';
 import type { Desk } from '../src/workers/desk.js';
 import { Spare } from '../src/workers/spare.js';
 import { WorkerProcess, type End } from '../src/workers/worker-process.js';
 import { TestClock } from './viewer-fakes.js';
+import { TestViewer } from './viewer-player.js';
 
 /** A process that takes orders and says nothing. */
 const SILENT = [process.execPath, '-e', "process.on('message', () => undefined)"] as const;
 const LOADED = [process.execPath, '-e', "process.send([]);process.on('message', () => undefined)"] as const;
+/** A worker as it is. */
+const REAL = [process.execPath, fileURLToPath(new URL('../src/workers/main.js', import.meta.url))] as const;
 const STARTING_SECONDS = 60;
 
 type Command = readonly [string, ...string[]];
@@ -103,6 +108,22 @@ t.test('a worker that does not come as far as serving is ended after a minute', 
     message: 'worker 2 ended before it served: it said nothing for 60 s',
   });
   t.same(ends, ['silent']);
+});
+
+t.test('what a worker is told while it begins counts from its first viewer on', async (t) => {
+  const { worker: starting } = worker(t, REAL);
+  const logins = [{ username: 'alice', password: 'new' }];
+  starting.setTerms({ gates: [{ id: 'all', pathPrefix: '/', logins }] });
+  await starting.ready;
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const viewer = await TestViewer.connect((server.address() as AddressInfo).port);
+  t.teardown(() => viewer.socket.destroy());
+  starting.adopt((await accepted)[0], { connection: 1, isSecure: false });
+  t.equal((await viewer.request('GET_PARAMETER', 'rtsp://127.0.0.1/film')).status, 401);
+  await starting.close();
 });
 
 t.test('a spare process that cannot be begun, or dies, is told of and not used', async (t) => {

@@ -10,6 +10,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.on('disconnect', () => process.exit(0));
 
 let worker: Worker | undefined;
+/** What it was told while it began. */
+const early: OwnerLine[] = [];
 
 const send = (lines: readonly WorkerLine[]): void => {
   // An owner that is gone is noticed by the end of the channel.
@@ -20,7 +22,8 @@ process.on('message', (lines: readonly OwnerLine[], handle: unknown) => {
   for (const line of lines) {
     if (line.op === 'begin') void begin(line);
     else if (line.op === 'viewer') adopt(line, handle);
-    else worker?.take(line);
+    else if (worker === undefined) early.push(line);
+    else worker.take(line);
   }
 });
 
@@ -35,6 +38,7 @@ function vitals(): Vitals {
 async function begin({ options }: Extract<OwnerLine, { op: 'begin' }>): Promise<void> {
   try {
     worker = await Worker.start(options, { send, vitals });
+    for (const line of early.splice(0)) worker.take(line);
     send([{ op: 'ready' }]);
   } catch (error) {
     send([{ op: 'failed', message: error instanceof Error ? error.message : String(error) }]);
