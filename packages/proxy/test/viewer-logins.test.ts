@@ -226,6 +226,23 @@ t.test('who guesses passwords is not listened to any more, and nobody else suffe
   });
 });
 
+t.test('who has logged in may not guess what others have', async (t) => {
+  const limits = { failedLoginsPerMinute: 3 };
+  await withRig({ terms: { gates: GATES }, limits }, async ({ connect, url, metric }) => {
+    const viewer = await connect();
+    const describe = { method: 'DESCRIBE', url: url('/vod/a') };
+    const usual = last(await challenged(viewer, describe.url));
+    t.equal((await ask(viewer, describe, ALICE, usual)).status, 200);
+    for (let i = 0; i < 3; i++) await ask(viewer, describe, { ...BOB, password: String(i) }, usual);
+    t.equal((await ask(viewer, describe, ALICE, usual)).status, 200, 'as itself it goes on');
+    t.equal((await viewer.request('DESCRIBE', describe.url)).headers.get('Connection'), undefined);
+    const late = await ask(viewer, describe, BOB, usual);
+    t.equal(late.status, 401);
+    t.equal(late.headers.get('Connection'), 'close');
+    t.equal(await metric('rejects_total', { reason: 'failed-logins' }), 1);
+  });
+});
+
 t.test('who may watch can change while viewers play', async (t) => {
   await withRig({ terms: { gates: GATES } }, async ({ connect, url, server }) => {
     const viewer = await connect();

@@ -35,8 +35,8 @@ export interface Gate extends Prefixed {
 export class Login {
   /** Good on this connection only, for as long as it lasts: an answer that was overheard opens nothing elsewhere. */
   readonly nonce = randomBytes(NONCE_BYTES).toString('base64url');
-  /** Some login was right. */
-  isKnown = false;
+  /** User of the last login that was right. */
+  knownAs: string | undefined;
 }
 
 /** Whose request it is. */
@@ -103,15 +103,17 @@ export class Gatekeeper {
     const { addresses, rejects, limits, nowMs } = this.#p;
     const fields = { viewer: caller.viewerAddress, origin: gate.id };
     const failures = addresses.of(caller.viewerAddress).failedLogins;
-    // Those who are known already are let alone: they may share the address of somebody who guesses.
-    if (!caller.login.isKnown && failures.count(nowMs()) >= limits.failedLoginsPerMinute) {
+    const given = parseAuthorization(request.headers.get('Authorization') ?? '');
+    // Those who are known already are let alone: they may share the address of somebody who guesses. As others they guess themselves.
+    const { knownAs } = caller.login;
+    const isKnown = knownAs !== undefined && (given === undefined || given.username === knownAs);
+    if (!isKnown && failures.count(nowMs()) >= limits.failedLoginsPerMinute) {
       rejects.count(LIMIT_REASONS.failedLoginsPerMinute, fields);
       throw refusal(caller, { close: true });
     }
-    const given = parseAuthorization(request.headers.get('Authorization') ?? '');
     const verdict = this.#judge(given, request.method, { gate, caller });
     if (verdict === 'right') {
-      caller.login.isKnown = true;
+      caller.login.knownAs = given?.username;
       return;
     }
     if (verdict === 'wrong') {
