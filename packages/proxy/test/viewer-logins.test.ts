@@ -243,6 +243,29 @@ t.test('who has logged in may not guess what others have', async (t) => {
   });
 });
 
+t.test('a path that an origin may take for one of another route leads nowhere', async (t) => {
+  const gates = [...GATES, { id: 'rest', pathPrefix: '/' }];
+  await withRig({ terms: { gates } }, async ({ connect, url, library }) => {
+    const viewer = await connect();
+    const usual = last(await challenged(viewer, url('/vod/a')));
+    for (const path of [
+      '/vod//garage/1',
+      '/vod/%2fgarage/1',
+      '/vod/garage%2F1',
+      '/vod///garage',
+      '//vod/a',
+    ]) {
+      const asked = { method: 'DESCRIBE', url: url(path) };
+      t.equal((await ask(viewer, asked, ALICE, usual)).status, 404, path);
+    }
+    t.same(library.asked, [], 'nobody looked for it');
+    for (const path of ['/live', '//live', '/x//live'])
+      t.equal((await viewer.request('PAUSE', url(path))).status, 454, `nothing is guarded: ${path}`);
+    for (const path of ['/vod/a', '/vod/a//', '/vod//a'])
+      t.equal((await ask(viewer, { method: 'PAUSE', url: url(path) }, ALICE, usual)).status, 454, path);
+  });
+});
+
 t.test('who may watch can change while viewers play', async (t) => {
   await withRig({ terms: { gates: GATES } }, async ({ connect, url, server }) => {
     const viewer = await connect();

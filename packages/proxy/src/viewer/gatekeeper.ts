@@ -1,4 +1,4 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import {
   type Authorization,
   type Challenge,
@@ -22,6 +22,9 @@ const REALM = 'Forebay';
 const NONCE_BYTES = 18;
 /** Of a name that a viewer gave itself, in the log. */
 const MOST_NAME_CHARS = 64;
+
+/** Whose login is looked at where there is no such user, so that the time it takes does not say who there is. */
+const NOBODY: Credentials = { username: 'nobody', password: 'none' };
 
 /** Who may watch what is below a path. */
 export interface Gate extends Prefixed {
@@ -94,11 +97,16 @@ export class Gatekeeper {
 
   /**
    * Returns where the viewer may ask this. OPTIONS is for everybody, and so is what leads nowhere.
-   * @throws Refusal 401 with challenges; closing the connection once an address fails too often
+   * @throws Refusal 401 with challenges; closing the connection once an address fails too often. 404 for a path that an origin may take for one
+   * that is guarded otherwise
    */
   admit(request: RtspRequest, caller: Caller): void {
     if (request.method === 'OPTIONS') return;
-    const gate = this.#gateOf(request.url);
+    const path = pathOf(request.url);
+    if (path === undefined) return;
+    const gate = this.#gateTo(path);
+    const meant = this.#gateTo(withoutDoubledSlashes(path));
+    if (meant !== gate && meant?.users !== undefined) throw new Refusal(404);
     if (gate?.users === undefined) return;
     const { addresses, rejects, limits, nowMs } = this.#p;
     const fields = { viewer: caller.viewerAddress, origin: gate.id };
@@ -128,7 +136,7 @@ export class Gatekeeper {
     // Nobody is asked for a password in clear text, and one that comes unasked is not looked at.
     if (given === undefined || !o.caller.isSecure) return 'none';
     const user = o.gate.users?.get(given.username);
-    return user !== undefined && isSame(user.password, given.password) ? 'right' : 'wrong';
+    return isSame((user ?? NOBODY).password, given.password) && user !== undefined ? 'right' : 'wrong';
   }
 
   #judgeDigest(
@@ -137,8 +145,8 @@ export class Gatekeeper {
     { gate, caller }: { gate: Guarded; caller: Caller },
   ): Verdict {
     const { realm, nonce, algorithm, uri, nonceCount, cnonce = '' } = digest;
+    if (realm !== REALM || algorithm.endsWith('-sess')) return 'wrong';
     const user = gate.users?.get(digest.username);
-    if (user === undefined || realm !== REALM || algorithm.endsWith('-sess')) return 'wrong';
     const challenge: Challenge = {
       scheme: 'digest',
       realm,
@@ -146,26 +154,36 @@ export class Gatekeeper {
       algorithm,
       ...(nonceCount === undefined ? {} : { qop: 'auth' }),
     };
-    const expected = digestResponse(challenge, user, {
+    const expected = digestResponse(challenge, user ?? NOBODY, {
       method,
       url: uri,
       nonceCount: nonceCount ?? 0,
       cnonce,
     });
-    if (!isSame(expected, digest.response)) return 'wrong';
+    if (!isSame(expected, digest.response) || user === undefined) return 'wrong';
     // Players put the URL of the title where a stream is asked for, with a slash or without: what is allowed is allowed by route.
-    if (this.#gateOf(uri.startsWith('/') ? `rtsp://proxy${uri}` : uri) !== gate) return 'wrong';
+    const path = pathOf(uri.startsWith('/') ? `rtsp://proxy${uri}` : uri);
+    if (path === undefined || this.#gateTo(path) !== gate) return 'wrong';
     return nonce === caller.login.nonce ? 'right' : 'stale';
   }
 
-  /** Undefined as well for what is no URL, which whoever answers the request says. */
-  #gateOf(url: string): Guarded | undefined {
-    try {
-      return this.#gates.find(splitStreamUrl(parseRtspUrl(url)).presentation.path)?.entry;
-    } catch {
-      return undefined;
-    }
+  #gateTo(path: string): Guarded | undefined {
+    return this.#gates.find(path)?.entry;
   }
+}
+
+/** The path of a presentation; undefined for what is no URL, which whoever answers the request says. */
+function pathOf(url: string): string | undefined {
+  try {
+    return splitStreamUrl(parseRtspUrl(url)).presentation.path;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As many origins read a path: a slash that is percent-encoded is one, and several are one. */
+function withoutDoubledSlashes(path: string): string {
+  return path.replace(/(?:\/|%2f)+/gi, '/');
 }
 
 /**
@@ -186,8 +204,8 @@ function refusal({ login, isSecure }: Caller, o: { stale?: boolean; close?: bool
   });
 }
 
-/** In a time that does not say where they differ. */
+/** In a time that does not say where they differ, or how long they are. */
 function isSame(expected: string, given: string): boolean {
-  const [a, b] = [Buffer.from(expected), Buffer.from(given)];
-  return a.length === b.length && timingSafeEqual(a, b);
+  const [a, b] = [expected, given].map((text) => createHash('sha256').update(text).digest());
+  return timingSafeEqual(a!, b!);
 }
