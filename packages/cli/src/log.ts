@@ -8,6 +8,8 @@ import type { LogLevel } from './settings.js';
 export interface ProcessLog extends Log {
   /** What ends the process. */
   fatal(fields: object, message: string): void;
+  /** From now on these must not appear in a line either. */
+  hide(secrets: readonly string[]): void;
 }
 
 export interface LogOptions {
@@ -27,7 +29,8 @@ export interface LogOptions {
  * see {@link redactor}.
  */
 export function openLog(options: LogOptions): ProcessLog {
-  const redact = redactor(options.secrets);
+  const secrets = new Set(options.secrets);
+  let redact = redactor([...secrets]);
   const destination: DestinationStream = {
     write: options.format === 'json' ? options.write : (line) => options.write(readableLine(line)),
   };
@@ -55,6 +58,10 @@ export function openLog(options: LogOptions): ProcessLog {
     warn: line('warn'),
     error: line('error'),
     fatal: line('fatal'),
+    hide: (more) => {
+      for (const secret of more) secrets.add(secret);
+      redact = redactor([...secrets]);
+    },
   };
 }
 

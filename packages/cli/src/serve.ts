@@ -8,7 +8,14 @@ import { listeningError, writingError } from './complaints.js';
 import { crashLoudly } from './crash.js';
 import { EXIT } from './exit.js';
 import { openLog, type ProcessLog } from './log.js';
-import { proxyOptionsOf, secretsOf, settingsOf, type ServeFlags, type Settings } from './settings.js';
+import {
+  openToOthers,
+  proxyOptionsOf,
+  secretsOf,
+  settingsOf,
+  type ServeFlags,
+  type Settings,
+} from './settings.js';
 import { endSignal, Hangup } from './signals.js';
 import { formatSocketAddress, isLoopback, type SocketAddress } from './socket-address.js';
 import { VERSION } from './version.js';
@@ -170,14 +177,12 @@ async function openAdmin(
   }
 }
 
-/** Where viewers need no login, whoever reaches the port sees what the credentials of a route open. */
-function warnOfOpenOrigins({ listen, routes }: Settings, log: ProcessLog): void {
-  const opened = routes
-    .filter(({ credentials, logins }) => credentials !== undefined && logins === undefined)
-    .map(({ id }) => id);
-  if (opened.length === 0 || isLoopback(listen.host)) return;
+/** Where viewers need no login, whoever reaches a port sees what the credentials of a route open. */
+function warnOfOpenOrigins(settings: Settings, log: ProcessLog): void {
+  const { listen, origins } = openToOthers(settings);
+  if (listen.length === 0 || origins.length === 0) return;
   log.warn(
-    { listen: formatSocketAddress(listen), origins: opened.slice(0, MOST_NAMES) },
+    { listen: listen.map(formatSocketAddress).join(', '), origins: origins.slice(0, MOST_NAMES) },
     'viewers are not asked who they are: whoever reaches the port sees what the credentials of these origins open',
   );
 }
@@ -199,9 +204,11 @@ function reload(proxy: MediaProxy, o: { before: Settings; reread: () => Settings
   try {
     const settings = reread();
     const { routes, tls } = settings;
+    log.hide(secretsOf(settings));
     const news = proxy.reload({ routes, ...(tls === undefined ? {} : { tls }) });
     const users = new Set(routes.flatMap(({ logins = [] }) => logins.map(({ username }) => username)));
     log.info({ ...news, users: users.size }, 'configuration read again');
+    warnOfOpenOrigins(settings, log);
     warnOfCertificate(settings, log);
     const later = onlyAtStart(before, settings);
     if (later.length > 0)

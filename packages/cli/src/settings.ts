@@ -18,7 +18,7 @@ import {
 import { parseCacheSize, parseRamSize } from './quantity.js';
 import { routeOfOrigin, routesOf } from './routes.js';
 import { type Environment, readIdentity, readUsers } from './secrets.js';
-import { parseSocketAddress, type SocketAddress } from './socket-address.js';
+import { isLoopback, parseSocketAddress, type SocketAddress } from './socket-address.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'auto' | 'json' | 'text';
@@ -210,6 +210,19 @@ export function secretsOf({ routes }: Settings): string[] {
   return routes.flatMap(({ credentials, logins = [] }) =>
     [...(credentials === undefined ? [] : [credentials]), ...logins].map(({ password }) => password),
   );
+}
+
+/** Where other machines can connect, and routes by which whoever does sees what a password opens. */
+export function openToOthers({ listen, tls, routes }: Pick<Settings, 'listen' | 'tls' | 'routes'>): {
+  readonly listen: readonly SocketAddress[];
+  readonly origins: readonly string[];
+} {
+  return {
+    listen: [listen, ...(tls === undefined ? [] : [tls.listen])].filter(({ host }) => !isLoopback(host)),
+    origins: routes
+      .filter(({ credentials, logins }) => credentials !== undefined && logins === undefined)
+      .map(({ id }) => id),
+  };
 }
 
 function accessLogOf(flags: ServeFlags, file: Partial<ConfigFile>): Settings['accessLog'] {

@@ -18,9 +18,12 @@ export function endSignal(): Promise<EndSignal> {
   });
 }
 
-/** What SIGHUP is for. Until it is told, nothing: by itself the signal would end the process. */
+/** What SIGHUP is for. By itself the signal would end the process; one that comes before it is told waits until then. */
 export class Hangup {
-  #work: () => void = () => undefined;
+  #isDue = false;
+  #work = (): void => {
+    this.#isDue = true;
+  };
 
   constructor() {
     process.on('SIGHUP', () => this.#work());
@@ -28,5 +31,6 @@ export class Hangup {
 
   does(work: () => void): void {
     this.#work = work;
+    if (this.#isDue) work();
   }
 }

@@ -89,6 +89,15 @@ t.test('titles: without secrets, or as the hash that the access log has', (t) =>
   t.end();
 });
 
+t.test('secrets that are learned later are hidden, too', (t) => {
+  const { log, lines } = recorded('json');
+  log.hide(['swordfish', 'ab']);
+  log.info({ user: 'swordfish', of: SECRET }, 'swordfish');
+  t.match(lines[0], '"user":"[redacted]"');
+  t.notMatch(lines[0], /swordfish|hunter2/);
+  t.end();
+});
+
 t.test('redaction copies and is bounded', (t) => {
   const redact = redactor(['abcd', 'ab']);
   const given = { a: 'xabcdx', big: 10n, bytes: Buffer.from('abcd'), none: undefined, yes: true };

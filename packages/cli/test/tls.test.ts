@@ -4,7 +4,8 @@ import { connect } from 'node:tls';
 import { checkSynthetic, makeCertificate, playOnce, RigOrigin, syntheticTitle } from '@forebay/rig';
 import t from 'tap';
 import { ConfigError } from '../src/config-error.js';
-import { settingsOf } from '../src/settings.js';
+import { openToOthers, settingsOf } from '../src/settings.js';
+import { formatSocketAddress } from '../src/socket-address.js';
 import { running } from './spawned.js';
 
 const TIMEOUT_MS = 30_000;
@@ -86,6 +87,26 @@ routes:
     },
   );
 }
+
+t.test('others reach what a password opens by the port for TLS as well', async (t) => {
+  const folder = t.testdir();
+  await certify(folder, 'a', 30);
+  const file = join(folder, 'forebay.yaml');
+  const certificate = `certificate: ${join(folder, 'a.crt')}, key: ${join(folder, 'a.key')}`;
+  const table = [
+    ['0.0.0.0:1', '', ['0.0.0.0:1']],
+    ['127.0.0.1:1', '', []],
+    ['127.0.0.1:1', `tls: { ${certificate} }`, ['0.0.0.0:8322']],
+    ['127.0.0.1:1', `tls: { listen: '[::1]:2', ${certificate} }`, []],
+  ] as const;
+  for (const [listen, tls, expected] of table) {
+    const route = `{ path: /, origin: 'rtsp://192.0.2.7/', name: nvr, credentials: { env: SECRET } }`;
+    writeFileSync(file, `listen: ${listen}\n${tls}\nroutes:\n  - ${route}\n`);
+    const open = openToOthers(settingsOf({ config: file }, { SECRET: 'viewer:swordfish' }));
+    t.same(open.listen.map(formatSocketAddress), expected);
+    t.same(open.origins, ['nvr']);
+  }
+});
 
 t.test('what is wrong about certificates is said in one line', async (t) => {
   const folder = t.testdir({ text: 'hello' });

@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkSynthetic, playOnce, RigOrigin, RigViewer, syntheticTitle } from '@forebay/rig';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../src/config-error.js';
 import { settingsOf } from '../src/settings.js';
+import { Hangup } from '../src/signals.js';
 import { forebay, running, type Running } from './spawned.js';
 
 const SECONDS = 2;
@@ -110,6 +112,41 @@ routes:
   t.equal(logged.code, 0, logged.err);
   serving.child.kill('SIGTERM');
   t.equal(await serving.ended(), 0);
+});
+
+t.test('SIGHUP opens no route because another has taken its name', async (t) => {
+  const origin = await startOrigin(t);
+  const folder = t.testdir({ users: 'alice:one\n' });
+  const config = join(folder, 'forebay.yaml');
+  const write = (routes: string): void =>
+    writeFileSync(config, `users: { file: ${join(folder, 'users')} }\nroutes:\n${routes}`);
+  const at = `origin: '${origin.url('/vod')}'`;
+  write(`  - { path: /, ${at}, name: nvr }\n  - { path: /b, ${at}, name: b }\n`);
+  const serving = serve(t, ['--config', config]);
+  const { rtsp } = await serving.logged('forebay serves');
+  write(
+    `  - { path: /lobby, ${at}, name: nvr, access: public }\n  - { path: /b, ${at}, name: b, access: public }\n`,
+  );
+  serving.child.kill('SIGHUP');
+  await serving.logged('configuration read again');
+  while ((await asked(`rtsp://${String(rtsp)}/b/film`)) !== 200);
+  t.equal(await asked(`rtsp://${String(rtsp)}/film`), 404, 'what was guarded there is gone');
+  t.equal(await asked(`rtsp://${String(rtsp)}/lobby/film`), 200, 'where it is now it is open');
+  serving.child.kill('SIGTERM');
+  t.equal(await serving.ended(), 0);
+});
+
+t.test('SIGHUP while the proxy starts is not forgotten', async (t) => {
+  let count = 0;
+  const hangup = new Hangup();
+  const came = once(process, 'SIGHUP');
+  process.kill(process.pid, 'SIGHUP');
+  // A signal that is awaited keeps no process alive.
+  const awake = setInterval(() => undefined, 1000);
+  await came;
+  clearInterval(awake);
+  hangup.does(() => count++);
+  t.equal(count, 1);
 });
 
 t.test('what is wrong about users is said in one line', (t) => {
