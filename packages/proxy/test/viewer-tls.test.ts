@@ -126,6 +126,22 @@ t.test('a handshake has its time, and does not hold up the end', async (t) => {
   });
 });
 
+t.test('who goes in the handshake is gone, who has asked something still gets the answer', async (t) => {
+  await withTls(t, {}, async ({ securePort, secureUrl, server, connectTls: connect }) => {
+    for (const begun of [[], [0x16, 3, 1, 2, 0, 1]]) {
+      const socket = connectTcp({ host: '127.0.0.1', port: securePort });
+      socket.on('error', () => undefined).resume();
+      await until(() => server.connections === 1);
+      socket.end(Buffer.from(begun));
+      await until(() => server.connections === 0);
+    }
+    const viewer = await connect();
+    const cseq = viewer.send('DESCRIBE', secureUrl('/vod/a'));
+    viewer.socket.end();
+    t.equal((await viewer.answer(cseq)).status, 200);
+  });
+});
+
 t.test('limits are those of all connections', async (t) => {
   await withTls(t, { limits: { connectionsPerAddress: 2 } }, async (r) => {
     const [first, second] = [await r.connect(), await r.connectTls()];

@@ -28,10 +28,10 @@ export class SecureDoor {
     this.#server = createServer({
       ...optionsOf(identity),
       handshakeTimeout: handshakeMs,
-      allowHalfOpen: true,
     });
     this.#server.on('secureConnection', (socket) => {
       this.#shaking.delete(nameOf(socket));
+      socket.allowHalfOpen = true;
       onSecure(socket);
     });
     this.#server.on('tlsClientError', (error, socket) => {
@@ -52,6 +52,8 @@ export class SecureDoor {
     socket.once('close', () => {
       if (this.#shaking.get(name) === socket) this.#shaking.delete(name);
     });
+    // Who goes before the handshake is over wants no answer, and is not kept until its time is over.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 
