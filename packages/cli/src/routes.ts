@@ -1,5 +1,5 @@
 import type { ProfileSettings, RouteOptions } from '@forebay/proxy';
-import { parseRtspUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
+import { normalEncoding, parseRtspUrl, type Credentials, type RtspUrl } from '@forebay/rtsp';
 import { ConfigError } from './config-error.js';
 import type { RouteConfig } from './config-schema.js';
 import { type Environment, parseCredentials, readCredentials } from './secrets.js';
@@ -128,13 +128,14 @@ function nameOf(url: RtspUrl): string {
 function refuseRepeats(routes: readonly RouteOptions[], field: 'id' | 'pathPrefix', key: string): void {
   const seen = new Map<string, number>();
   for (const [position, route] of routes.entries()) {
-    const earlier = seen.get(route[field]);
+    const value = normalEncoding(route[field]);
+    const earlier = seen.get(value);
     if (earlier !== undefined) {
       throw new ConfigError(
         `routes[${position}].${key}`,
         `'${route[field]}' is taken by routes[${earlier}]; give each route its own ${key}`,
       );
     }
-    seen.set(route[field], position);
+    seen.set(value, position);
   }
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { TlsIdentity } from '@forebay/proxy';
 import type { Credentials } from '@forebay/rtsp';
@@ -80,9 +80,11 @@ function usable(key: string, options: SecureContextOptions): void {
   }
 }
 
+/** Of a file, which is read while viewers are served: nobody waits for the other end of a pipe. */
 function readText(file: string, key: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    if (!statSync(file).isFile()) throw new Error('it is not a file');
+    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     throw new ConfigError(key, `cannot be read: ${(error as Error).message}`, { cause: error });
   }

@@ -153,7 +153,7 @@ export class Proxy {
 
   /**
    * From now on these routes count, their logins among them, and viewers over TLS see this certificate. Who plays plays on, by the route
-   * that was there then, until the next request that their login does not fit any more.
+   * that was there then, unless that is for logins now that theirs is not among.
    * @returns the names of the routes that are different now
    * @throws the system's error where certificate and key cannot be read, or do not belong together; nothing has changed then
    */

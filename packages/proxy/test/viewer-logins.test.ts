@@ -281,3 +281,40 @@ t.test('who may watch can change while viewers play', async (t) => {
     t.equal((await viewer.request('DESCRIBE', describe.url)).status, 200);
   });
 });
+
+t.test('who may not watch any more is told goodbye, and nobody else', async (t) => {
+  await withRig({ terms: { gates: GATES } }, async ({ connect, url, server, lines }) => {
+    const at = url('/vod/a');
+    const play = async (who: Credentials): Promise<TestViewer> => {
+      const viewer = await connect();
+      const usual = last(await challenged(viewer, at));
+      const setup = { method: 'SETUP', url: `${at}/trackID=0`, headers: { Transport: TCP } };
+      const Session = (await ask(viewer, setup, who, usual)).headers.get('Session')!.split(';', 1)[0]!;
+      const playing = await ask(viewer, { method: 'PLAY', url: at, headers: { Session } }, who, usual);
+      t.equal(playing.status, 200);
+      return viewer;
+    };
+    const free = await connect();
+    t.equal((await free.request('SETUP', url('/live/trackID=0'), { Transport: TCP })).status, 200);
+    const [alice, bob] = [await play(ALICE), await play(BOB)];
+    const goodbyes = ({ received }: TestViewer): number =>
+      received.filter((one) => one.kind === 'frame' && one.channel === 1 && one.bytes.includes(203)).length;
+    t.equal(server.sessions, 3);
+    server.setTerms({ gates: [{ id: 'cameras', pathPrefix: '/vod', logins: [BOB] }] });
+    await alice.until(() => goodbyes(alice) > 0);
+    t.equal(server.sessions, 2, 'one of three');
+    t.equal(goodbyes(bob), 0);
+    server.setTerms({
+      gates: [{ id: 'cameras', pathPrefix: '/vod', logins: [{ ...BOB, password: 'other' }] }],
+    });
+    await bob.until(() => goodbyes(bob) > 0);
+    t.equal(server.sessions, 1, 'the password is another');
+    server.setTerms({ gates: [{ id: 'lobby', pathPrefix: '/live', logins: [BOB] }] });
+    t.equal(server.sessions, 0, 'what was for everybody is so no more');
+    const ends = lines.filter(({ message }) => message === 'viewer session ended');
+    t.same(
+      ends.map(({ fields }) => fields['reason']),
+      ['forbidden', 'forbidden', 'forbidden'],
+    );
+  });
+});

@@ -40,22 +40,38 @@ async function withTls(
   });
 }
 
-t.test('a whole viewing over TLS', async (t) => {
-  await withTls(t, { realTime: true }, async ({ connectTls: connect, secureUrl, server, metric }) => {
+t.test('a whole dialogue over TLS', async (t) => {
+  await withTls(t, {}, async ({ connectTls: connect, secureUrl, server, metric }) => {
     const viewer = await connect();
     const at = secureUrl('/vod/a');
     const described = await viewer.request('DESCRIBE', at);
     t.equal(described.status, 200);
     t.equal(described.headers.get('Content-Base'), `${at}/`);
     const Session = await setUpBoth(viewer, at);
-    t.equal((await viewer.request('PLAY', at, { Session })).status, 200);
-    await viewer.until(() => viewer.received.filter(({ kind }) => kind === 'frame').length > 4);
-    t.equal((await viewer.request('TEARDOWN', at, { Session })).status, 200);
+    for (const method of ['PLAY', 'PAUSE', 'TEARDOWN'])
+      t.equal((await viewer.request(method, at, { Session })).status, 200, method);
     t.equal(server.connections, 1);
     viewer.socket.end();
     await viewer.until(() => viewer.isClosed);
     await until(() => server.connections === 0);
     t.equal(await metric('viewer_connections', {}), 0);
+  });
+});
+
+t.test('who shakes hands all the time is not answered any more', async (t) => {
+  await withTls(t, { limits: { handshakesPerMinute: 3 } }, async (r) => {
+    for (let i = 0; i < 3; i++) (await r.connectTls()).socket.destroy();
+    const fourth = connectTcp({ host: '127.0.0.1', port: r.securePort });
+    fourth.on('error', () => undefined).resume();
+    await once(fourth, 'close');
+    t.equal(await r.metric('rejects_total', { reason: 'tls-handshakes' }), 1);
+    t.equal((await (await r.connect()).request('OPTIONS', '*')).status, 200, 'the other port is open');
+    r.clock.advance(60_000);
+    t.equal(
+      (await (await r.connectTls()).request('OPTIONS', '*')).status,
+      200,
+      'a minute later so is this one',
+    );
   });
 });
 

@@ -11,7 +11,7 @@ export class PathPrefixes<T extends Prefixed> {
   readonly #entries: readonly T[];
 
   constructor(entries: readonly T[]) {
-    this.#entries = [...entries].sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
+    this.#entries = [...entries].sort((a, b) => lengthOf(b) - lengthOf(a));
   }
 
   /** What `path` belongs to, and what is left of it: see {@link below}. */
@@ -22,6 +22,10 @@ export class PathPrefixes<T extends Prefixed> {
     }
     return undefined;
   }
+}
+
+function lengthOf({ pathPrefix }: Prefixed): number {
+  return normalEncoding(pathPrefix).length;
 }
 
 /**

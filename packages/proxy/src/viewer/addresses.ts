@@ -10,6 +10,8 @@ export interface AddressAccount {
   /** Unknown session ids. */
   readonly guesses: PerMinute;
   readonly failedLogins: PerMinute;
+  /** TLS handshakes that were begun. */
+  readonly handshakes: PerMinute;
 }
 
 /** A count that begins anew when its minute is over. */
@@ -64,6 +66,7 @@ export class Addresses {
         udpSessions: 0,
         guesses: new PerMinute(),
         failedLogins: new PerMinute(),
+        handshakes: new PerMinute(),
       };
       this.#accounts.set(name, account);
     }
@@ -72,9 +75,10 @@ export class Addresses {
 
   /** Forgets addresses with nothing open, and nothing tried in the last minute. */
   sweep(nowMs: number): void {
-    for (const [name, { connections, sessions, guesses, failedLogins }] of this.#accounts) {
+    for (const [name, { connections, sessions, ...tries }] of this.#accounts) {
+      const { guesses, failedLogins, handshakes } = tries;
       const isOpen = connections > 0 || sessions > 0;
-      const hasTried = guesses.count(nowMs) + failedLogins.count(nowMs) > 0;
+      const hasTried = [guesses, failedLogins, handshakes].some((one) => one.count(nowMs) > 0);
       if (!isOpen && !hasTried) this.#accounts.delete(name);
     }
   }

@@ -8,7 +8,7 @@ import {
   splitStreamUrl,
   VIEWER_METHODS,
 } from '@forebay/rtsp';
-import type { RtspRequest, RtspUrl } from '@forebay/rtsp';
+import type { Credentials, RtspRequest, RtspUrl } from '@forebay/rtsp';
 import type { Enquirer } from '../read/library.js';
 import { accountName, type Addresses } from './addresses.js';
 import type { Gatekeeper, Login } from './gatekeeper.js';
@@ -55,6 +55,8 @@ export interface Exchange {
   readonly request: RtspRequest;
   readonly connection: ControlConnection;
   readonly host: ViewerHost;
+  /** Who has logged in with this request; undefined where nobody is asked. */
+  readonly user?: Credentials;
   /** Aborted when the viewer is gone. */
   readonly signal: AbortSignal;
 }

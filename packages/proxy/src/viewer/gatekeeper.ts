@@ -97,17 +97,18 @@ export class Gatekeeper {
 
   /**
    * Returns where the viewer may ask this. OPTIONS is for everybody, and so is what leads nowhere.
+   * @returns who it is; undefined where that is not asked
    * @throws Refusal 401 with challenges; closing the connection once an address fails too often. 404 for a path that an origin may take for one
    * that is guarded otherwise
    */
-  admit(request: RtspRequest, caller: Caller): void {
-    if (request.method === 'OPTIONS') return;
+  admit(request: RtspRequest, caller: Caller): Credentials | undefined {
+    if (request.method === 'OPTIONS') return undefined;
     const path = pathOf(request.url);
-    if (path === undefined) return;
+    if (path === undefined) return undefined;
     const gate = this.#gateTo(path);
     const meant = this.#gateTo(withoutDoubledSlashes(path));
     if (meant !== gate && meant?.users !== undefined) throw new Refusal(404);
-    if (gate?.users === undefined) return;
+    if (gate?.users === undefined) return undefined;
     const { addresses, rejects, limits, nowMs } = this.#p;
     const fields = { viewer: caller.viewerAddress, origin: gate.id };
     const failures = addresses.of(caller.viewerAddress).failedLogins;
@@ -122,13 +123,20 @@ export class Gatekeeper {
     const verdict = this.#judge(given, request.method, { gate, caller });
     if (verdict === 'right') {
       caller.login.knownAs = given?.username;
-      return;
+      return gate.users.get(given?.username ?? '');
     }
     if (verdict === 'wrong') {
       failures.add(nowMs());
       rejects.count('login', { ...fields, user: given?.username.slice(0, MOST_NAME_CHARS) });
     }
     throw refusal(caller, { stale: verdict === 'stale' });
+  }
+
+  /** Whether somebody who had logged in as `user`, or needed not to, may go on with what this URL is about. */
+  allows(url: string, user: Credentials | undefined): boolean {
+    const { users } = this.#gateTo(pathOf(url) ?? '') ?? {};
+    if (users === undefined) return true;
+    return user !== undefined && users.get(user.username)?.password === user.password;
   }
 
   #judge(given: Authorization | undefined, method: string, o: { gate: Guarded; caller: Caller }): Verdict {

@@ -61,6 +61,8 @@ const TABLE = {
     reason: 'failed-logins',
     answer: '401 without a look at the login, connection closed',
   },
+  /** TLS handshakes that were begun, from one address in a minute: each costs as much as many requests. */
+  handshakesPerMinute: { value: 600, reason: 'tls-handshakes', answer: 'closed as it is accepted' },
   /** Proxies that a request went through: more is a loop. */
   viaEntries: { value: 16, reason: 'loop', answer: '502' },
   /** Ports tried for one stream. */

@@ -35,8 +35,8 @@ export async function respond(exchange: Exchange): Promise<Answer> {
   }
   refuseRequirements(request);
   refuseLoop(exchange);
-  exchange.host.gatekeeper.admit(request, exchange.connection);
-  return responder(exchange);
+  const user = exchange.host.gatekeeper.admit(request, exchange.connection);
+  return responder(user === undefined ? exchange : { ...exchange, user });
 }
 
 /** The method as a metric label. */

@@ -13,7 +13,7 @@ export interface SecureDoorOptions {
   readonly handshakeMs: number;
   readonly onSecure: (socket: TLSSocket) => void;
   /** What came was no TLS, or nothing in common with us; the connection is being closed. */
-  readonly onFailed: (error: Error) => void;
+  readonly onFailed: (error: Error, viewer: string | undefined) => void;
 }
 
 /** TLS on connections that were accepted elsewhere. Source: RFC 7826 section 19.2 for `rtsps`, which RFC 2326 does not have. */
@@ -35,9 +35,10 @@ export class SecureDoor {
       onSecure(socket);
     });
     this.#server.on('tlsClientError', (error, socket) => {
+      const { remoteAddress } = socket;
       // One whose time is over is open still.
       socket.destroy();
-      onFailed(error);
+      onFailed(error, remoteAddress);
     });
   }
 

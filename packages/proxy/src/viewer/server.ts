@@ -124,8 +124,7 @@ export class ViewerServer {
   }
 
   /**
-   * From now on this counts: who plays what they may not watch any more is refused with the next request, and who comes over TLS sees the
-   * new certificate.
+   * From now on this counts: who plays what they may not watch any more is told goodbye, and who comes over TLS sees the new certificate.
    * @throws the system's error where certificate and key cannot be read, or do not belong together
    */
   setTerms({ gates, tls }: Terms): void {
@@ -133,7 +132,9 @@ export class ViewerServer {
       if (this.#door === undefined) this.#door = this.#openDoor(tls);
       else this.#door.change(tls);
     }
-    this.#host.gatekeeper.replace(gates);
+    const { gatekeeper, sessions } = this.#host;
+    gatekeeper.replace(gates);
+    sessions.expel(({ resource, user }) => gatekeeper.allows(resource, user));
   }
 
   /** Takes nobody new, lets those who play play on for at most `timeoutMs`, then closes. */
@@ -189,6 +190,11 @@ export class ViewerServer {
       socket.destroy();
       return;
     }
+    if (isSecure && account.handshakes.add(this.#pulse.nowMs) > limits.handshakesPerMinute) {
+      rejects.count(LIMIT_REASONS.handshakesPerMinute, { viewer: viewerAddress });
+      socket.destroy();
+      return;
+    }
     account.connections++;
     metrics.viewerConnections.inc();
     this.#sockets.add(socket);
@@ -214,7 +220,7 @@ export class ViewerServer {
       identity,
       handshakeMs: limits.firstByteMs,
       onSecure: (socket) => this.#converse(socket),
-      onFailed: (error) => rejects.count('tls', { error: error.message }),
+      onFailed: (error, viewer) => rejects.count('tls', { viewer, error: error.message }),
     });
   }
 

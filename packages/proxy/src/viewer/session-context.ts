@@ -31,4 +31,5 @@ export type EndReason =
   | 'unreachable'
   | 'refused'
   | 'defect'
+  | 'forbidden'
   | 'shutdown';

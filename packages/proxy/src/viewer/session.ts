@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { PacketRun } from '@forebay/cache';
 import { RtspError } from '@forebay/rtsp';
-import type { RtspRange, SessionState, TransportSpec } from '@forebay/rtsp';
+import type { Credentials, RtspRange, SessionState, TransportSpec } from '@forebay/rtsp';
 import type { MediaSink, PlayResult, Presentation, Reader } from '../read/library.js';
 import type { Pace } from '../read/pace.js';
 import type { Timeline } from '../read/timeline.js';
@@ -34,6 +34,8 @@ export interface SessionOptions {
   /** What the session is about, as URLs of requests are compared with it. */
   readonly resource: string;
   readonly viewerAddress: string;
+  /** Who has set it up; undefined where nobody was asked. */
+  readonly user: Credentials | undefined;
   /** Made for this session as its owner. */
   readonly transport: (owner: TransportOwner) => MediaTransport;
   /** Called once, when the session is over. */
@@ -46,6 +48,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
   readonly presentation: Presentation;
   readonly resource: string;
   readonly viewerAddress: string;
+  readonly user: Credentials | undefined;
   readonly transport: MediaTransport;
   readonly #context: SessionContext;
   readonly #onClosed: (session: ViewerSession) => void;
@@ -76,6 +79,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
     this.presentation = o.presentation;
     this.resource = o.resource;
     this.viewerAddress = o.viewerAddress;
+    this.user = o.user;
     this.#onClosed = o.onClosed;
     this.#startedMs = context.clock.nowMs();
     this.#heardMs = context.pulse.nowMs;
@@ -188,7 +192,7 @@ export class ViewerSession implements MediaSink, TransportOwner {
   close(reason: EndReason): void {
     if (this.isClosed) return;
     const { log, metrics } = this.#context;
-    if (reason === 'shutdown' && this.#phase === 'playing') this.#report(true);
+    if ((reason === 'shutdown' || reason === 'forbidden') && this.#phase === 'playing') this.#report(true);
     if (this.#phase === 'playing' && this.#viewings !== undefined) this.#halt(this.#reader);
     metrics.viewerSessions.dec({ state: this.state });
     this.#phase = 'closed';

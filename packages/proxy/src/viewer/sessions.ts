@@ -112,6 +112,11 @@ export class Sessions {
     });
   }
 
+  /** Ends the sessions of those who are not welcome any more. */
+  expel(isWelcome: (session: ViewerSession) => boolean): void {
+    for (const session of this.#byId.values()) if (!isWelcome(session)) session.close('forbidden');
+  }
+
   close(): void {
     this.#isDraining = true;
     for (const session of this.#byId.values()) session.close('shutdown');

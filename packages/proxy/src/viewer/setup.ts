@@ -52,6 +52,7 @@ async function setUpNew(
     presentation,
     resource: resourceOf(target.presentation),
     viewerAddress,
+    user: exchange.user,
     transport: (owner) =>
       kind === 'tcp' ? interleavedTransport(exchange, owner) : udpTransport(exchange, owner),
     onClosed: (closed) => connection.sessions.delete(closed),
