@@ -3,6 +3,8 @@ import { join, posix } from 'node:path';
 import { built, documentTables, tableIn } from './document-tables.mjs';
 import { ROOT, filesBelow } from './workspace.mjs';
 
+const ALERTS = 'docs/forebay.alerts.yaml';
+
 /**
  * Checks that links lead somewhere and that the documents name what the code has.
  * Needs a build: tables are read from it.
@@ -98,7 +100,10 @@ async function checkMetrics() {
   const documented = codeSpansOf('docs/operations.md');
   const missing = names.filter((name) => !documented.has(name));
   const stale = [...documented].filter((span) => /^forebay_[a-z_]+$/.test(span) && !names.includes(span));
+  const alerted = readFileSync(join(ROOT, ALERTS), 'utf8').match(/\bforebay_[a-z_]+/g) ?? [];
+  const unknown = new Set(alerted.filter((name) => !names.includes(name)));
   return [
+    ...Array.from(unknown, (name) => `${ALERTS}: \`${name}\` is not a metric of the proxy`),
     ...missing.map((name) => `docs/operations.md: no row for metric \`${name}\``),
     ...stale.map((name) => `docs/operations.md: \`${name}\` is not a metric of the proxy`),
   ];
