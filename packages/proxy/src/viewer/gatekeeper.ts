@@ -195,15 +195,18 @@ function withoutDoubledSlashes(path: string): string {
 }
 
 /**
- * The strongest challenge comes first. Of two Digests FFmpeg, GStreamer and live555 take the last: it is the one that they understand, and says no
- * more than RFC 2069 has, since live555 reads no more. Basic comes behind, over TLS only.
+ * Of several Digests ExoPlayer takes the first, FFmpeg, GStreamer and live555 take the last, and all of them compute MD5: so this stands at both
+ * ends, and says no more than RFC 2069 has, since live555 reads no more. Who looks for the strongest finds it between. Basic comes
+ * behind, over TLS only.
  */
 function refusal({ login, isSecure }: Caller, o: { stale?: boolean; close?: boolean }): Refusal {
   const digest = { scheme: 'digest', realm: REALM, nonce: login.nonce } as const;
   const stale = o.stale === true ? { stale: true } : {};
+  const usual = { ...digest, ...stale };
   const challenges: Challenge[] = [
+    usual,
     { ...digest, algorithm: 'SHA-256', qop: 'auth', ...stale },
-    { ...digest, ...stale },
+    usual,
     ...(isSecure ? [{ scheme: 'basic', realm: REALM } as const] : []),
   ];
   return new Refusal(401, {
