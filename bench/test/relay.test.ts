@@ -53,6 +53,7 @@ const run: Run = {
   memory: { sessions: 2000, idleBytesPerSession: 20_480, playingBytesPerSession: 102_400 },
   startup: undefined,
   disk: undefined,
+  tls: undefined,
 };
 
 t.test('the line has medians, and null for what was not measured', async (t) => {

@@ -7,7 +7,7 @@ const SCRIPT = fileURLToPath(new URL('main.js', import.meta.url));
 
 /** What may differ from the usual proxy. */
 export type ProxySettings = Partial<
-  Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits' | 'workers' | 'lowLatency'>
+  Pick<ProxyOptions, 'ramBytes' | 'udpPath' | 'viewerLimits' | 'workers' | 'lowLatency' | 'tls'>
 > & {
   /** Sessions at a time at the origin. */
   readonly maxSessions?: number;
@@ -44,7 +44,7 @@ export interface Resources {
 }
 
 export type ProxyAnswer =
-  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'listening'; readonly port: number; readonly securePort: number | undefined }
   | { readonly kind: 'workers'; readonly pids: readonly number[] }
   | { readonly kind: 'closed' }
   | { readonly kind: 'lag'; readonly p99Ms: number; readonly mostMs: number }
@@ -59,6 +59,8 @@ export type ProxyAnswer =
  */
 export class ProxyHost {
   readonly #child: ChildProcess;
+  /** Where the proxy that runs serves over TLS; undefined where it has no certificate. */
+  securePort: number | undefined;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -80,6 +82,7 @@ export class ProxyHost {
   async open(directory: string, originUrl: string, settings: ProxySettings = {}): Promise<number> {
     const answer = await this.#order({ kind: 'open', directory, originUrl, settings });
     if (answer.kind !== 'listening') throw new Error(`the proxy is ${answer.kind}`);
+    this.securePort = answer.securePort;
     return answer.port;
   }
 

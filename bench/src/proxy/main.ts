@@ -47,7 +47,9 @@ async function obey(order: ProxyOrder): Promise<ProxyAnswer> {
     log,
     ...settings,
   });
-  return { kind: 'listening', port: (await proxy.listen(HOST, 0)).port };
+  const { port } = await proxy.listen(HOST, 0);
+  const secure = settings.tls === undefined ? undefined : await proxy.listen(HOST, 0, true);
+  return { kind: 'listening', port, securePort: secure?.port };
 }
 
 async function stallDisk(ms: number): Promise<ProxyAnswer> {

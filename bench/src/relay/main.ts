@@ -9,6 +9,7 @@ import { type Options, parseOptions, USAGE } from './options.js';
 import { relayLine, relayMarkdown, relayObject, relayPlot, type Run } from './report.js';
 import { type Scene, SCENES, TRANSPORT_LABELS } from './scenes.js';
 import { setStage, type Stage } from './stage.js';
+import { measureTls } from './tls.js';
 
 /** Viewers of the ramp: the goal and its neighbours, or all the way. */
 const COUNTS = {
@@ -48,12 +49,13 @@ async function perform(o: Options): Promise<Outcome> {
 
 async function measureAll(stage: Stage, o: Options, say: (line: string) => void) {
   const size = o.isQuick ? 'quick' : 'full';
-  const run: Pick<Run, 'trials' | 'loads' | 'memory' | 'startup' | 'disk'> = {
+  const run: Pick<Run, 'trials' | 'loads' | 'memory' | 'startup' | 'disk' | 'tls'> = {
     trials: [],
     loads: [],
     memory: undefined,
     startup: undefined,
     disk: undefined,
+    tls: undefined,
   };
   const { trials, loads } = run;
   if (o.parts.has('memory')) {
@@ -79,6 +81,11 @@ async function measureAll(stage: Stage, o: Options, say: (line: string) => void)
   if (o.parts.has('startup')) {
     say(`starts while ${OTHERS} others play`);
     run.startup = await measureStartup(stage, OTHERS, STARTS[size]);
+  }
+  if (o.parts.has('tls')) {
+    // Last, since the viewers are this process: it goes to their core.
+    say('viewers over TLS');
+    run.tls = await measureTls(stage, o.rounds);
   }
   return run;
 }

@@ -4,13 +4,13 @@ export const USAGE = `usage: pnpm -s bench:relay [--quick] [--rounds N] [--only 
 
   --quick              one round, short windows, no ramp past what the goals ask for
   --rounds N           rounds of everything that is compared (2)
-  --only PART          tcp, udp, capacity, memory, startup or disk; may be given more than once
+  --only PART          tcp, udp, capacity, memory, startup, disk or tls; may be given more than once
   --json               the report goes to standard error, one line of JSON to standard output
   --write              also writes bench/results/relay.{md,json,svg}
   --peer COMMAND       another relay or server, begun by a shell; {origin} becomes the URL of the live title
   --peer-url URL       what viewers play of it`;
 
-const PARTS = ['tcp', 'udp', 'capacity', 'memory', 'startup', 'disk'] as const;
+const PARTS = ['tcp', 'udp', 'capacity', 'memory', 'startup', 'disk', 'tls'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {

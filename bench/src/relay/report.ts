@@ -7,6 +7,7 @@ import type { DiskFigures } from './disk.js';
 import type { Load, MemoryFigures, StartupFigures } from './extremes.js';
 import { PACED_MS } from './extremes.js';
 import type { Trial } from './measure.js';
+import type { TlsFigures } from './tls.js';
 import { type Scene, SCENES, SERVER_LABELS, SERVERS, type ServerName, TRANSPORT_LABELS } from './scenes.js';
 
 /** A run, with everything needed to judge or repeat it. */
@@ -23,6 +24,7 @@ export interface Run {
   memory: MemoryFigures | undefined;
   startup: StartupFigures | undefined;
   disk: DiskFigures | undefined;
+  tls: TlsFigures | undefined;
 }
 
 /** One server in one scene: medians over the rounds. */
@@ -311,7 +313,7 @@ function loadTable({ loads }: Run): string {
   return `Viewers added until they are late three times in a row (the last of the three is shown), milliseconds:\n\n${markdownTable(columns, rows)}`;
 }
 
-function otherText({ memory, startup, disk }: Run): string {
+function otherText({ memory, startup, disk, tls }: Run): string {
   const lines: string[] = [];
   if (memory !== undefined) {
     const { sessions, idleBytesPerSession, playingBytesPerSession } = memory;
@@ -332,6 +334,12 @@ function otherText({ memory, startup, disk }: Run): string {
     const { viewers, stallMs, calls, lateMs, stalledLateMs, lagMs, stalledLagMs } = disk;
     lines.push(
       `${viewers} viewers whose every segment is read from disk are late by ${lateMs.p999.toFixed(1)} ms (one packet in a thousand), and by ${stalledLateMs.p999.toFixed(1)} ms while the disk answers nothing for ${stallMs / 1000} s (${calls} calls met that); the event loop at worst by ${lagMs.toFixed(1)} and ${stalledLagMs.toFixed(1)} ms.`,
+    );
+  }
+  if (tls !== undefined) {
+    const { viewers, plainNs, tlsNs, handshakeMicros } = tls;
+    lines.push(
+      `${viewers} viewers over TLS, in Node on the other core, cost ${Math.round(tlsNs)} ns a packet, ${formatRatio(tlsNs / plainNs)} times what they cost over plain TCP (${Math.round(plainNs)} ns); a handshake costs ${Math.round(handshakeMicros)} us.`,
     );
   }
   return lines.join('\n\n');

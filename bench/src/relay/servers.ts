@@ -21,6 +21,7 @@ const LIMITS = {
   sessions: MANY,
   sessionsPerAddress: MANY,
   udpSessionsPerAddress: MANY,
+  handshakesPerMinute: MANY,
 } as const;
 
 /** Someone who serves viewers: a process of its own on a core of its own. */
@@ -96,6 +97,11 @@ export class Forebay implements Server {
   /** Its process, for what only it can tell. */
   get host(): ProxyHost {
     return this.#host;
+  }
+
+  /** The same over TLS, where it was started with a certificate. */
+  secureUrl(path: string): string {
+    return `rtsps://${HOST}:${this.#host.securePort}${path}`;
   }
 
   url(path: string): string {

@@ -1,3 +1,4 @@
+import { makeCertificate } from '@forebay/rig';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +24,8 @@ export interface Stage {
   readonly dgram: Forebay;
   /** Keeps nothing in RAM. */
   readonly fromDisk: Forebay;
+  /** Serves over TLS, besides. */
+  readonly secure: Forebay;
   close(): Promise<void>;
 }
 
@@ -47,11 +50,13 @@ export async function setStage(onStep: (line: string) => void): Promise<Stage> {
     open.push(dgram);
     const fromDisk = await Forebay.start(folder, origin.url, { ramBytes: 1 });
     open.push(fromDisk);
+    const secure = await Forebay.start(folder, origin.url, { tls: await makeCertificate('relay.bench') });
+    open.push(secure);
     onStep(`playing the titles once, ${FILL_MS / 1000} s, so that they are held`);
-    await Promise.all([forebay, dgram, fromDisk].map((proxy) => fill(proxy, programs.crowd)));
+    await Promise.all([forebay, dgram, fromDisk, secure].map((proxy) => fill(proxy, programs.crowd)));
     onStep('a little of everything, which does not count');
     for (const proxy of [forebay, dgram]) await warmUp(proxy, programs.crowd);
-    return { folder, programs, schedule, origin, forebay, dgram, fromDisk, close };
+    return { folder, programs, schedule, origin, forebay, dgram, fromDisk, secure, close };
   } catch (error) {
     await close();
     throw error;
