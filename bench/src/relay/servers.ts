@@ -22,6 +22,8 @@ const LIMITS = {
   sessionsPerAddress: MANY,
   udpSessionsPerAddress: MANY,
   handshakesPerMinute: MANY,
+  // How many viewers are on time is found out by more than that.
+  overloadMs: 1e9,
 } as const;
 
 /** Someone who serves viewers: a process of its own on a core of its own. */

@@ -15,6 +15,8 @@ const TABLE = {
   connections: { value: 4096, reason: 'connections', answer: 'closed as it is accepted' },
   connectionsPerAddress: { value: 64, reason: 'connections-per-address', answer: 'closed as it is accepted' },
   sessions: { value: 4096, reason: 'sessions', answer: '503 with Retry-After' },
+  /** At work without a pause, and late. A crowd that comes at once is through by then. */
+  overloadMs: { value: 10 * SECOND, reason: 'overload', answer: 'new sessions: 503 with Retry-After' },
   sessionsPerAddress: { value: 64, reason: 'sessions-per-address', answer: '453' },
   udpSessionsPerAddress: { value: 32, reason: 'udp-sessions-per-address', answer: '453' },
   sessionsPerConnection: { value: 8, reason: 'sessions-per-connection', answer: '453' },
@@ -84,7 +86,6 @@ const REJECTS = {
   tls: 'what is no TLS, or has no version or cipher in common with us: connection closed',
   destination: 'media asked to be sent elsewhere: 462',
   port: 'a media port that is one of our own: 461',
-  overload: 'a new session while this process has been at work without a pause, and late, for 10 s: 503',
   draining: 'a new session while the proxy drains: 503',
 } as const;
 

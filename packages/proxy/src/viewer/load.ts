@@ -1,7 +1,5 @@
 import { performance } from 'node:perf_hooks';
 
-/** Looks that are judged together: ten seconds, at two a second. A crowd that comes at once is through by then. */
-const LOOKS = 20;
 /**
  * Of the event loop's time, what is spent at work. Up to 87 % everybody was on time, at 95 % nobody was (bench/results/relay.md).
  */
@@ -22,27 +20,30 @@ export function eventLoopUtilization(): Utilization {
   };
 }
 
-/** Whether this process has more to do than it can: it has been at work without a pause, and late, for ten seconds. One more viewer would be at the cost of all. */
+/** Whether this process has more to do than it can: it has been at work without a pause, and late, for a while. One more viewer would be at the cost of all. */
 export class Load {
   readonly #utilization: Utilization;
+  readonly #looks: number;
   readonly #shares: number[] = [];
   readonly #latenesses: number[] = [];
 
-  constructor(utilization: Utilization) {
+  /** @param looks that are judged together: a crowd that comes at once must be through by then */
+  constructor(utilization: Utilization, looks: number) {
     this.#utilization = utilization;
+    this.#looks = looks;
   }
 
   /** @param lateMs how late this look is */
   look(lateMs: number): void {
     this.#shares.push(this.#utilization());
     this.#latenesses.push(lateMs);
-    if (this.#shares.length <= LOOKS) return;
+    if (this.#shares.length <= this.#looks) return;
     this.#shares.shift();
     this.#latenesses.shift();
   }
 
   get isFull(): boolean {
-    if (this.#shares.length < LOOKS) return false;
+    if (this.#shares.length < this.#looks) return false;
     return mean(this.#shares) >= FULL_SHARE && mean(this.#latenesses) >= LATE_MS;
   }
 }

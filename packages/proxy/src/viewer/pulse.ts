@@ -1,7 +1,7 @@
 import type { Clock, TimerHandle } from '../clock.js';
 
 /** How often deadlines are looked at. */
-const PERIOD_MS = 500;
+export const PERIOD_MS = 500;
 /** A process that was stopped or starved for longer loses no more than this of anybody's time. */
 const MAX_STEP_MS = 2 * PERIOD_MS;
 

@@ -12,7 +12,7 @@ import { LIMIT_REASONS, VIEWER_LIMITS, type ViewerLimits } from './limits.js';
 import { listenForViewers } from './listening.js';
 import { eventLoopUtilization, Load, type Utilization } from './load.js';
 import { Ports, type PortRange } from './ports.js';
-import { Pulse } from './pulse.js';
+import { PERIOD_MS, Pulse } from './pulse.js';
 import { Missing } from './missing.js';
 import { Rejects } from './rejects.js';
 import { Scratch } from './scratch.js';
@@ -76,7 +76,7 @@ export class ViewerServer {
       limits,
       nowMs: () => clock.nowMs(),
     });
-    this.#load = new Load(o.utilization ?? eventLoopUtilization());
+    this.#load = new Load(o.utilization ?? eventLoopUtilization(), limits.overloadMs / PERIOD_MS);
     this.#pulse = new Pulse(clock, (lateMs) => this.#sweep(lateMs));
     const context = {
       library,

@@ -45,7 +45,7 @@ export class Sessions {
       throw tryLater();
     }
     if (this.#load.isFull) {
-      rejects.count('overload', fields);
+      rejects.count(LIMIT_REASONS.overloadMs, fields);
       throw tryLater();
     }
     if (this.#byId.size >= limits.sessions) {
