@@ -288,7 +288,7 @@ export class Proxy {
     this.metrics.cacheCapacity.set({ tier: 'ram' }, ram.capacityBytes);
     this.metrics.cacheCapacity.set({ tier: 'disk' }, store?.capacityBytes ?? 0);
     this.metrics.loopLag.set(this.#pacer.takeWorstMs() / 1000);
-    this.#origins.sweep((client) => this.#catalogue.isUsing(client));
+    this.#origins.sweep();
     for (const { profile, sessions } of this.#origins.clients) {
       const origin = { origin: profile.route };
       this.metrics.originLead.set(origin, profile.leadSeconds());

@@ -113,13 +113,58 @@ t.test('what is fetched later is fetched by the new means, and what was learned 
   t.equal(await statusOf(s, '/film'), 200);
 });
 
+t.test('what was asked for before a route has changed is fetched by the new means', async (t) => {
+  const s = await scene(t, { title: film(6), faults: { delaysMs: { DESCRIBE: 500 } } });
+  const coming = s.viewer();
+  while ((await s.metric('forebay_viewer_connections')) === 0) await delay(10);
+  await delay(100);
+  s.proxy.reload({ routes: [route('rig', s.relay.port, { maxSessions: 1 })] });
+  const viewer = await coming;
+  await viewer.play({ range: 'npt=0-' });
+  t.equal(s.proxy.origins()[0]?.sessions.used, 1, 'its session is one of the new budget');
+  await viewer.ended({ timeoutMs: TIMEOUT_MS });
+  assertSound(t, viewer, 'asked for before');
+});
+
+t.test('a title that two routes lead to stays with its own when that changes', async (t) => {
+  const s = await scene(t, { title: film(6), route: { id: 'b', pathPrefix: '/b' } });
+  const routes = (more: Partial<RouteOptions>): RouteOptions[] => [
+    route('a', s.relay.port, { pathPrefix: '/a' }),
+    route('b', s.relay.port, { pathPrefix: '/b', ...more }),
+  ];
+  s.proxy.reload({ routes: routes({}) });
+  const viewer = await s.viewer('tcp', '/b/film');
+  s.proxy.reload({ routes: routes({ maxSessions: 2 }) });
+  t.match(s.proxy.titles(1), [{ route: 'b', path: '/b/film' }]);
+  await viewer.play({ range: 'npt=0-' });
+  t.same(
+    s.proxy.origins().map(({ sessions }) => sessions.used),
+    [0, 1],
+  );
+});
+
+for (const workers of [1, 2]) {
+  t.test(
+    `who has set up what no route leads to any more may begin late, with ${workers} serving`,
+    async (t) => {
+      const s = await scene(t, { title: film(4), workers });
+      const viewer = await s.viewer();
+      s.proxy.reload({ routes: [] });
+      await delay(14_000);
+      await viewer.play({ range: 'npt=0-' });
+      await viewer.ended({ timeoutMs: TIMEOUT_MS });
+      assertSound(t, viewer, 'late');
+    },
+  );
+}
+
 t.test('a viewer who goes on after its route has changed is served by the new means', async (t) => {
   const s = await scene(t, { title: film(20, { videoKbps: 200 }) });
   const viewer = await s.viewer();
   await viewer.play({ range: 'npt=0-3' });
   await viewer.ended({ timeoutMs: TIMEOUT_MS });
   s.proxy.reload({ routes: [route('rig', s.relay.port, { maxSessions: 2 })] });
-  // The client of before is closed by then.
+  // Nobody has anything to do with the client of before by then.
   await delay(15_000);
   await viewer.play({ range: 'npt=12-14' });
   await viewer.ended({ timeoutMs: TIMEOUT_MS });

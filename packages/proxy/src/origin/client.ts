@@ -57,6 +57,7 @@ export class OriginClient implements DescribingOrigin {
   readonly #kept: KeptConnections;
   readonly #legs = new Set<OriginLeg>();
   readonly #stop = new AbortController();
+  #descriptions = 0;
 
   constructor(options: OriginClientOptions) {
     const { route, clock, metrics, log } = options;
@@ -96,6 +97,12 @@ export class OriginClient implements DescribingOrigin {
     return { used, waiting, most };
   }
 
+  /** Nobody has a session of it, waits for one, or has asked something. */
+  get isIdle(): boolean {
+    const { used, waiting } = this.#budget;
+    return used === 0 && waiting === 0 && this.#descriptions === 0;
+  }
+
   /**
    * Asks for the description of a presentation: DESCRIBE at once on a new connection, redirects and credentials
    * included. The connection is kept for 10 s: open() of what was described goes on with it.
@@ -105,6 +112,7 @@ export class OriginClient implements DescribingOrigin {
   async describe(path: string, signal: AbortSignal): Promise<OriginDescription> {
     const parents = [signal, this.#stop.signal];
     const deadline = new Deadline({ clock: this.#clock, ms: this.#timeoutMs, what: 'DESCRIBE', parents });
+    this.#descriptions++;
     try {
       let url = urlAt(this.#route, path);
       for (let redirects = 0; ; redirects++) {
@@ -116,6 +124,7 @@ export class OriginClient implements DescribingOrigin {
     } catch (error) {
       throw this.#fault(asOriginError(error, 'description', 'DESCRIBE'));
     } finally {
+      this.#descriptions--;
       deadline.end();
     }
   }

@@ -3,12 +3,8 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { OriginClient } from './client.js';
-import { ORIGIN_LIMITS } from './limits.js';
 import { recordOf, takeRecord } from './profile-record.js';
 import type { OriginRoute } from './route.js';
-
-/** A former client is there for so long at least: what it was asked is answered by then. */
-const QUESTIONS_MS = ORIGIN_LIMITS.requestMs + 2000;
 
 /** What the clients of all routes share. */
 export interface OriginsParts {
@@ -26,8 +22,8 @@ interface Known<R> {
 export class Origins<R extends OriginRoute> {
   readonly #parts: OriginsParts;
   #known: readonly Known<R>[] = [];
-  /** Of routes that are gone or have changed, and since when. */
-  readonly #former = new Map<OriginClient, number>();
+  /** Of routes that are gone or have changed, and at work still. */
+  readonly #former = new Set<OriginClient>();
 
   constructor(routes: readonly R[], parts: OriginsParts) {
     this.#parts = parts;
@@ -59,36 +55,33 @@ export class Origins<R extends OriginRoute> {
       if (known === undefined) added.push(route.id);
       else {
         changed.push(route.id);
-        this.#retire(known.client);
+        this.#former.add(known.client);
         if (client.key === known.client.key) takeRecord(client.profile, recordOf(known.client.profile));
       }
       return { route, client };
     });
-    for (const { client } of before.values()) this.#retire(client);
+    for (const { client } of before.values()) {
+      this.#former.add(client);
+      this.#unpublish(client);
+    }
     return { added, changed, removed: [...before.keys()] };
   }
 
-  /** Closes the clients of former routes that nobody uses any more. */
-  sweep(isUsed: (client: OriginClient) => boolean): void {
-    const nowMs = this.#parts.clock.nowMs();
-    for (const [client, sinceMs] of this.#former) {
-      if (nowMs - sinceMs < QUESTIONS_MS) continue;
-      const { used, waiting } = client.sessions;
-      if (used > 0 || waiting > 0 || isUsed(client)) continue;
-      client.close();
-      this.#former.delete(client);
-      const origin = client.profile.route;
-      if (this.#known.some(({ route }) => route.id === origin)) continue;
-      const { originLead, originWaiting, originBudget } = this.#parts.metrics;
-      for (const gauge of [originLead, originWaiting, originBudget]) gauge.remove({ origin });
-    }
+  /**
+   * Forgets the clients of former routes that have nothing to do. None is closed: who was shown a title before may come back to it, by the
+   * means of then where no route leads there any more.
+   */
+  sweep(): void {
+    for (const client of this.#former) if (client.isIdle) this.#former.delete(client);
   }
 
   close(): void {
-    for (const client of [...this.clients, ...this.#former.keys()]) client.close();
+    for (const client of [...this.clients, ...this.#former]) client.close();
   }
 
-  #retire(client: OriginClient): void {
-    this.#former.set(client, this.#parts.clock.nowMs());
+  /** What gauges say of a route that is gone would stand still. */
+  #unpublish({ profile: { route } }: OriginClient): void {
+    const { originLead, originWaiting, originBudget } = this.#parts.metrics;
+    for (const gauge of [originLead, originWaiting, originBudget]) gauge.remove({ origin: route });
   }
 }

@@ -4,7 +4,6 @@ import { LiveTime } from '../fill/live-time.js';
 import { Passage } from '../fill/passage.js';
 import { standingAfter } from '../fill/standing.js';
 import { type Shelves, Title } from '../fill/title.js';
-import type { OriginSource } from '../origin/client.js';
 import type { OriginDescription } from '../origin/description.js';
 import type { Asker } from '../origin/description-line.js';
 import { OriginError, type OriginErrorCode } from '../origin/errors.js';
@@ -90,19 +89,11 @@ export class Catalogue implements Library {
     this.#routes = routes;
     for (const entry of this.#entries) {
       const { title } = entry;
-      const ways = routes.toKey(title.key);
-      const routed = ways.find(({ route }) => route.client === title.client) ?? ways[0];
+      const routed = routes.wayTo(title.key, title.client);
       if (routed === undefined) continue;
       title.client = routed.route.client;
       this.#lead(entry, routed);
     }
-  }
-
-  /** Whether somebody plays what is fetched by this origin's means, or something is being fetched. */
-  isUsing(client: OriginSource): boolean {
-    for (const { title, readers, flights } of this.#entries)
-      if (title.client === client && (readers > 0 || flights.count > 0)) return true;
-    return false;
   }
 
   /** What there is to play of a presentation that was found a while ago; kept until it is released as often. */
@@ -266,7 +257,8 @@ export class Catalogue implements Library {
     try {
       const origin = await route.client.describe(originPath, new AbortController().signal);
       this.#outages.ended(route.id);
-      return this.#described(routed, origin);
+      // Routes may have changed while it was asked.
+      return this.#described(this.#routes.wayTo(key, route.client) ?? routed, origin);
     } catch (error) {
       const known = this.#entries.get(key);
       if (known !== undefined) known.standing = isGone(error) ? 'refused' : 'unconfirmed';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalUrl, type Credentials, parseRtspUrl, type RtspUrl } from '@forebay/rtsp';
-import type { DescribingOrigin } from '../origin/client.js';
+import type { DescribingOrigin, OriginSource } from '../origin/client.js';
 import { below, PathPrefixes } from './path-prefixes.js';
 
 /** Maps the paths of viewers to one origin. */
@@ -54,13 +54,17 @@ export class Routes {
     return route === undefined ? this.find(url) : routedTo(route, url.path, url.query);
   }
 
-  /** Every route to what has this cache key. */
-  toKey(key: string): Routed[] {
+  /**
+   * The way to what has this cache key; undefined: none leads there.
+   * @param before by which its origin was asked so far: of several ways, that of the same route comes first
+   */
+  wayTo(key: string, before: OriginSource): Routed | undefined {
     const [text = ''] = key.split('#', 1);
     const url = parseRtspUrl(text);
-    return this.#leadingTo(url)
+    const ways = this.#leadingTo(url)
       .map((route) => routedTo(route, url.path, url.query))
       .filter((routed) => routed.key === key);
+    return ways.find(({ route }) => route.id === before.profile.route) ?? ways[0];
   }
 
   /** Those whose origin has this URL. */
