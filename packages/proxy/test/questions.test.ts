@@ -17,9 +17,13 @@ class Desk {
   readonly #questions = new Questions<string>(this.clock, this.metrics);
   readonly #open = new Map<string, { resolve: (answer: string) => void; reject: (error: Error) => void }>();
 
-  ask(key: string, asker: string | Asker, how: 'ask' | 'askAnew' = 'ask'): Promise<string> {
+  ask(
+    key: string,
+    asker: string | Asker,
+    { how = 'ask', origin = 'o' }: { how?: 'ask' | 'askAnew'; origin?: string } = {},
+  ): Promise<string> {
     const who = typeof asker === 'string' ? ({ account: asker, need: 'starting' } as const) : asker;
-    return this.#questions[how]({ key, origin: 'o' }, who, () => {
+    return this.#questions[how]({ key, origin }, who, () => {
       this.asked.push(key);
       return new Promise((resolve, reject) => this.#open.set(key, { resolve, reject }));
     });
@@ -70,6 +74,27 @@ t.test('sixteen descriptions are asked for at a time, eight for one address; the
   t.equal(new Set(await Promise.all([...mine, ...others])).size, 180, 'all are answered');
   t.equal(desk.asked.length, 180);
   t.equal(desk.clock.timers, 0);
+});
+
+t.test('a question that is asked by two routes takes one place, and gives it back', async (t) => {
+  const desk = new Desk();
+  const playing = { account: 'opening', need: 'playing' } as const;
+  for (let round = 0; round < 20; round++) {
+    void desk.many('a', 8);
+    const waiting = desk.ask('film', 'a');
+    await turns();
+    const other = desk.ask('film', round % 2 === 0 ? playing : 'b', { how: 'askAnew', origin: 'other' });
+    await turns();
+    await desk.answerAll();
+    t.same(await Promise.all([waiting, other]), ['of film', 'of film']);
+  }
+  for (const origin of ['o', 'other']) {
+    const questions = Array.from({ length: 16 }, (_, i) => desk.ask(`${i}`, `address ${i}`, { origin }));
+    await turns();
+    t.equal(desk.open, 16, `all places of ${origin} are free`);
+    await desk.answerAll();
+    await Promise.all(questions);
+  }
 });
 
 t.test('addresses take turns: one question does not wait behind sixty', async (t) => {
@@ -180,8 +205,8 @@ t.test(
     const waiting = desk.ask('title', { account: 'revalidation', need: 'ahead' });
     await turns();
     t.notOk(desk.asked.includes('title'));
-    const opening = desk.ask('title', playing, 'askAnew');
-    const other = desk.ask('other', playing, 'askAnew');
+    const opening = desk.ask('title', playing, { how: 'askAnew' });
+    const other = desk.ask('other', playing, { how: 'askAnew' });
     await turns();
     t.strictSame(desk.asked.slice(16), ['title', 'other']);
     await desk.answerAll();

@@ -16,6 +16,8 @@ export interface Subject {
 
 interface Running<T> {
   readonly turn: Turn;
+  /** In which it takes its turn, also for those who ask by another route. */
+  readonly line: DescriptionLine;
   /** Once it is asked. */
   answer: Promise<T> | undefined;
 }
@@ -49,9 +51,8 @@ export class Questions<T> {
   /** The same, whatever was answered before. */
   async askAnew({ key, origin }: Subject, asker: Asker, ask: () => Promise<T>): Promise<T> {
     if (asker.signal !== undefined) checkWanted(asker.signal);
-    const line = this.#lineOf(origin);
-    const running = this.#runningOf(key);
-    const { turn } = running;
+    const running = this.#runningOf(key, origin);
+    const { turn, line } = running;
     try {
       await line.wait(turn, asker);
       running.answer ??= this.#answer(key, ask).finally(() => line.end(turn));
@@ -73,10 +74,10 @@ export class Questions<T> {
     }
   }
 
-  #runningOf(key: string): Running<T> {
+  #runningOf(key: string, origin: string): Running<T> {
     const known = this.#running.get(key);
     if (known !== undefined && known.turn.state !== 'over') return known;
-    const running = { turn: new Turn(), answer: undefined };
+    const running = { turn: new Turn(), line: this.#lineOf(origin), answer: undefined };
     this.#running.set(key, running);
     return running;
   }
