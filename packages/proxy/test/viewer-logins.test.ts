@@ -10,7 +10,7 @@ import {
 import t from 'tap';
 import type { Gate } from '../src/viewer/gatekeeper.js';
 import type { TestViewer } from './viewer-player.js';
-import { withRig } from './viewer-rig.js';
+import { until, withRig } from './viewer-rig.js';
 
 const ALICE: Credentials = { username: 'alice', password: 'correct horse' };
 const BOB: Credentials = { username: 'bob', password: 'battery:staple' };
@@ -242,6 +242,42 @@ t.test('who has logged in may not guess what others have', async (t) => {
     t.equal(late.status, 401);
     t.equal(late.headers.get('Connection'), 'close');
     t.equal(await metric('rejects_total', { reason: 'failed-logins' }), 1);
+  });
+});
+
+t.test('who has logged in may not guess its own new password', async (t) => {
+  const limits = { failedLoginsPerMinute: 3 };
+  await withRig({ terms: { gates: GATES }, limits }, async ({ connect, url, server }) => {
+    const viewer = await connect();
+    const describe = { method: 'DESCRIBE', url: url('/vod/a') };
+    const usual = last(await challenged(viewer, describe.url));
+    t.equal((await ask(viewer, describe, ALICE, usual)).status, 200);
+    server.setTerms({
+      gates: [{ id: 'cameras', pathPrefix: '/vod', logins: [{ ...ALICE, password: 'new' }] }],
+    });
+    for (let i = 0; i < 3; i++) await ask(viewer, describe, { ...ALICE, password: String(i) }, usual);
+    const late = await ask(viewer, describe, { ...ALICE, password: 'new' }, usual);
+    t.equal(late.status, 401);
+    t.equal(late.headers.get('Connection'), 'close');
+  });
+});
+
+t.test('what becomes guarded while its origin is asked is not shown to who has not logged in', async (t) => {
+  const guarded = { gates: [{ id: 'slow', pathPrefix: '/slow', logins: [ALICE] }] };
+  await withRig({}, async ({ connect, url, library, server }) => {
+    for (const method of ['DESCRIBE', 'SETUP']) {
+      server.setTerms({ gates: [] });
+      const viewer = await connect();
+      const at = url(method === 'SETUP' ? '/slow/trackID=0' : '/slow');
+      const asked = library.asked.length;
+      const answer = viewer.request(method, at, { Transport: TCP });
+      await until(() => library.asked.length > asked);
+      server.setTerms(guarded);
+      library.release();
+      t.equal((await answer).status, 401, method);
+      t.equal(challengesOf(await answer).length, 2);
+    }
+    t.equal(server.sessions, 0);
   });
 });
 

@@ -1,6 +1,6 @@
 import { formatRtspUrl } from '@forebay/rtsp';
 import type { RtspRequest, RtspUrl } from '@forebay/rtsp';
-import { enquirerOf, namedSession, targetOf, type Answer, type Exchange } from './exchange.js';
+import { find, namedSession, targetOf, type Answer, type Exchange } from './exchange.js';
 import { Refusal } from './refusal.js';
 
 const SDP = 'application/sdp';
@@ -8,11 +8,11 @@ const ACCEPTED = new Set([SDP, 'application/*', '*/*']);
 
 /** Describes a presentation. Its URL may carry a stream part: the answer is about the whole. Source: RFC 2326 section 10.2. */
 export async function describe(exchange: Exchange): Promise<Answer> {
-  const { request, host } = exchange;
+  const { request } = exchange;
   const target = targetOf(request);
   refuseOtherFormats(request);
   namedSession(exchange);
-  const presentation = await host.library.find(target.presentation, enquirerOf(exchange));
+  const presentation = await find(exchange, target.presentation);
   return {
     status: 200,
     headers: [

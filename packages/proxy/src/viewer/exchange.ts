@@ -9,7 +9,7 @@ import {
   VIEWER_METHODS,
 } from '@forebay/rtsp';
 import type { Credentials, RtspRequest, RtspUrl } from '@forebay/rtsp';
-import type { Enquirer } from '../read/library.js';
+import type { Presentation } from '../read/library.js';
 import { accountName, type Addresses } from './addresses.js';
 import type { Gatekeeper, Login } from './gatekeeper.js';
 import type { Channels } from './interleaved.js';
@@ -141,9 +141,16 @@ export function aggregateOnly(session: ViewerSession, stream: number | undefined
   if (session.streams[0]?.stream !== stream) nextState('init', method);
 }
 
-/** Whom the library answers. */
-export function enquirerOf({ connection, signal }: Exchange): Enquirer {
-  return { account: accountName(connection.viewerAddress), signal };
+/**
+ * What there is at `url`.
+ * @throws Refusal 401 where the viewer may not watch it any more since it has asked, or what the library throws
+ */
+export async function find(exchange: Exchange, url: RtspUrl): Promise<Presentation> {
+  const { request, connection, host, user, signal } = exchange;
+  const account = accountName(connection.viewerAddress);
+  const presentation = await host.library.find(url, { account, signal });
+  if (!host.gatekeeper.allows(request.url, user)) host.gatekeeper.admit(request, connection);
+  return presentation;
 }
 
 /** The Session header of an answer. */

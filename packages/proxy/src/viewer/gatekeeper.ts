@@ -38,8 +38,8 @@ export interface Gate extends Prefixed {
 export class Login {
   /** Good on this connection only, for as long as it lasts: an answer that was overheard opens nothing elsewhere. */
   readonly nonce = randomBytes(NONCE_BYTES).toString('base64url');
-  /** User of the last login that was right. */
-  knownAs: string | undefined;
+  /** The last login that was right. */
+  knownAs: Credentials | undefined;
 }
 
 /** Whose request it is. */
@@ -114,16 +114,17 @@ export class Gatekeeper {
     const failures = addresses.of(caller.viewerAddress).failedLogins;
     const given = parseAuthorization(request.headers.get('Authorization') ?? '');
     // Those who are known already are let alone: they may share the address of somebody who guesses. As others they guess themselves.
-    const { knownAs } = caller.login;
-    const isKnown = knownAs !== undefined && (given === undefined || given.username === knownAs);
-    if (!isKnown && failures.count(nowMs()) >= limits.failedLoginsPerMinute) {
+    if (
+      !isKnown(caller.login, given, gate.users) &&
+      failures.count(nowMs()) >= limits.failedLoginsPerMinute
+    ) {
       rejects.count(LIMIT_REASONS.failedLoginsPerMinute, fields);
       throw refusal(caller, { close: true });
     }
     const verdict = this.#judge(given, request.method, { gate, caller });
     if (verdict === 'right') {
-      caller.login.knownAs = given?.username;
-      return gate.users.get(given?.username ?? '');
+      caller.login.knownAs = gate.users.get(given?.username ?? '');
+      return caller.login.knownAs;
     }
     if (verdict === 'wrong') {
       failures.add(nowMs());
@@ -187,6 +188,18 @@ function pathOf(url: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether it is the one who has logged in here, by a password that is still right. */
+function isKnown(
+  { knownAs }: Login,
+  given: Authorization | undefined,
+  users: ReadonlyMap<string, Credentials>,
+): boolean {
+  if (knownAs === undefined) return false;
+  if (given === undefined) return true;
+  const { password = knownAs.password } = users.get(knownAs.username) ?? {};
+  return given.username === knownAs.username && password === knownAs.password;
 }
 
 /** As many origins read a path: a slash that is percent-encoded is one, and several are one. */

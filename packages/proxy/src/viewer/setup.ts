@@ -3,7 +3,7 @@ import type { TransportSpec } from '@forebay/rtsp';
 import type { Presentation } from '../read/library.js';
 import { normalAddress } from './addresses.js';
 import {
-  enquirerOf,
+  find,
   namedSession,
   resourceOf,
   sessionField,
@@ -42,7 +42,7 @@ async function setUpNew(
   const { connection, host } = exchange;
   const { viewerAddress } = connection;
   admit(exchange);
-  const presentation = await host.library.find(target.presentation, enquirerOf(exchange));
+  const presentation = await find(exchange, target.presentation);
   if (connection.isClosed) throw new Refusal(454);
   const stream = streamOf(presentation, target);
   const kind = choose(exchange, offers, undefined).lower;
