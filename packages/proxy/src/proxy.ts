@@ -160,7 +160,10 @@ export class Proxy {
   reload(o: Pick<ProxyOptions, 'routes' | 'tls'>): { added: string[]; changed: string[]; removed: string[] } {
     const { tls = this.#terms.tls } = o;
     if (tls !== undefined) checkIdentity(tls);
+    const unixMs = this.#clock.unixMs();
+    this.#profiles.note(unixMs);
     const news = this.#origins.replace(o.routes.map(originRouteOf));
+    this.#profiles.recall(unixMs);
     this.#catalogue.reroute(this.#routesOf(o.routes));
     this.#terms = termsOf(o.routes, tls);
     this.#viewers?.setTerms(this.#terms);

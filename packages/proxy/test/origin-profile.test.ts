@@ -129,6 +129,39 @@ t.test('the keeper saves only what is new, and keeps the age of what is not', (t
   t.end();
 });
 
+t.test('the keeper remembers a hundred routes that are gone, for a month', (t) => {
+  let client = clientFor(t, 'rtsp://127.0.0.1:5540/').client;
+  const come = (id: string): OriginProfile => {
+    client = clientFor(t, 'rtsp://127.0.0.1:5540/', { route: { id } }).client;
+    return client.profile;
+  };
+  const keeper = new ProfileKeeper(() => [client]);
+  for (let i = 0; i <= 101; i++) {
+    learned(come(`${i}`));
+    keeper.note(NOW_MS);
+  }
+  const saved = keeper.save(NOW_MS)!;
+  t.equal(keeper.save(NOW_MS), undefined, 'nothing is new');
+  const next = new ProfileKeeper(() => [client]);
+  learned(come('another'));
+  next.restore(saved, NOW_MS);
+  const again = next.save(NOW_MS)!;
+  const last = new ProfileKeeper(() => [client]);
+  last.restore(again, NOW_MS);
+  for (const [id, startups, days] of [
+    ['1', 0, 0],
+    ['2', 3, 29],
+    ['3', 0, 31],
+    ['another', 3, 0],
+  ] as const) {
+    const { startupsMs } = come(id);
+    t.equal(startupsMs.length, 0);
+    last.recall(NOW_MS + days * DAY_MS);
+    t.equal(client.profile.startupsMs.length, startups, id);
+  }
+  t.end();
+});
+
 t.test('the configuration wins over what is learned, and is not learned', (t) => {
   const settings = { keepAlive: 'reports', seeks: true, pipelines: true, leadSeconds: 7 } as const;
   const profile = learned(new OriginProfile('o', { ...settings, range: 'npt', onvifReplay: false }));

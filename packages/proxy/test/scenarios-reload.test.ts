@@ -109,6 +109,9 @@ t.test('what is fetched later is fetched by the new means, and what was learned 
   );
   t.same(s.proxy.reload({ routes: [{ ...right, maxSessions: 3 }] }), { ...NOTHING, changed: ['rig'] });
   t.same(s.proxy.origins()[0]?.learned, learned);
+  s.proxy.reload({ routes: [] });
+  s.proxy.reload({ routes: [{ ...right, maxSessions: 3 }] });
+  t.same(s.proxy.origins()[0]?.learned, learned, 'also where it was gone meanwhile');
   while ((await s.metric('forebay_origin_session_limit')) !== 3) await delay(100);
   t.equal(await statusOf(s, '/film'), 200);
 });

@@ -3,7 +3,6 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { OriginClient } from './client.js';
-import { recordOf, takeRecord } from './profile-record.js';
 import type { OriginRoute } from './route.js';
 
 /** What the clients of all routes share. */
@@ -36,7 +35,7 @@ export class Origins<R extends OriginRoute> {
   }
 
   /**
-   * A route that is as before keeps its client; one that leads to the same origin by other means keeps what was learned of it.
+   * A route that is as before keeps its client.
    * @returns what is different now
    */
   replace(routes: readonly R[]): {
@@ -56,7 +55,6 @@ export class Origins<R extends OriginRoute> {
       else {
         changed.push(route.id);
         this.#former.add(known.client);
-        if (client.key === known.client.key) takeRecord(client.profile, recordOf(known.client.profile));
       }
       return { route, client };
     });
