@@ -86,6 +86,45 @@ t.test(
   },
 );
 
+t.test('what is held is led to by whoever leads to its origin, and first by its own route', async (t) => {
+  const profile = (id: string) => ({ profile: { route: id } }) as unknown as Route['client'];
+  const led = (id: string, base: string): Route => ({ ...route(id, `/${id}`, base), client: profile(id) });
+  const routes = new Routes([
+    led('root', 'rtsp://nvr/'),
+    led('vod', 'rtsp://NVR:554/%76od/'),
+    led('film', 'rtsp://nvr/vod/film?x=1'),
+    led('other', 'rtsp://other/vod'),
+  ]);
+  const way = (key: string, before: string): string | undefined => {
+    const routed = routes.wayTo(key, profile(before));
+    return routed && `${routed.route.id} ${routed.originPath}`;
+  };
+  for (const [key, before, expected] of [
+    ['rtsp://nvr/vod/film?x=2', 'film', 'film /vod/film?x=2'],
+    ['rtsp://nvr/vod/film?x=2', 'vod', 'vod /vod/film?x=2'],
+    ['rtsp://nvr/vod//film/', 'vod', 'vod /vod//film/'],
+    ['rtsp://nvr/vod/film', 'gone', 'root /vod/film'],
+    ['rtsp://nvr/vodka', 'vod', 'root /vodka'],
+    ['rtsp://other/vod/film', 'root', 'other /vod/film'],
+    ['rtsp://other/film', 'root', undefined],
+    ['rtsp://nvr:8554/vod/film', 'root', undefined],
+    ['rtsp://nvr/vod/film#as=0123456789abcdef', 'root', undefined],
+  ] as const)
+    t.equal(way(key, before), expected, key);
+});
+
+t.test(
+  'thousands of titles find their ways among a thousand routes in less time than a viewer notices',
+  async (t) => {
+    const many = Array.from({ length: 1000 }, (_, i) => route(`${i}`, `/${i}`, `rtsp://nvr/tracks/${i}`));
+    const before = { profile: { route: 'gone' } } as unknown as Route['client'];
+    const startedMs = performance.now();
+    const routes = new Routes(many);
+    for (let i = 0; i < 4096; i++) routes.wayTo(`rtsp://nvr/tracks/${i % 1000}/film?at=${i}`, before);
+    t.ok(performance.now() - startedMs < 1000);
+  },
+);
+
 t.test('the cache key is the canonical URL at the origin, and as whom it is asked', async (t) => {
   const routes = new Routes([
     route('open', '/open', 'rtsp://NVR:554/media'),

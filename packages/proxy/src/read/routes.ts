@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { canonicalUrl, type Credentials, parseRtspUrl, type RtspUrl } from '@forebay/rtsp';
+import {
+  canonicalUrl,
+  type Credentials,
+  formatRtspUrl,
+  normalEncoding,
+  parseRtspUrl,
+  type RtspUrl,
+} from '@forebay/rtsp';
 import type { DescribingOrigin, OriginSource } from '../origin/client.js';
 import { below, PathPrefixes } from './path-prefixes.js';
 
@@ -28,12 +35,15 @@ export interface Routed {
 
 /** The routes of a proxy; the longest prefix wins. */
 export class Routes {
-  readonly #routes: readonly Route[];
   readonly #byPrefix: PathPrefixes<Route>;
+  readonly #byBase = new Map<string, Route[]>();
 
   constructor(routes: readonly Route[]) {
-    this.#routes = routes;
     this.#byPrefix = new PathPrefixes(routes);
+    for (const route of routes) {
+      const base = baseOf(route.baseUrl);
+      this.#byBase.set(base, [...(this.#byBase.get(base) ?? []), route]);
+    }
   }
 
   find(url: RtspUrl): Routed | undefined {
@@ -67,16 +77,17 @@ export class Routes {
     return ways.find(({ route }) => route.id === before.profile.route) ?? ways[0];
   }
 
-  /** Those whose origin has this URL. */
+  /** Those whose origin has this URL. Cost: a look for each folder of its path, however many routes there are. */
   #leadingTo(url: RtspUrl): Route[] {
-    return this.#routes.filter(
-      ({ baseUrl }) =>
-        baseUrl.scheme === url.scheme &&
-        baseUrl.host === url.host &&
-        baseUrl.port === url.port &&
-        below(baseUrl.path, url.path) !== undefined,
-    );
+    const parts = url.path.split('/');
+    const bases = new Set(parts.map((_part, i) => baseOf({ ...url, path: parts.slice(0, i + 1).join('/') })));
+    return [...bases].flatMap((base) => this.#byBase.get(base) ?? []);
   }
+}
+
+/** An origin and the folder there that a route leads to, in one spelling. */
+function baseOf(url: RtspUrl): string {
+  return formatRtspUrl({ ...url, path: normalEncoding(url.path).replace(/\/+$/, ''), query: '' });
 }
 
 /** Path and query by which viewers ask for what is at `originPath`. */
