@@ -157,6 +157,7 @@ for (const workers of [1, 2]) {
       await viewer.play({ range: 'npt=0-' });
       await viewer.ended({ timeoutMs: TIMEOUT_MS });
       assertSound(t, viewer, 'late');
+      t.same(await named(s, 'forebay_origin_lead_seconds'), [], 'nothing is told of it');
     },
   );
 }

@@ -200,7 +200,6 @@ export class Opening {
     const ms = clock.nowMs() - this.#startedMs;
     profile.startedUp(ms);
     metrics.originStartup.observe({ origin: profile.route }, ms / 1000);
-    metrics.originLead.set({ origin: profile.route }, profile.leadSeconds());
   }
 }
 
