@@ -129,6 +129,29 @@ t.test('what was asked for before a route has changed is fetched by the new mean
   assertSound(t, viewer, 'asked for before');
 });
 
+t.test('sessions of before count where the origin takes few: who comes waits in line for them', async (t) => {
+  const titles = { '/film': film(4), '/other': film(2), '/third': film(2) };
+  const s = await scene(t, { titles, faults: { maxSessions: 2 } });
+  const viewers = [await s.viewer(), await s.viewer('tcp', '/other')];
+  for (const viewer of viewers) await viewer.play({ range: 'npt=0-' });
+  for (const [position, allowHosts] of [['192.0.2.1:554'], []].entries()) {
+    s.proxy.reload({ routes: [] });
+    s.proxy.reload({ routes: [route('rig', s.relay.port, { allowHosts, queueMs: 60_000 + position })] });
+  }
+  t.match(s.proxy.origins(), [{ sessions: { used: 2 } }]);
+  const third = await s.viewer('tcp', '/third');
+  const playing = third.play({ range: 'npt=0-' });
+  while (s.proxy.origins()[0]?.sessions.waiting !== 1) await delay(20);
+  s.proxy.reload({ routes: [route('rig', s.relay.port, { maxSessions: 5 })] });
+  t.match(s.proxy.origins(), [{ sessions: { used: 2, waiting: 1 } }], 'what it has shown counts still');
+  await playing;
+  for (const viewer of [...viewers, third]) {
+    await viewer.ended({ timeoutMs: TIMEOUT_MS });
+    assertSound(t, viewer, 'all three');
+  }
+  while (s.proxy.origins()[0]?.sessions.used !== 0) await delay(20);
+});
+
 t.test('a title that two routes lead to stays with its own when that changes', async (t) => {
   const s = await scene(t, { title: film(6), route: { id: 'b', pathPrefix: '/b' } });
   const routes = (more: Partial<RouteOptions>): RouteOptions[] => [

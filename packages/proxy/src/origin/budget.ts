@@ -51,7 +51,7 @@ export interface BudgetOptions {
  * recorders take three or four and answer 453 to one more; here the next one waits in line.
  */
 export class SessionBudget {
-  readonly #o: BudgetOptions;
+  #o: BudgetOptions;
   readonly #line: Waiter[] = [];
   #claims = 0;
   #used = 0;
@@ -62,6 +62,12 @@ export class SessionBudget {
   constructor(options: BudgetOptions) {
     this.#o = options;
     this.#learnedMs = options.clock.nowMs();
+  }
+
+  /** From now on this counts; sessions and those in line stay. */
+  change(options: BudgetOptions): void {
+    this.#o = options;
+    this.#serve();
   }
 
   get used(): number {

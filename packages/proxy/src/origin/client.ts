@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { Keys } from './authorizer.js';
-import { type Claim, type Need, type Release, SessionBudget } from './budget.js';
+import { type BudgetOptions, type Claim, type Need, type Release, SessionBudget } from './budget.js';
 import { OriginConnection } from './connection.js';
 import { Deadline } from './deadline.js';
 import { type OriginDescription, readDescription } from './description.js';
@@ -39,6 +39,8 @@ export interface DescribingOrigin extends OriginSource {
 
 export interface OriginClientOptions {
   readonly route: OriginRoute;
+  /** Of routes that are gone: the sessions of one that had this name and origin are sessions of the same budget. */
+  readonly former?: Iterable<OriginClient>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -57,10 +59,11 @@ export class OriginClient implements DescribingOrigin {
   readonly #kept: KeptConnections;
   readonly #legs = new Set<OriginLeg>();
   readonly #stop = new AbortController();
-  #descriptions = 0;
+  /** Descriptions and sessions that are being asked for. */
+  #questions = 0;
 
   constructor(options: OriginClientOptions) {
-    const { route, clock, metrics, log } = options;
+    const { route, former = [], clock, metrics, log } = options;
     this.#route = route;
     this.#clock = clock;
     this.#metrics = metrics;
@@ -69,13 +72,20 @@ export class OriginClient implements DescribingOrigin {
     const allowBasic = route.allowBasic === true || route.baseUrl.scheme === 'rtsps';
     this.#keys = route.credentials === undefined ? undefined : new Keys(route.credentials, allowBasic);
     this.profile = new OriginProfile(route.id, route);
-    this.#budget = new SessionBudget({
+    const budget: BudgetOptions = {
       clock,
       profile: this.profile,
       most: route.maxSessions ?? Infinity,
       waitMs: route.queueMs ?? ORIGIN_LIMITS.budgetMs,
       onServed: (need, ms) => metrics.originWait.observe({ origin: route.id, need }, ms / 1000),
-    });
+    };
+    const before = [...former].findLast(({ key }) => key === this.key);
+    if (before === undefined) this.#budget = new SessionBudget(budget);
+    else {
+      this.profile.sessionLimit = before.profile.sessionLimit;
+      this.#budget = before.#budget;
+      this.#budget.change(budget);
+    }
     this.#kept = new KeptConnections(clock);
     // Every question and session in progress listens; their number is the viewers' business.
     setMaxListeners(0, this.#stop.signal);
@@ -99,8 +109,7 @@ export class OriginClient implements DescribingOrigin {
 
   /** Nobody has a session of it, waits for one, or has asked something. */
   get isIdle(): boolean {
-    const { used, waiting } = this.#budget;
-    return used === 0 && waiting === 0 && this.#descriptions === 0;
+    return this.#questions === 0 && this.#legs.size === 0;
   }
 
   /**
@@ -112,7 +121,7 @@ export class OriginClient implements DescribingOrigin {
   async describe(path: string, signal: AbortSignal): Promise<OriginDescription> {
     const parents = [signal, this.#stop.signal];
     const deadline = new Deadline({ clock: this.#clock, ms: this.#timeoutMs, what: 'DESCRIBE', parents });
-    this.#descriptions++;
+    this.#questions++;
     try {
       let url = urlAt(this.#route, path);
       for (let redirects = 0; ; redirects++) {
@@ -124,7 +133,7 @@ export class OriginClient implements DescribingOrigin {
     } catch (error) {
       throw this.#fault(asOriginError(error, 'description', 'DESCRIBE'));
     } finally {
-      this.#descriptions--;
+      this.#questions--;
       deadline.end();
     }
   }
@@ -138,6 +147,7 @@ export class OriginClient implements DescribingOrigin {
   async open(options: OpenOptions, sink: OriginSink): Promise<OriginLeg> {
     const need = (): Need => options.turn?.need() ?? 'starting';
     const claim = this.#budget.claim(need, options.signal, this.#stop.signal);
+    this.#questions++;
     try {
       for (;;) {
         const session = await this.#openInTurn(claim, options, sink);
@@ -146,6 +156,8 @@ export class OriginClient implements DescribingOrigin {
       }
     } catch (error) {
       throw this.#fault(asOriginError(error, 'protocol', 'opening a session'));
+    } finally {
+      this.#questions--;
     }
   }
 

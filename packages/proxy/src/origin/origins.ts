@@ -50,13 +50,12 @@ export class Origins<R extends OriginRoute> {
       const known = before.get(route.id);
       before.delete(route.id);
       if (known !== undefined && isDeepStrictEqual(route, known.route)) return known;
-      const client = new OriginClient({ route, ...this.#parts });
       if (known === undefined) added.push(route.id);
       else {
         changed.push(route.id);
         this.#former.add(known.client);
       }
-      return { route, client };
+      return { route, client: new OriginClient({ route, former: this.#former, ...this.#parts }) };
     });
     for (const { client } of before.values()) {
       this.#former.add(client);
