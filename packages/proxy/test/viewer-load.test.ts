@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { eventLoopUtilization } from '../src/viewer/load.js';
+import { eventLoopUtilization, Load } from '../src/viewer/load.js';
 import { setUpBoth, type TestViewer } from './viewer-player.js';
 import { withRig, type Rig } from './viewer-rig.js';
 
@@ -44,6 +44,18 @@ t.test('who plays comes before who would like to, where there is too much to do'
     pass(r, 10);
     t.equal(await asked(await r.connect(), r), 200, 'and it is over');
   });
+});
+
+t.test('one long pause is not too much to do', async (t) => {
+  const load = new Load(() => 1, 20);
+  for (const pauseMs of [1000, 3_600_000]) {
+    for (let looks = 0; looks < 20; looks++) {
+      load.look(looks === 3 ? pauseMs : 5);
+      t.notOk(load.isFull);
+    }
+  }
+  for (let looks = 0; looks < 20; looks++) load.look(50);
+  t.ok(load.isFull, 'being late all the time is');
 });
 
 t.test('how busy the event loop is is measured', async (t) => {

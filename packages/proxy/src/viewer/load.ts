@@ -6,6 +6,8 @@ import { performance } from 'node:perf_hooks';
 const FULL_SHARE = 0.93;
 /** On average: more than what others on the machine cost it. */
 const LATE_MS = 30;
+/** No look counts as later: one long pause, as of a machine that slept, is no ten seconds of being late. */
+const MOST_LATE_MS = 100;
 
 /** Share of the time since it was asked last that the event loop was at work, 0..1. */
 export type Utilization = () => number;
@@ -36,7 +38,7 @@ export class Load {
   /** @param lateMs how late this look is */
   look(lateMs: number): void {
     this.#shares.push(this.#utilization());
-    this.#latenesses.push(lateMs);
+    this.#latenesses.push(Math.min(lateMs, MOST_LATE_MS));
     if (this.#shares.length <= this.#looks) return;
     this.#shares.shift();
     this.#latenesses.shift();
