@@ -208,7 +208,8 @@ function reload(proxy: MediaProxy, o: { before: Settings; reread: () => Settings
     const news = proxy.reload({ routes, ...(tls === undefined ? {} : { tls }) });
     const users = new Set(routes.flatMap(({ logins = [] }) => logins.map(({ username }) => username)));
     log.info({ ...news, users: users.size }, 'configuration read again');
-    warnOfOpenOrigins(settings, log);
+    // The ports are those of the start.
+    warnOfOpenOrigins({ ...before, routes }, log);
     warnOfCertificate(settings, log);
     const later = onlyAtStart(before, settings);
     if (later.length > 0)

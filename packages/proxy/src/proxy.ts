@@ -24,6 +24,7 @@ import type { Latency } from './read/tempo.js';
 import type { WarmProgress } from './read/warmings.js';
 import type { Gate } from './viewer/gatekeeper.js';
 import { checkIdentity } from './viewer/secure-door.js';
+import { newsOf, type RouteNews } from './route-news.js';
 import { type Terms, ViewerServer } from './viewer/server.js';
 import { chooseSender } from './viewer/udp-path.js';
 import { SharedMemory, WorkerTeam } from './workers/team.js';
@@ -42,7 +43,7 @@ interface OwnShelves extends Shelves {
 
 interface Parts {
   readonly shelves: OwnShelves;
-  readonly origins: Origins<OriginRoute>;
+  readonly origins: Origins;
   /** With workers. */
   readonly memory: SharedMemory | undefined;
 }
@@ -53,10 +54,11 @@ export class Proxy {
   readonly #clock: Clock;
   readonly #pacer: Pacer;
   readonly #shelves: OwnShelves;
-  readonly #origins: Origins<OriginRoute>;
+  readonly #origins: Origins;
   readonly #catalogue: Catalogue;
   readonly #memory: SharedMemory | undefined;
   #terms: Terms;
+  #served: readonly RouteOptions[];
   #viewers: ViewerServer | WorkerTeam | undefined;
   #timer: TimerHandle | undefined;
   readonly #profiles: ProfileKeeper;
@@ -69,6 +71,7 @@ export class Proxy {
     const { shelves, origins } = parts;
     this.#memory = parts.memory;
     this.#terms = termsOf(options.routes, options.tls);
+    this.#served = options.routes;
     this.metrics = shelves.metrics;
     this.#clock = shelves.clock;
     this.#shelves = shelves;
@@ -154,15 +157,17 @@ export class Proxy {
   /**
    * From now on these routes count, their logins among them, and viewers over TLS see this certificate. Who plays plays on, by the route
    * that was there then, unless that is for logins now that theirs is not among.
-   * @returns the names of the routes that are different now
+   * @returns which routes are different now
    * @throws the system's error where certificate and key cannot be read, or do not belong together; nothing has changed then
    */
-  reload(o: Pick<ProxyOptions, 'routes' | 'tls'>): { added: string[]; changed: string[]; removed: string[] } {
+  reload(o: Pick<ProxyOptions, 'routes' | 'tls'>): RouteNews {
     const { tls = this.#terms.tls } = o;
     if (tls !== undefined) checkIdentity(tls);
     const unixMs = this.#clock.unixMs();
     this.#profiles.note(unixMs);
-    const news = this.#origins.replace(o.routes.map(originRouteOf));
+    const news = newsOf(this.#served, o.routes);
+    this.#served = o.routes;
+    this.#origins.replace(o.routes.map(originRouteOf));
     this.#profiles.recall(unixMs);
     this.#catalogue.reroute(this.#routesOf(o.routes));
     this.#terms = termsOf(o.routes, tls);

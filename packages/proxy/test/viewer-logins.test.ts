@@ -275,7 +275,7 @@ t.test('what becomes guarded while its origin is asked is not shown to who has n
       server.setTerms(guarded);
       library.release();
       t.equal((await answer).status, 401, method);
-      t.equal(challengesOf(await answer).length, 2);
+      t.equal(challengesOf(await answer).length, 3);
     }
     t.equal(server.sessions, 0);
   });

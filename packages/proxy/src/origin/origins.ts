@@ -12,19 +12,19 @@ export interface OriginsParts {
   readonly log: Log;
 }
 
-interface Known<R> {
-  readonly route: R;
+interface Known {
+  readonly route: OriginRoute;
   readonly client: OriginClient;
 }
 
 /** One client for each route. Routes may change while what was fetched by them is played on. */
-export class Origins<R extends OriginRoute> {
+export class Origins {
   readonly #parts: OriginsParts;
-  #known: readonly Known<R>[] = [];
+  #known: readonly Known[] = [];
   /** Of routes that are gone or have changed, and at work still. */
   readonly #former = new Set<OriginClient>();
 
-  constructor(routes: readonly R[], parts: OriginsParts) {
+  constructor(routes: readonly OriginRoute[], parts: OriginsParts) {
     this.#parts = parts;
     this.replace(routes);
   }
@@ -34,34 +34,20 @@ export class Origins<R extends OriginRoute> {
     return this.#known.map(({ client }) => client);
   }
 
-  /**
-   * A route that is as before keeps its client.
-   * @returns what is different now
-   */
-  replace(routes: readonly R[]): {
-    readonly added: string[];
-    readonly changed: string[];
-    readonly removed: string[];
-  } {
+  /** A route that is as before keeps its client. */
+  replace(routes: readonly OriginRoute[]): void {
     const before = new Map(this.#known.map((known) => [known.route.id, known]));
-    const added: string[] = [];
-    const changed: string[] = [];
     this.#known = routes.map((route) => {
       const known = before.get(route.id);
       before.delete(route.id);
       if (known !== undefined && isDeepStrictEqual(route, known.route)) return known;
-      if (known === undefined) added.push(route.id);
-      else {
-        changed.push(route.id);
-        this.#former.add(known.client);
-      }
+      if (known !== undefined) this.#former.add(known.client);
       return { route, client: new OriginClient({ route, former: this.#former, ...this.#parts }) };
     });
     for (const { client } of before.values()) {
       this.#former.add(client);
       this.#unpublish(client);
     }
-    return { added, changed, removed: [...before.keys()] };
   }
 
   /**

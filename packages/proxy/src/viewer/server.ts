@@ -107,6 +107,11 @@ export class ViewerServer {
     return this.#host.sessions.size;
   }
 
+  /** It has more to do than it can, and takes no new sessions. */
+  get isFull(): boolean {
+    return this.#load.isFull;
+  }
+
   get connections(): number {
     return this.#sockets.size;
   }

@@ -192,7 +192,8 @@ export class WorkerPool {
       return;
     }
     const connection = ++this.#connections;
-    const answering = this.#serving((child) => child.isAnswering);
+    const ready = this.#serving((child) => child.isAnswering && !child.isFull);
+    const answering = ready.length > 0 ? ready : this.#serving((child) => child.isAnswering);
     const workers = answering.length > 0 ? answering : this.#serving();
     const worker = this.#seats.take(normalAddress(socket.remoteAddress ?? ''), connection, workers);
     const child = worker === undefined ? undefined : this.#workers.get(worker);

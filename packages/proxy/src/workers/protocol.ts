@@ -154,7 +154,13 @@ export type WorkerLine =
   | { readonly op: 'passing'; readonly pass: number; readonly order: PassOrder }
   | { readonly op: 'viewing'; readonly viewing: Viewing }
   | { readonly op: 'adopted' | 'disconnected'; readonly connection: number }
-  | { readonly op: 'measures'; readonly id: number | undefined; readonly measures: Measures }
+  /** `isFull`: it has more to do than it can. */
+  | {
+      readonly op: 'measures';
+      readonly id: number | undefined;
+      readonly measures: Measures;
+      readonly isFull: boolean;
+    }
   | {
       readonly op: 'log';
       readonly level: 'debug' | 'info' | 'warn' | 'error';

@@ -69,6 +69,7 @@ export class WorkerProcess {
   #end: End | undefined;
   #silentSeconds = 0;
   #measures: Measures = [];
+  #isFull = false;
   #questions = 0;
   #settle!: { readonly resolve: () => void; readonly reject: (error: Error) => void };
   #whenDrained: (() => void) | undefined;
@@ -118,6 +119,11 @@ export class WorkerProcess {
   /** It serves, and has said so lately. */
   get isAnswering(): boolean {
     return this.isServing && this.#silentSeconds < SLUGGISH_SECONDS;
+  }
+
+  /** It has more to do than it can, as it said last. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   /** It came as far as serving. */
@@ -211,6 +217,7 @@ export class WorkerProcess {
       case 'measures':
         this.#silentSeconds = 0;
         this.#measures = line.measures;
+        this.#isFull = line.isFull;
         if (line.id !== undefined) this.#asked.get(line.id)?.();
         break;
       case 'adopted':

@@ -138,7 +138,8 @@ export class Worker {
     workerResident.set({ worker: this.#number }, residentBytes);
     if (id === undefined) loopLag.set(this.#pacer.takeWorstMs() / 1000);
     const all = await this.#metrics.registry.getMetricsAsJSON();
-    this.#link.tell({ op: 'measures', id, measures: all.filter(({ values }) => values.length > 0) });
+    const measures = all.filter(({ values }) => values.length > 0);
+    this.#link.tell({ op: 'measures', id, measures, isFull: this.#viewers.isFull });
   }
 }
 
