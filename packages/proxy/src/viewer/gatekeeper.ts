@@ -36,10 +36,14 @@ export interface Gate extends Prefixed {
 
 /** What a control connection has shown of who is at its other end. */
 export class Login {
-  /** Good on this connection only, for as long as it lasts: an answer that was overheard opens nothing elsewhere. */
-  readonly nonce = randomBytes(NONCE_BYTES).toString('base64url');
   /** The last login that was right. */
   knownAs: Credentials | undefined;
+  #nonce: string | undefined;
+
+  /** Good on this connection only, for as long as it lasts: an answer that was overheard opens nothing elsewhere. */
+  get nonce(): string {
+    return (this.#nonce ??= randomBytes(NONCE_BYTES).toString('base64url'));
+  }
 }
 
 /** Whose request it is. */
