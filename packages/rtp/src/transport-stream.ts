@@ -66,13 +66,13 @@ function startCodeAt(bytes: Buffer, at: number): boolean {
 function beginsKeyFrame(bytes: Buffer, start: number, end: number): boolean {
   let first = true;
   let h265 = false;
-  for (let at = start; at + 5 <= end; at += 1) {
+  for (let at = start; at + 4 <= end; at += 1) {
     if (!startCodeAt(bytes, at)) continue;
     const code = bytes[at + 3]!;
     if (first) {
       if (code === 0xb3) return true;
       if (code === 0x00 || code >= 0x80) return false;
-      h265 = bytes[at + 4] === 1 && code >> 1 >= 32;
+      h265 = at + 4 < end && bytes[at + 4] === 1 && code >> 1 >= 32;
       first = false;
     }
     const type = h265 ? code >> 1 : code & 0x1f;

@@ -94,7 +94,12 @@ async function open(trace: string, options: Omit<VodOptions, 'births'>): Promise
   const { seed, ...generated } = options;
   if (Object.keys(generated).length > 0)
     throw new UsageError('--part, --titles, --sessions: only of a generated workload');
-  return await readLog(trace, seed === undefined ? {} : { seed });
+  try {
+    return await readLog(trace, seed === undefined ? {} : { seed });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new UsageError(`--trace: ${trace} cannot be read: ${error.message}`, { cause: error });
+  }
 }
 
 function parseSeed(text: string): number {

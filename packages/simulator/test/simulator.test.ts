@@ -254,6 +254,8 @@ t.test('the command ends with one line of JSON', async (t) => {
       ['--trace', 'vod', '--seed', 'x'],
       ['--trace', 'vod', '--titles', '0'],
       ['--trace', file, '--sessions', '9'],
+      ['--trace', join(folder, 'absent.csv')],
+      ['--trace', folder],
     ]) {
       await t.rejects(
         runCommand(bad, () => {}),
