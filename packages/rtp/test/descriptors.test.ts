@@ -280,8 +280,17 @@ function roleOfCell(c: Cell): Role {
 
 /** Its last byte is the one that says what the unit is. */
 const full: Cell = {
-  ...{ error: 0, starts: 1, priority: 0, pid: 256, scrambling: 0, counter: 0, hasPayload: 1 },
-  ...{ field: { bytes: 160, flags: 0 }, streamId: 0xe0, key: true, pesHeaderBytes: 5 },
+  error: 0,
+  starts: 1,
+  priority: 0,
+  pid: 256,
+  scrambling: 0,
+  counter: 0,
+  field: { bytes: 160, flags: 0 },
+  hasPayload: 1,
+  streamId: 0xe0,
+  key: true,
+  pesHeaderBytes: 5,
 };
 
 t.test('transport stream cells', async (t) => {
