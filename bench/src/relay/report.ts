@@ -7,8 +7,8 @@ import type { DiskFigures } from './disk.js';
 import type { Load, MemoryFigures, StartupFigures } from './extremes.js';
 import { PACED_MS } from './extremes.js';
 import type { Trial } from './measure.js';
-import type { TlsFigures } from './tls.js';
 import { type Scene, SCENES, SERVER_LABELS, SERVERS, type ServerName, TRANSPORT_LABELS } from './scenes.js';
+import type { TlsFigures } from './tls.js';
 
 /** A run, with everything needed to judge or repeat it. */
 export interface Run {

@@ -1,7 +1,7 @@
-import { makeCertificate } from '@forebay/rig';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeCertificate } from '@forebay/rig';
 import { serve } from './crowd.js';
 import { compile, type Programs } from './programs.js';
 import { scheduleOf, writeSchedule } from './schedule.js';

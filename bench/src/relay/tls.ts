@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { RigViewer } from '@forebay/rig';
 import { medianOf } from '../report/summary.js';
 import { SINK_CORE } from './crowd.js';
@@ -56,9 +57,9 @@ async function nsOfPacket({ secure }: Stage, url: string): Promise<number> {
       const [from, to] = STARTS_SECONDS;
       await viewer.play({ range: `npt=${(from + ((to - from) * i) / VIEWERS).toFixed(3)}-` });
     }
-    await pause(SETTLE_MS);
+    await delay(SETTLE_MS);
     const [before, spent] = [received(), await spentBy(secure.pid)];
-    await pause(WINDOW_MS);
+    await delay(WINDOW_MS);
     const { cpuNs } = await spentBy(secure.pid);
     return (cpuNs - spent.cpuNs) / (received() - before);
   } finally {
@@ -75,8 +76,4 @@ async function nsOfVisit({ secure }: Stage, url: string): Promise<number> {
   }
   const { cpuNs } = await spentBy(secure.pid);
   return (cpuNs - before) / HANDSHAKES;
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
 }

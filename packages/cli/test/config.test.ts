@@ -1,26 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { ConfigError } from '../src/config-error.js';
+import t from 'tap';
 import { parseConfig } from '../src/config-file.js';
 import { CONFIG_SCHEMA } from '../src/config-schema.js';
 import { routesOf } from '../src/routes.js';
 import { cacheDirectory, settingsOf, type ServeFlags } from '../src/settings.js';
+import { complains } from './complains.js';
 
 const CAMERA = 'rtsp://192.0.2.7:554/base';
-
-/** What `work` throws must be a ConfigError with these words in its one line. */
-function complains(test: Test, work: () => unknown, ...words: readonly string[]): void {
-  try {
-    work();
-    test.fail(`nothing was thrown; expected ${words.join(' ... ')}`);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    test.notMatch(error.message, '\n', 'one line');
-    for (const word of words) test.match(error.message, word);
-  }
-}
 
 t.test('a whole configuration file', (t) => {
   const config = parseConfig(

@@ -8,24 +8,35 @@ export interface Prefixed {
 
 /** What belongs to which paths; the longest prefix wins. */
 export class PathPrefixes<T extends Prefixed> {
-  readonly #entries: readonly T[];
+  readonly #byFolder = new Map<string, T>();
 
   constructor(entries: readonly T[]) {
-    this.#entries = [...entries].sort((a, b) => lengthOf(b) - lengthOf(a));
+    for (const entry of entries) {
+      const folder = folderOf(entry.pathPrefix);
+      if (!this.#byFolder.has(folder)) this.#byFolder.set(folder, entry);
+    }
   }
 
-  /** What `path` belongs to, and what is left of it: see {@link below}. */
+  /** What `path` belongs to, and what is left of it: see {@link below}. Cost: a look for each folder, however many prefixes there are. */
   find(path: string): { readonly entry: T; readonly rest: string } | undefined {
-    for (const entry of this.#entries) {
-      const rest = below(entry.pathPrefix, path);
-      if (rest !== undefined) return { entry, rest };
+    for (const folder of foldersOf(path).toReversed()) {
+      const entry = this.#byFolder.get(folder);
+      const rest = entry && below(entry.pathPrefix, path);
+      if (entry !== undefined && rest !== undefined) return { entry, rest };
     }
     return undefined;
   }
 }
 
-function lengthOf({ pathPrefix }: Prefixed): number {
-  return normalEncoding(pathPrefix).length;
+/** A folder in one spelling; '' is the topmost. */
+export function folderOf(path: string): string {
+  return normalEncoding(path).replace(/\/+$/, '');
+}
+
+/** The folders that a path lies in, and the path itself, from the topmost on. */
+export function foldersOf(path: string): string[] {
+  const parts = path.split('/');
+  return parts.map((_part, i) => folderOf(parts.slice(0, i + 1).join('/')));
 }
 
 /**

@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto';
-import {
-  canonicalUrl,
-  type Credentials,
-  formatRtspUrl,
-  normalEncoding,
-  parseRtspUrl,
-  type RtspUrl,
-} from '@forebay/rtsp';
+import { canonicalUrl, type Credentials, formatRtspUrl, parseRtspUrl, type RtspUrl } from '@forebay/rtsp';
 import type { DescribingOrigin, OriginSource } from '../origin/client.js';
-import { below, PathPrefixes } from './path-prefixes.js';
+import { below, folderOf, foldersOf, PathPrefixes } from './path-prefixes.js';
 
 /** Maps the paths of viewers to one origin. */
 export interface Route {
@@ -79,15 +72,14 @@ export class Routes {
 
   /** Those whose origin has this URL. Cost: a look for each folder of its path, however many routes there are. */
   #leadingTo(url: RtspUrl): Route[] {
-    const parts = url.path.split('/');
-    const bases = new Set(parts.map((_part, i) => baseOf({ ...url, path: parts.slice(0, i + 1).join('/') })));
+    const bases = new Set(foldersOf(url.path).map((path) => baseOf({ ...url, path })));
     return [...bases].flatMap((base) => this.#byBase.get(base) ?? []);
   }
 }
 
 /** An origin and the folder there that a route leads to, in one spelling. */
 function baseOf(url: RtspUrl): string {
-  return formatRtspUrl({ ...url, path: normalEncoding(url.path).replace(/\/+$/, ''), query: '' });
+  return formatRtspUrl({ ...url, path: folderOf(url.path), query: '' });
 }
 
 /** Path and query by which viewers ask for what is at `originPath`. */
